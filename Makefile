@@ -1,0 +1,135 @@
+# Sets up, tests and shows the program. Needs Python, a POSIX shell and GNU make.
+
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+.DEFAULT_GOAL = help
+
+# The caller's shell may carry settings that would reach into the environments here.
+unexport PYTHONHOME PYTHONPATH CDPATH PIP_TARGET PIP_PREFIX PIP_REQUIRE_VIRTUALENV
+export PIP_USER = 0
+
+ifneq ($(filter-out tf1 tf2,$(STACK)),)
+$(error STACK is "$(STACK)": it must be tf1 or tf2)
+endif
+
+ABOUT_tf1 = TensorFlow 1.14, Python 3.7
+ABOUT_tf2 = TensorFlow 2.21, Python 3.10 to 3.13
+ABOUT_lint = ruff, Python 3.7 or newer
+
+.PHONY: help
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@echo
+	@echo "STACK=tf1 (TensorFlow 1.14) or STACK=tf2 (TensorFlow 2.21) chooses one for"
+	@echo "env, demo, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH name a Python."
+
+# ---- Environments ----
+
+# An environment is complete when it holds a copy of the requirements that it was made
+# from; that copy is put there last, so a failed installation leaves none.
+PINS = .venv/tf1/requirements.txt .venv/tf2/requirements.txt \
+	.venv/lint/requirements.txt
+
+# A registry may fail for a moment: pip tries again itself, and is then run once more.
+INSTALL = .venv/$*/bin/python -m pip install --disable-pip-version-check -q -q \
+	--retries 10 -r .venv/$*/requirements.new
+
+.PHONY: FORCE
+FORCE:
+
+$(PINS): .venv/%/requirements.txt: FORCE
+	@if cmp -s requirements-$*.txt $@ && .venv/$*/bin/python -c "" 2>/dev/null; \
+	then exit 0; fi; \
+	python=$$(scripts/find_python.sh $*) || { \
+		echo "No Python found for .venv/$* ($(ABOUT_$*))." >&2; exit 1; }; \
+	echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
+	rm -rf .venv/$* && mkdir -p .venv && { \
+		"$$python" -m venv .venv/$* && \
+		cp requirements-$*.txt .venv/$*/requirements.new && \
+		{ $(INSTALL) || $(INSTALL); }; \
+	} >.venv/$*.log 2>&1 || { \
+		tail -n 20 .venv/$*.log >&2; \
+		echo "Setting up .venv/$* failed; all it said is in .venv/$*.log." >&2; \
+		exit 1; }; \
+	rm .venv/$*.log && mv .venv/$*/requirements.new $@
+
+# $(call set_up,NAME): a shell command; a left-out environment is no failure unless
+# STACK asks for it.
+define set_up
+if [ -n "$(STACK)" ] || scripts/find_python.sh $(1) >/dev/null; then \
+	$(MAKE) .venv/$(1)/requirements.txt && echo ".venv/$(1) is ready"; \
+else \
+	echo "Left out .venv/$(1): no Python found for it ($(ABOUT_$(1)))"; \
+fi
+endef
+
+.PHONY: env
+env:  ## create or renew the environments in .venv: tf1, tf2 and lint
+	@$(call set_up,$(or $(STACK),tf1))
+ifeq ($(STACK),)
+	@$(call set_up,tf2)
+	@$(call set_up,lint)
+endif
+
+# ---- Demo and benchmark: one stack ----
+
+# A shell command that sets $stack and makes its environment.
+define choose_stack
+stack=$(STACK); \
+if [ -z "$$stack" ] && scripts/find_python.sh tf1 >/dev/null; then stack=tf1; fi; \
+if [ -z "$$stack" ]; then \
+	stack=tf2; echo "No Python 3.7 here, so this runs on TensorFlow 2 (STACK=tf2)"; \
+fi; \
+$(MAKE) .venv/$$stack/requirements.txt
+endef
+
+.PHONY: demo
+demo:  ## fine-tune a tiny model on example data and show the result
+	@$(choose_stack) && .venv/$$stack/bin/python scripts/demo.py
+
+.PHONY: bench
+bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...
+	@$(choose_stack) && .venv/$$stack/bin/python benchmarks/bench.py \
+		$${ORIGINAL:+"--original=$$ORIGINAL"} \
+		$${DATA_DIR:+"--data_dir=$$DATA_DIR"} $(BENCH_ARGS)
+
+# ---- Tests: every stack that can run here ----
+
+.PHONY: test-tf1 test-tf2
+test-tf1 test-tf2: test-%: .venv/%/requirements.txt
+	@if [ -n "$$ORIGINAL" ]; then \
+		BERT_ORIGINAL=$$(cd "$$ORIGINAL" && pwd) || exit 1; export BERT_ORIGINAL; \
+	fi; \
+	.venv/$*/bin/python -m pytest tests $(PYTEST_ARGS)
+
+# $(call run_suite,STACK): shell commands that add STACK to $passed or $failed, or to
+# $left_out. A stack that is asked for by name must not be left out.
+define run_suite
+if scripts/find_python.sh $(1) >/dev/null; then \
+	echo "==== Tests on $(1): $(ABOUT_$(1)) ===="; \
+	if $(MAKE) test-$(1); then passed="$$passed $(1)"; else failed="$$failed $(1)"; fi; \
+else \
+	left_out="$$left_out$(1) (needs $(ABOUT_$(1)); no such Python found). "; \
+	case " $(STACK) $(REQUIRE) " in *" $(1) "*) failed="$$failed $(1)" ;; esac; \
+fi;
+endef
+
+.PHONY: test
+test:  ## run the tests on each stack; ORIGINAL=DIR, PYTEST_ARGS=..., REQUIRE="tf1 tf2"
+	@passed= failed= left_out=; \
+	$(foreach stack,$(or $(STACK),tf1 tf2),$(call run_suite,$(stack))) \
+	[ -z "$$passed" ] || echo "Tests passed on:$$passed"; \
+	[ -z "$$left_out" ] || echo "Left out: $$left_out"; \
+	[ -z "$$failed" ] || echo "Tests FAILED on:$$failed"; \
+	[ -n "$$passed" ] && [ -z "$$failed" ]
+
+# ---- The rest ----
+
+.PHONY: lint
+lint: .venv/lint/requirements.txt  ## check the code's style and formatting with ruff
+	@.venv/lint/bin/python -m ruff check .
+	@.venv/lint/bin/python -m ruff format --check .
+
+.PHONY: clean
+clean:  ## remove .venv and the demo's output (demo_output*)
+	rm -rf .venv demo_output*

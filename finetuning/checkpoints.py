@@ -1,0 +1,248 @@
+"""Finding checkpoints, and judging from their names and shapes what fits the model."""
+
+import os
+from dataclasses import dataclass
+from typing import Optional, Tuple
+
+import tensorflow.compat.v1 as tf
+
+from finetuning import files
+from finetuning.errors import InputError
+
+HEAD = ("output_weights", "output_bias")
+_SLOTS = ("/adam_m", "/adam_v")
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What of a checkpoint the model takes.
+
+    Attributes:
+      prefix: the checkpoint.
+      step: its global step; None where it has none.
+      restored: names of the model's variables that come from it.
+      fresh: names of the model's variables that it lacks: of the head, or none.
+      unused: names in it that the model lacks, optimiser slots and step left out.
+      trainable: whether it holds the step and all slots, so that training can go on.
+    """
+
+    prefix: str
+    step: Optional[int]
+    restored: Tuple[str, ...]
+    fresh: Tuple[str, ...]
+    unused: Tuple[str, ...]
+    trainable: bool
+
+    def lines(self):
+        """What was restored and what was not, for people."""
+        yield "%d variables restored from %s" % (len(self.restored), self.prefix)
+        if self.fresh:
+            yield "not in it, drawn at random: %s" % ", ".join(self.fresh)
+        if self.unused:
+            yield "left unused in it: %s" % _some(self.unused)
+
+
+def resolve(path, flag):
+    """The prefix of a checkpoint that is named by prefix, file or directory.
+
+    Args:
+      path: `.../model.ckpt-12`, that with `.index`, `.meta` or `.data-...` behind it,
+        or a directory with one checkpoint, or with a `checkpoint` file that names the
+        newest.
+      flag: name of the flag that gave the path, for the message.
+
+    Raises:
+      InputError: there is no checkpoint.
+    """
+    if files.is_directory(path):
+        return _resolve_directory(path, flag)
+    directory, name = os.path.split(path)
+    for part in (".index", ".meta", ".data-"):
+        stem, found, _ = name.partition(part)
+        if found and files.exists(os.path.join(directory, stem + ".index")):
+            return os.path.join(directory, stem)
+    if files.exists(path + ".index"):
+        return path
+    raise InputError(
+        "--%s=%s: no checkpoint there (%s.index is missing); give the prefix of one, "
+        "such as .../bert_model.ckpt" % (flag, path, path)
+    )
+
+
+def _resolve_directory(path, flag):
+    newest = newest_in(path)
+    if newest:
+        return newest
+    found = [
+        name[: -len(".index")]
+        for name in files.list_directory(path)
+        if name.endswith(".index")
+    ]
+    if len(found) == 1:
+        return os.path.join(path, found[0])
+    raise InputError(
+        "--%s=%s: the directory holds %s; give the prefix of one, such as "
+        ".../bert_model.ckpt" % (flag, path, _some(found) if found else "no checkpoint")
+    )
+
+
+def all_in(directory):
+    """Prefixes that a training directory's `checkpoint` file lists and that exist."""
+    state = tf.train.get_checkpoint_state(directory)
+    listed = state.all_model_checkpoint_paths if state else ()
+    return [prefix for prefix in map(_moved_to(directory), listed) if prefix]
+
+
+def newest_in(directory):
+    """Prefix of the newest checkpoint of a training directory, or None.
+
+    The `checkpoint` file names it; a directory that was moved or copied since is
+    understood too.
+    """
+    state = tf.train.get_checkpoint_state(directory)
+    return _moved_to(directory)(state.model_checkpoint_path) if state else None
+
+
+def _moved_to(directory):
+    """A function from a checkpoint's old prefix to where it stands now, or None."""
+
+    def find(prefix):
+        beside = os.path.join(directory, os.path.basename(prefix))
+        places = (beside, prefix)
+        return next((p for p in places if files.exists(p + ".index")), None)
+
+    return find
+
+
+def read_contents(prefix, config, num_labels):
+    """Compares a checkpoint with the model, before a graph is built.
+
+    Args:
+      prefix: the checkpoint.
+      config: `modeling.BertConfig`.
+      num_labels: L.
+
+    Returns:
+      `Contents`.
+
+    Raises:
+      InputError: it cannot be read, a variable of the encoder is missing or has
+        another shape, the head has another, or it has more layers than the config.
+    """
+    shapes = _read_shapes(prefix)
+    wanted = model_shapes(config, num_labels)
+    fresh = [name for name in wanted if name not in shapes]
+    missing = [name for name in fresh if name not in HEAD]
+    if missing:
+        raise InputError(
+            "%s lacks %d of the encoder's variables: %s; is it the checkpoint that "
+            "belongs to --bert_config_file?" % (prefix, len(missing), _some(missing))
+        )
+    for name, shape in wanted.items():
+        if name in shapes and tuple(shapes[name]) != shape:
+            raise InputError(_shape_message(prefix, name, shapes[name], shape))
+    unused = [name for name in sorted(shapes) if _is_unused(name, wanted)]
+    surplus = [name for name in unused if name.startswith("bert/encoder/")]
+    if surplus:
+        raise InputError(
+            "%s has more layers than --bert_config_file asks for: %s"
+            % (prefix, _some(surplus))
+        )
+    return Contents(
+        prefix=prefix,
+        step=read_step(prefix) if "global_step" in shapes else None,
+        restored=tuple(name for name in wanted if name in shapes),
+        fresh=tuple(fresh),
+        unused=tuple(unused),
+        trainable=all(
+            name in shapes
+            for name in ["global_step"] + [v + slot for v in wanted for slot in _SLOTS]
+        ),
+    )
+
+
+def read_step(prefix):
+    """The global step that a checkpoint was written at, as an int."""
+    return int(tf.train.load_variable(prefix, "global_step"))
+
+
+def model_shapes(config, num_labels):
+    """Names and shapes of the variables that training makes, slots left out.
+
+    Returns:
+      Dictionary from name to tuple of ints; the head's two come last.
+    """
+    hidden = config.hidden_size
+    shapes = {
+        "bert/embeddings/word_embeddings": (config.vocab_size, hidden),
+        "bert/embeddings/token_type_embeddings": (config.type_vocab_size, hidden),
+        "bert/embeddings/position_embeddings": (config.max_position_embeddings, hidden),
+    }
+    shapes.update(_norm_shapes("bert/embeddings", hidden))
+    for index in range(config.num_hidden_layers):
+        layer = "bert/encoder/layer_%d" % index
+        shapes.update(_layer_shapes(layer, hidden, config.intermediate_size))
+    shapes.update(_dense_shapes("bert/pooler/dense", hidden, hidden))
+    shapes["output_weights"] = (num_labels, hidden)
+    shapes["output_bias"] = (num_labels,)
+    return shapes
+
+
+def _layer_shapes(layer, hidden, intermediate):
+    shapes = {}
+    for name in ("query", "key", "value"):
+        name = "%s/attention/self/%s" % (layer, name)
+        shapes.update(_dense_shapes(name, hidden, hidden))
+    shapes.update(_dense_shapes(layer + "/attention/output/dense", hidden, hidden))
+    shapes.update(_norm_shapes(layer + "/attention/output", hidden))
+    shapes.update(_dense_shapes(layer + "/intermediate/dense", hidden, intermediate))
+    shapes.update(_dense_shapes(layer + "/output/dense", intermediate, hidden))
+    shapes.update(_norm_shapes(layer + "/output", hidden))
+    return shapes
+
+
+def _dense_shapes(name, inputs, outputs):
+    return {name + "/kernel": (inputs, outputs), name + "/bias": (outputs,)}
+
+
+def _norm_shapes(scope, width):
+    return {
+        scope + "/LayerNorm/beta": (width,),
+        scope + "/LayerNorm/gamma": (width,),
+    }
+
+
+def _read_shapes(prefix):
+    try:
+        return dict(tf.train.list_variables(prefix))
+    except (tf.errors.OpError, ValueError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(
+            "%s cannot be read as a checkpoint: %s" % (prefix, reason)
+        ) from None
+
+
+def _shape_message(prefix, name, found, wanted):
+    message = "%s: variable %s has shape %s, expected %s" % (
+        prefix,
+        name,
+        list(found),
+        list(wanted),
+    )
+    if name in HEAD:
+        return message + (
+            ": it was fine-tuned for other labels; give a checkpoint of the encoder "
+            "alone, or another --output_dir"
+        )
+    return message + "; is it the checkpoint that belongs to --bert_config_file?"
+
+
+def _is_unused(name, wanted):
+    return name not in wanted and name != "global_step" and not name.endswith(_SLOTS)
+
+
+def _some(names):
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    left = len(names) - _NAMES_SHOWN
+    return shown + (" and %d more" % left if left > 0 else "")

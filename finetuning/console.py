@@ -1,0 +1,84 @@
+"""What a person sees: lines on the screen, and the same lines in a log file."""
+
+import contextlib
+import logging
+import os
+import sys
+import time
+
+from tqdm import tqdm
+
+from finetuning import files
+
+LOG_FILE = "run.log"
+_REMOTE_FLUSH_SECONDS = 60.0
+
+log = logging.getLogger("finetuning")
+
+
+class _Lines(logging.Formatter):
+    """The message alone; warnings and errors say that they are."""
+
+    def format(self, record):
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            return "%s: %s" % (record.levelname, message)
+        return message
+
+
+class _Screen(logging.Handler):
+    """Standard output, above a progress bar if there is one."""
+
+    def emit(self, record):
+        if getattr(record, "shown_by_bar", False):
+            return
+        tqdm.write(self.format(record), file=sys.stdout)
+        sys.stdout.flush()
+
+
+class _File(logging.Handler):
+    """A log file on any file system; an object store is written to once in a while."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._stream = files.open_append(path)
+        self._wait = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
+        self._flushed = time.monotonic()
+
+    def emit(self, record):
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        self._stream.write("%s  %s\n" % (stamp, self.format(record)))
+        if time.monotonic() - self._flushed >= self._wait:
+            self._stream.flush()
+            self._flushed = time.monotonic()
+
+    def close(self):
+        self._stream.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def screen():
+    """Shows the log's lines on the screen while the context lasts."""
+    with _handling(_Screen()):
+        log.setLevel(logging.INFO)
+        log.propagate = False
+        yield
+
+
+@contextlib.contextmanager
+def log_file(output_dir):
+    """Appends the log's lines to a file in that directory while the context lasts."""
+    with _handling(_File(os.path.join(output_dir, LOG_FILE))):
+        yield
+
+
+@contextlib.contextmanager
+def _handling(handler):
+    handler.setFormatter(_Lines())
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,129 @@
+"""Text to features: packing token ids into sequences of a fixed length."""
+
+import logging
+from dataclasses import dataclass
+from typing import List
+
+import tokenization
+from finetuning.tasks import InputExample
+
+__all__ = [
+    "InputExample",
+    "InputFeatures",
+    "convert_single_example",
+    "convert_examples_to_features",
+    "pack",
+]
+
+SHOWN_EXAMPLES = 5
+
+_log = logging.getLogger("finetuning")
+
+
+@dataclass
+class InputFeatures:
+    """One example as the model reads it.
+
+    Attributes:
+      input_ids: S token ids, padded with 0.
+      input_mask: S ints, 1 for tokens and 0 for padding.
+      segment_ids: S ints, 0 up to and with the first [SEP] and for padding, 1 between.
+      label_id: position of the label in the task's labels.
+      is_real_example: always True; False marked padding examples on TPUs.
+      truncated: whether tokens were left out to fit the length.
+    """
+
+    input_ids: List[int]
+    input_mask: List[int]
+    segment_ids: List[int]
+    label_id: int
+    is_real_example: bool = True
+    truncated: bool = False
+
+
+def convert_examples_to_features(examples, label_list, max_seq_length, tokenizer):
+    """`convert_single_example` for each of an iterable of examples, as a list."""
+    return [
+        convert_single_example(index, example, label_list, max_seq_length, tokenizer)
+        for index, example in enumerate(examples)
+    ]
+
+
+def convert_single_example(ex_index, example, label_list, max_seq_length, tokenizer):
+    """Packs one example; logs it if it is one of the first five.
+
+    Args:
+      ex_index: its position in the file.
+      example: `InputExample`.
+      label_list: labels in the order of their ids.
+      max_seq_length: S, in tokens.
+      tokenizer: `tokenization.FullTokenizer`.
+
+    Returns:
+      `InputFeatures`.
+    """
+    features = convert_example(example, label_list, max_seq_length, tokenizer)
+    if ex_index < SHOWN_EXAMPLES:
+        _show(example, features, tokenizer)
+    return features
+
+
+def convert_example(example, label_list, max_seq_length, tokenizer):
+    """`convert_single_example`, without a word."""
+    tokens_a = tokenizer.tokenize(example.text_a)
+    tokens_b = tokenizer.tokenize(example.text_b) if example.text_b else []
+    tokens, first_segment = pack(tokens_a, tokens_b, max_seq_length)
+    padding = [0] * (max_seq_length - len(tokens))
+    special_tokens = 3 if tokens_b else 2
+    return InputFeatures(
+        input_ids=tokenizer.convert_tokens_to_ids(tokens) + padding,
+        input_mask=[1] * len(tokens) + padding,
+        segment_ids=[0] * first_segment + [1] * (len(tokens) - first_segment) + padding,
+        label_id=list(label_list).index(example.label),
+        truncated=len(tokens_a) + len(tokens_b) + special_tokens > len(tokens),
+    )
+
+
+def pack(tokens_a, tokens_b, max_seq_length):
+    """`[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]` where b has tokens.
+
+    Args:
+      tokens_a: tokens of the first text.
+      tokens_b: tokens of the second text; empty: a single sentence.
+      max_seq_length: most tokens of the result, 3 or more.
+
+    Returns:
+      The tokens, a new list, and how many of them are of the first segment.
+    """
+    if not tokens_b:
+        tokens = ["[CLS]"] + tokens_a[: max_seq_length - 2] + ["[SEP]"]
+        return tokens, len(tokens)
+    kept_a, kept_b = _kept_lengths(len(tokens_a), len(tokens_b), max_seq_length - 3)
+    first = ["[CLS]"] + tokens_a[:kept_a] + ["[SEP]"]
+    return first + tokens_b[:kept_b] + ["[SEP]"], len(first)
+
+
+def _kept_lengths(length_a, length_b, room):
+    """What is left of a pair whose longer side loses its last token until both fit.
+
+    On a tie b loses it. Computed at once: a text of 100,000 words costs what it must.
+    """
+    if length_a + length_b <= room:
+        return length_a, length_b
+    shorter = min(length_a, length_b)
+    if shorter > room - shorter:
+        return (room + 1) // 2, room // 2
+    if length_a < length_b:
+        return length_a, room - length_a
+    return room - length_b, length_b
+
+
+def _show(example, features, tokenizer):
+    length = sum(features.input_mask)
+    tokens = tokenizer.convert_ids_to_tokens(features.input_ids[:length])
+    _log.info("*** Example ***")
+    _log.info("guid: %s", example.guid)
+    _log.info("tokens: %s", " ".join(map(tokenization.printable_text, tokens)))
+    for name in ("input_ids", "input_mask", "segment_ids"):
+        _log.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
+    _log.info("label: %s (id = %d)", example.label, features.label_id)

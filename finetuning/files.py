@@ -1,0 +1,122 @@
+"""Reading and writing files by any path that TensorFlow's file layer knows.
+
+Local paths go through Python's own functions, so nothing here imports TensorFlow
+until a path such as gs://bucket/file asks for it.
+"""
+
+import contextlib
+import os
+
+from finetuning.errors import InputError
+
+
+def is_remote(path):
+    """True for a path with a scheme (gs://, s3://, hdfs://), False for a local one."""
+    return "://" in path
+
+
+def _gfile():
+    import tensorflow.compat.v1 as tf
+
+    return tf.io.gfile
+
+
+def exists(path):
+    return _gfile().exists(path) if is_remote(path) else os.path.exists(path)
+
+
+def is_directory(path):
+    return _gfile().isdir(path) if is_remote(path) else os.path.isdir(path)
+
+
+def make_directory(path):
+    """Creates the directory and its parents; one that stands there is fine."""
+    if is_remote(path):
+        _gfile().makedirs(path)
+    else:
+        os.makedirs(path, exist_ok=True)
+
+
+def list_directory(path):
+    """The names in a directory, sorted, without the trailing "/" of object stores."""
+    names = _gfile().listdir(path) if is_remote(path) else os.listdir(path)
+    return sorted(name.rstrip("/") for name in names)
+
+
+def open_binary(path):
+    """Opens a file whose iteration gives lines as bytes, split at line feeds alone."""
+    if is_remote(path):
+        return contextlib.closing(_gfile().GFile(path, "rb"))
+    return open(path, "rb")
+
+
+def open_append(path):
+    """Opens a UTF-8 text file whose end is written to."""
+    if is_remote(path):
+        return _gfile().GFile(path, "a")
+    return open(path, "a", encoding="utf-8")
+
+
+def read_text(path):
+    """The whole of a UTF-8 text file, as `read_text_lines` reads it."""
+    return "\n".join(line for _, line in read_text_lines(path))
+
+
+def read_text_lines(path):
+    """Yields (line number from 1, text without its line end), decoded as UTF-8.
+
+    Lines end at LF or CR LF and nowhere else: other Unicode line separators are part
+    of the text. A byte-order mark at the start of the file is dropped.
+
+    Raises:
+      InputError: at the first bytes that are no UTF-8, with line and column.
+    """
+    with open_binary(path) as file:
+        for number, raw in enumerate(file, 1):
+            if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
+                raw = raw[3:]
+            raw = raw[:-1] if raw.endswith(b"\n") else raw
+            raw = raw[:-1] if raw.endswith(b"\r") else raw
+            try:
+                yield number, raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    "%s, line %d, byte %d: 0x%02x is not UTF-8; save the file as UTF-8"
+                    % (path, number, error.start + 1, raw[error.start])
+                ) from None
+
+
+def temporary_path(path):
+    """Where to write what is to become `path`: beside it, under a name of this run."""
+    return "%s.%d.tmp" % (path, os.getpid())
+
+
+def rename(source, target):
+    """Moves a file over another, which is whole at every moment."""
+    if is_remote(target):
+        _gfile().rename(source, target, overwrite=True)
+    else:
+        os.replace(source, target)
+
+
+def remove_if_there(path):
+    if not exists(path):
+        return
+    if is_remote(path):
+        _gfile().remove(path)
+    else:
+        os.remove(path)
+
+
+def write_text(path, text):
+    """Writes a UTF-8 file whole or not at all: a temporary file, then a rename."""
+    temporary = temporary_path(path)
+    if is_remote(path):
+        with _gfile().GFile(temporary, "w") as file:
+            file.write(text)
+    else:
+        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    rename(temporary, path)

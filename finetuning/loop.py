@@ -1,0 +1,258 @@
+"""The sessions: training with hooks, and inference over a whole set."""
+
+import collections
+import math
+import os
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import modeling
+from finetuning import backend, checkpoints, classifier, records, summaries
+from finetuning.console import log
+from finetuning.errors import InputError
+from finetuning.progress import Progress, duration
+
+_SUMMARY_STEPS = 10
+
+Predictions = collections.namedtuple(
+    "Predictions", "probabilities per_example_loss label_ids"
+)
+Predictions.__doc__ = """What the model says of a whole set, in file order.
+
+probabilities: float32 array [examples, L].
+per_example_loss: float32 array [examples].
+label_ids: int32 array [examples], the labels in the record file.
+"""
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that a training depends on.
+
+    Attributes:
+      config: `modeling.BertConfig`.
+      num_labels: L.
+      examples: `records.RecordFile`.
+      batch_size: B.
+      learning_rate: the peak.
+      num_steps: optimiser steps in all.
+      num_warmup_steps: of them, in warm-up.
+      seed: of fresh weights, shuffling and dropout.
+      output_dir: directory of checkpoints and summaries.
+      save_steps: steps between two checkpoints.
+      keep_checkpoints: newest checkpoints that stay; 0: all.
+      initial: `checkpoints.Contents` to start from, or None: random weights.
+      resumed: `checkpoints.Contents` of the training in `output_dir` that goes on, or
+        None; if there is one, `initial` is not looked at.
+    """
+
+    config: modeling.BertConfig
+    num_labels: int
+    examples: records.RecordFile
+    batch_size: int
+    learning_rate: float
+    num_steps: int
+    num_warmup_steps: int
+    seed: int
+    output_dir: str
+    save_steps: int
+    keep_checkpoints: int
+    initial: Optional[checkpoints.Contents]
+    resumed: Optional[checkpoints.Contents]
+
+    @property
+    def first_step(self):
+        return self.resumed.step if self.resumed else 0
+
+
+def train(training):
+    """Trains up to `num_steps`, resuming from the newest checkpoint if there is one.
+
+    Args:
+      training: `Training`.
+
+    Raises:
+      InputError: the loss is no longer finite.
+    """
+    log.info("Building the training graph")
+    with tf.Graph().as_default():
+        tf.set_random_seed(training.seed)
+        graph = _training_graph(training)
+        scaffold = _scaffold(training)
+        saver_hook = tf.train.CheckpointSaverHook(
+            training.output_dir,
+            save_steps=training.save_steps,
+            scaffold=scaffold,
+            listeners=[_SaveReport(training.output_dir)],
+        )
+        log.info(_starting_line(training))
+        started = time.monotonic()
+        with tf.train.MonitoredTrainingSession(
+            scaffold=scaffold,
+            hooks=[_ProgressHook(training, graph)],
+            chief_only_hooks=[saver_hook],
+            save_checkpoint_secs=None,
+            save_checkpoint_steps=None,
+            save_summaries_steps=None,
+            save_summaries_secs=None,
+            log_step_count_steps=None,
+            config=backend.session_config(),
+        ) as session:
+            for _ in range(training.first_step, training.num_steps):
+                session.run(graph.train_op)
+        tf.summary.FileWriterCache.clear()
+        log.info("Training took %s", duration(time.monotonic() - started))
+
+
+def _training_graph(training):
+    tf.train.create_global_step()
+    batch = records.training_batches(
+        training.examples, training.batch_size, training.seed, training.first_step
+    )
+    return classifier.training_graph(
+        training.config,
+        training.num_labels,
+        batch,
+        training.seed,
+        training.learning_rate,
+        training.num_steps,
+        training.num_warmup_steps,
+    )
+
+
+def _scaffold(training):
+    """How the session's variables get their values, and the saver of all of them."""
+    saver = tf.train.Saver(
+        max_to_keep=training.keep_checkpoints, save_relative_paths=True
+    )
+    if training.resumed is None:
+        if training.initial is not None:
+            same_names = {name: name for name in training.initial.restored}
+            tf.train.init_from_checkpoint(training.initial.prefix, same_names)
+        return tf.train.Scaffold(saver=saver)
+
+    def restore(scaffold, session):
+        del scaffold
+        saver.restore(session, training.resumed.prefix)
+        # Else the saver would forget which older ones to delete in time.
+        saver.recover_last_checkpoints(checkpoints.all_in(training.output_dir))
+
+    return tf.train.Scaffold(init_op=tf.no_op(), init_fn=restore, saver=saver)
+
+
+def _starting_line(training):
+    if training.resumed is not None:
+        return "Restoring the training at step %d" % training.first_step
+    if training.initial is not None:
+        return "Restoring the initial weights; the first step takes the longest"
+    return "Drawing random weights; the first step takes the longest"
+
+
+class _ProgressHook(tf.train.SessionRunHook):
+    """Shows each step, writes summaries, and stops where the loss is not finite."""
+
+    def __init__(self, training, graph):
+        self._training = training
+        self._fetches = {"loss": graph.loss, "learning_rate": graph.learning_rate}
+        self._step = training.first_step
+        self._progress = None
+        self._writer = None
+
+    def after_create_session(self, session, coord):
+        del session, coord
+        # The cached writer is the checkpoint hook's too: one event file in all.
+        self._writer = tf.summary.FileWriterCache.get(self._training.output_dir)
+        self._progress = Progress(
+            "training",
+            self._training.num_steps,
+            self._training.first_step,
+            self._training.batch_size,
+        )
+
+    def before_run(self, run_context):
+        del run_context
+        return tf.train.SessionRunArgs(self._fetches)
+
+    def after_run(self, run_context, run_values):
+        del run_context
+        self._step += 1
+        loss = float(run_values.results["loss"])
+        learning_rate = float(run_values.results["learning_rate"])
+        if not math.isfinite(loss):
+            self._progress.close()
+            raise InputError(
+                "the loss is %s at step %d: training has failed; try a lower "
+                "--learning_rate than %g"
+                % (loss, self._step, self._training.learning_rate)
+            )
+        facts = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
+        self._progress.update(self._step, facts)
+        if self._step % _SUMMARY_STEPS == 0 or self._step == self._training.num_steps:
+            self._summarize(loss, learning_rate)
+
+    def end(self, session):
+        del session
+        self._progress.close()
+        self._writer.flush()
+
+    def _summarize(self, loss, learning_rate):
+        values = {"loss": loss, "learning_rate": learning_rate}
+        rate = self._progress.examples_per_second
+        if rate is not None:
+            values["examples_per_second"] = rate
+        self._writer.add_summary(summaries.scalars(values), self._step)
+
+
+class _SaveReport(tf.train.CheckpointSaverListener):
+    """Says that a checkpoint was written."""
+
+    def __init__(self, output_dir):
+        self._prefix = os.path.join(output_dir, "model.ckpt")
+
+    def after_save(self, session, global_step_value):
+        del session
+        log.info("Saved %s-%d", self._prefix, global_step_value)
+
+
+def infer(config, num_labels, contents, examples, batch_size, seed, label):
+    """Runs the model over a record file, in file order.
+
+    Args:
+      config: `modeling.BertConfig`.
+      num_labels: L.
+      contents: `checkpoints.Contents`, whose variables are restored.
+      examples: `records.RecordFile`.
+      batch_size: B.
+      seed: of the variables that the checkpoint lacks.
+      label: what the progress is called.
+
+    Returns:
+      `Predictions`.
+    """
+    with tf.Graph().as_default():
+        tf.set_random_seed(seed)
+        batch = records.inference_batches(examples, batch_size)
+        graph = classifier.inference_graph(config, num_labels, batch)
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
+        saver = tf.train.Saver({name: variables[name] for name in contents.restored})
+        fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
+        with tf.Session(config=backend.session_config()) as session:
+            session.run(fresh)
+            saver.restore(session, contents.prefix)
+            steps = math.ceil(examples.count / batch_size)
+            batches = _run_all(session, graph, steps, batch_size, label)
+    return Predictions(*(np.concatenate(parts) for parts in zip(*batches)))
+
+
+def _run_all(session, graph, steps, batch_size, label):
+    progress = Progress(label, steps, examples_each=batch_size)
+    batches = []
+    for step in range(1, steps + 1):
+        batches.append(session.run(graph))
+        progress.update(step)
+    progress.close()
+    return batches

@@ -1,0 +1,238 @@
+"""Every check of the user's files that needs no graph. Nothing is written here."""
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Dict, Optional
+
+import modeling
+import tokenization
+from finetuning import checkpoints, files, tasks
+from finetuning.errors import InputError
+from finetuning.layers import get_activation
+
+# What gives a model its shape, with the least value of each.
+_SIZES = {
+    "vocab_size": 1,
+    "hidden_size": 1,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 1,
+    "max_position_embeddings": 1,
+    "type_vocab_size": 2,
+}
+_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+# Some published tables are padded to a round number; more than this is another file.
+_MOST_SPARE_ROWS = 0.01
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the user's files hold, found good.
+
+    Attributes:
+      task: `tasks.Task`.
+      config: `modeling.BertConfig`.
+      tokenizer: `tokenization.FullTokenizer`.
+      data_files: split name -> path, of the splits that the run needs, in the order
+        train, dev, test.
+      resumed: `checkpoints.Contents` of the newest checkpoint in the output directory,
+        or None.
+      initial: `checkpoints.Contents` of --init_checkpoint, or None.
+      notes: lines for the user about what is odd but legal.
+    """
+
+    task: tasks.Task
+    config: modeling.BertConfig
+    tokenizer: tokenization.FullTokenizer
+    data_files: Dict[str, str]
+    resumed: Optional[checkpoints.Contents]
+    initial: Optional[checkpoints.Contents]
+    notes: tuple
+
+
+def check(settings):
+    """Opens and compares all files that the run will read.
+
+    Args:
+      settings: `settings.Settings`.
+
+    Returns:
+      `Inputs`.
+
+    Raises:
+      InputError: at the first thing that cannot be used.
+    """
+    task = tasks.find_task(settings.task_name)
+    data_files = _find_data(settings, task)
+    config = read_config(settings.bert_config_file)
+    if settings.max_seq_length > config.max_position_embeddings:
+        raise InputError(
+            "--max_seq_length=%d is more than the model's max_position_embeddings %d "
+            "(%s)"
+            % (
+                settings.max_seq_length,
+                config.max_position_embeddings,
+                settings.bert_config_file,
+            )
+        )
+    tokenizer = _read_vocabulary(settings)
+    notes = _compare_vocabulary(settings.vocab_file, tokenizer.vocab, config.vocab_size)
+    _check_output_dir(settings.output_dir)
+    resumed = _newest(settings, config, len(task.labels))
+    initial = _initial(settings, config, len(task.labels))
+    if not (settings.do_train or resumed or initial):
+        raise InputError(
+            "--output_dir=%s holds no checkpoint and --init_checkpoint is not given: "
+            "there are no weights to use; give --do_train=true or --init_checkpoint"
+            % settings.output_dir
+        )
+    return Inputs(
+        task=task,
+        config=config,
+        tokenizer=tokenizer,
+        data_files=data_files,
+        resumed=resumed,
+        initial=initial,
+        notes=tuple(notes),
+    )
+
+
+def read_config(path):
+    """Reads and judges a `bert_config.json`.
+
+    Returns:
+      `modeling.BertConfig`.
+
+    Raises:
+      InputError: no such file, no JSON, a key is missing or misspelt, or the values
+        make no model.
+    """
+    _require_file("bert_config_file", path)
+    try:
+        values = json.loads(files.read_text(path))
+    except ValueError as error:
+        raise InputError(
+            "--bert_config_file=%s is not JSON: %s" % (path, error)
+        ) from None
+    if not isinstance(values, dict):
+        raise InputError(
+            "--bert_config_file=%s: expected a JSON object, got %s"
+            % (path, type(values).__name__)
+        )
+    try:
+        config = modeling.BertConfig.from_dict(values)
+        _check_config(values, config)
+    except ValueError as error:
+        raise InputError("--bert_config_file=%s: %s" % (path, error)) from None
+    return config
+
+
+def _check_config(values, config):
+    missing = [key for key in list(_SIZES) + ["hidden_act"] if key not in values]
+    if missing:
+        raise ValueError("%s missing; the model's shape needs it" % ", ".join(missing))
+    for key, least in _SIZES.items():
+        value = values[key]
+        if type(value) is not int or value < least:
+            raise ValueError(
+                "%s is %r, expected a whole number of %d or more" % (key, value, least)
+            )
+    if config.hidden_size % config.num_attention_heads:
+        raise ValueError(
+            "hidden_size %d is not a multiple of num_attention_heads %d"
+            % (config.hidden_size, config.num_attention_heads)
+        )
+    for key in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        value = getattr(config, key)
+        if not isinstance(value, (int, float)) or not 0 <= value < 1:
+            raise ValueError("%s is %r, expected 0 or more, below 1" % (key, value))
+    get_activation(config.hidden_act)
+
+
+def _find_data(settings, task):
+    if not files.is_directory(settings.data_dir):
+        raise InputError("--data_dir=%s is not a directory" % settings.data_dir)
+    wanted = {
+        "train": settings.do_train,
+        "dev": settings.do_eval,
+        "test": settings.do_predict,
+    }
+    found = {}
+    for name in (name for name, needed in wanted.items() if needed):
+        path = os.path.join(settings.data_dir, task.split(name).file)
+        if not files.exists(path):
+            raise InputError(
+                "--data_dir=%s: %s is missing; %s needs it"
+                % (settings.data_dir, task.split(name).file, task.name)
+            )
+        found[name] = path
+    return found
+
+
+def _read_vocabulary(settings):
+    _require_file("vocab_file", settings.vocab_file)
+    try:
+        tokenization.validate_case_matches_checkpoint(
+            settings.do_lower_case, settings.init_checkpoint
+        )
+        tokenizer = tokenization.FullTokenizer(
+            settings.vocab_file, do_lower_case=settings.do_lower_case
+        )
+    except ValueError as error:
+        raise InputError(" ".join(str(error).split())) from None
+    missing = [token for token in _SPECIAL_TOKENS if token not in tokenizer.vocab]
+    if missing:
+        raise InputError(
+            "--vocab_file=%s lacks %s: it is not a BERT vocabulary"
+            % (settings.vocab_file, ", ".join(missing))
+        )
+    return tokenizer
+
+
+def _compare_vocabulary(path, vocab, vocab_size):
+    """Ids beyond the table would read garbage; returns notes on what is odd."""
+    entries = max(vocab.values()) + 1
+    if entries > vocab_size or entries < vocab_size * (1 - _MOST_SPARE_ROWS):
+        raise InputError(
+            "--vocab_file=%s has %d entries, the model's vocab_size is %d: they do not "
+            "belong together" % (path, entries, vocab_size)
+        )
+    if entries < vocab_size:
+        return [
+            "The vocabulary leaves %d of the model's %d rows unused"
+            % (vocab_size - entries, vocab_size)
+        ]
+    return []
+
+
+def _check_output_dir(path):
+    if files.exists(path) and not files.is_directory(path):
+        raise InputError("--output_dir=%s is a file; give a directory" % path)
+
+
+def _newest(settings, config, num_labels):
+    prefix = checkpoints.newest_in(settings.output_dir)
+    if prefix is None:
+        return None
+    contents = checkpoints.read_contents(prefix, config, num_labels)
+    if settings.do_train and not contents.trainable:
+        raise InputError(
+            "--output_dir=%s holds %s, which has no optimiser state: its training "
+            "cannot go on; give another --output_dir" % (settings.output_dir, prefix)
+        )
+    return contents
+
+
+def _initial(settings, config, num_labels):
+    if not settings.init_checkpoint:
+        return None
+    prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
+    return checkpoints.read_contents(prefix, config, num_labels)
+
+
+def _require_file(flag, path):
+    if not files.exists(path):
+        raise InputError("--%s=%s: no such file" % (flag, path))
+    if files.is_directory(path):
+        raise InputError("--%s=%s is a directory; give a file" % (flag, path))

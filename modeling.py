@@ -1,0 +1,386 @@
+"""BERT: a bidirectional Transformer encoder over WordPiece tokens.
+
+Devlin et al. 2018, https://arxiv.org/abs/1810.04805; the blocks are those of Vaswani
+et al. 2017, https://arxiv.org/abs/1706.03762, section 3. Variable names and shapes are
+those of Google's published checkpoints.
+
+Shapes are written in these letters throughout the project:
+  B  examples in the batch            N  attention heads
+  S  tokens in a sequence             D  width of one head, H / N
+  T  B * S, all tokens of the batch   I  width of the feed-forward layer
+  H  hidden size                      V  entries of the vocabulary
+"""
+
+import collections
+import copy
+import difflib
+import json
+import math
+
+import tensorflow.compat.v1 as tf
+
+from finetuning.layers import (
+    DropoutStream,
+    create_initializer,
+    dense,
+    dropout,
+    gelu,
+    get_activation,
+    get_shape_list,
+    keep_all,
+    layer_norm,
+)
+
+__all__ = [
+    "BertConfig",
+    "BertModel",
+    "create_initializer",
+    "dropout",
+    "gelu",
+    "get_activation",
+    "get_assignment_map_from_checkpoint",
+    "get_shape_list",
+    "layer_norm",
+]
+
+# Added to the scores of masked keys: after the softmax nothing of them is left, and a
+# row that is masked whole is shifted as one, which the softmax does not see.
+MASKED_SCORE = -10000.0
+
+# Keys of other projects' configs, with the one value that this model computes.
+_FIXED_KEYS = {"layer_norm_eps": 1e-12, "position_embedding_type": "absolute"}
+
+
+class BertConfig:
+    """What shapes a BERT model: the content of a `bert_config.json`."""
+
+    def __init__(
+        self,
+        vocab_size,
+        hidden_size=768,
+        num_hidden_layers=12,
+        num_attention_heads=12,
+        intermediate_size=3072,
+        hidden_act="gelu",
+        hidden_dropout_prob=0.1,
+        attention_probs_dropout_prob=0.1,
+        max_position_embeddings=512,
+        type_vocab_size=16,
+        initializer_range=0.02,
+    ):
+        """Takes the values as they are; `BertModel` refuses what it cannot build.
+
+        Args:
+          vocab_size: V, rows of the word-embedding table.
+          hidden_size: H.
+          num_hidden_layers: Transformer blocks.
+          num_attention_heads: N, a divisor of H.
+          intermediate_size: I.
+          hidden_act: activation of the feed-forward layer, see `get_activation`.
+          hidden_dropout_prob: rate of dropout (fraction 0-1 that is dropped) on the
+            embeddings and on each block's two dense outputs.
+          attention_probs_dropout_prob: rate of dropout on the attention probabilities.
+          max_position_embeddings: longest sequence, in tokens.
+          type_vocab_size: number of segments.
+          initializer_range: standard deviation of the truncated normal that fresh
+            weights are drawn from.
+        """
+        self.vocab_size = vocab_size
+        self.hidden_size = hidden_size
+        self.num_hidden_layers = num_hidden_layers
+        self.num_attention_heads = num_attention_heads
+        self.intermediate_size = intermediate_size
+        self.hidden_act = hidden_act
+        self.hidden_dropout_prob = hidden_dropout_prob
+        self.attention_probs_dropout_prob = attention_probs_dropout_prob
+        self.max_position_embeddings = max_position_embeddings
+        self.type_vocab_size = type_vocab_size
+        self.initializer_range = initializer_range
+
+    @classmethod
+    def from_dict(cls, json_object):
+        """Builds a config from a dictionary.
+
+        Keys that this model does not use (`pooler_*`, `directionality`, …) are kept as
+        attributes and change nothing.
+
+        Raises:
+          ValueError: `vocab_size` is missing, a key looks like a misspelt one of ours,
+            or a key of another project asks for arithmetic that differs from BERT's.
+        """
+        if "vocab_size" not in json_object:
+            raise ValueError("vocab_size is missing from the config")
+        config = cls(vocab_size=json_object["vocab_size"])
+        known = set(vars(config))
+        for key in sorted(set(json_object) - known):
+            _check_foreign_key(key, json_object[key], known - set(json_object))
+        vars(config).update(json_object)
+        return config
+
+    @classmethod
+    def from_json_file(cls, json_file):
+        """Reads a `bert_config.json`; raises ValueError as `from_dict` does."""
+        with tf.io.gfile.GFile(json_file, "r") as reader:
+            return cls.from_dict(json.loads(reader.read()))
+
+    def to_dict(self):
+        return copy.deepcopy(vars(self))
+
+    def to_json_string(self):
+        return json.dumps(self.to_dict(), indent=2, sort_keys=True) + "\n"
+
+
+def _check_foreign_key(key, value, absent_keys):
+    """Refuses an unknown key that would change the model if it were honoured."""
+    meant = difflib.get_close_matches(key, absent_keys, n=1, cutoff=0.8)
+    if meant:
+        raise ValueError(
+            "config key '%s' is unknown and '%s' is missing: probably misspelt"
+            % (key, meant[0])
+        )
+    if key in _FIXED_KEYS and value != _FIXED_KEYS[key]:
+        raise ValueError(
+            "config key '%s' is %r; this model computes %r alone"
+            % (key, value, _FIXED_KEYS[key])
+        )
+
+
+class BertModel:
+    """The encoder and its pooler as a TensorFlow graph, under the scope `bert`."""
+
+    def __init__(
+        self,
+        config,
+        is_training,
+        input_ids,
+        input_mask=None,
+        token_type_ids=None,
+        use_one_hot_embeddings=False,
+        scope=None,
+        dropout_seed=None,
+    ):
+        """Adds the model's ops and variables to the current graph.
+
+        Args:
+          config: `BertConfig`; not changed.
+          is_training: whether dropout acts.
+          input_ids: int32 [B, S], rows of the word-embedding table.
+          input_mask: int32 [B, S], 1 for tokens and 0 for padding; None: all tokens.
+          token_type_ids: int32 [B, S], segment of each token; None: all 0.
+          use_one_hot_embeddings: look words up by a product with one-hot rows instead
+            of a gather: the same numbers, faster on TPUs and slower elsewhere.
+          scope: variable scope; None: "bert".
+          dropout_seed: int32 [2], see `dropout`; None: the graph's own random stream.
+
+        Raises:
+          ValueError: N does not divide H, the activation is unknown, the inputs are not
+            of rank 2, or S is larger than `max_position_embeddings`.
+        """
+        _check_config(config)
+        get_shape_list(input_ids, expected_rank=2)
+        if token_type_ids is None:
+            token_type_ids = tf.zeros_like(input_ids)
+        drop = DropoutStream(dropout_seed) if is_training else keep_all
+        with tf.variable_scope(scope, default_name="bert"):
+            with tf.variable_scope("embeddings"):
+                embedded, self.embedding_table = _embed(
+                    config, input_ids, token_type_ids, use_one_hot_embeddings, drop
+                )
+            with tf.variable_scope("encoder"):
+                layers = _encode(config, embedded, input_mask, drop)
+            with tf.variable_scope("pooler"):
+                first_token = layers[-1][:, 0, :]  # [B, H]
+                self.pooled_output = dense(
+                    first_token,
+                    config.hidden_size,
+                    create_initializer(config.initializer_range),
+                    tf.tanh,
+                )
+        self.embedding_output = embedded
+        self.all_encoder_layers = layers
+        self.sequence_output = layers[-1]
+
+    def get_pooled_output(self):
+        """Float32 [B, H]: tanh of a dense layer over the first token's last output."""
+        return self.pooled_output
+
+    def get_sequence_output(self):
+        """Float32 [B, S, H]: the last block's output."""
+        return self.sequence_output
+
+    def get_all_encoder_layers(self):
+        """List of float32 [B, S, H], one a block; the last is the sequence output."""
+        return self.all_encoder_layers
+
+    def get_embedding_output(self):
+        """Float32 [B, S, H]: the normed sum of the three embeddings."""
+        return self.embedding_output
+
+    def get_embedding_table(self):
+        """The word-embedding variable, float32 [V, H]."""
+        return self.embedding_table
+
+
+def _check_config(config):
+    if config.hidden_size % config.num_attention_heads:
+        raise ValueError(
+            "hidden_size %d is not a multiple of num_attention_heads %d"
+            % (config.hidden_size, config.num_attention_heads)
+        )
+    if config.num_hidden_layers < 1:
+        raise ValueError(
+            "num_hidden_layers is %d, expected 1 or more" % config.num_hidden_layers
+        )
+    get_activation(config.hidden_act)
+
+
+def _embed(config, input_ids, token_type_ids, use_one_hot_embeddings, drop):
+    """Sums word, segment and position embeddings (section 3 of the paper, figure 2).
+
+    Args:
+      config: `BertConfig`.
+      input_ids: int32 [B, S].
+      token_type_ids: int32 [B, S].
+      use_one_hot_embeddings: see `BertModel`.
+      drop: function (tensor, rate) -> tensor.
+
+    Returns:
+      Float32 [B, S, H] and the word-embedding variable [V, H].
+    """
+    batch, length = get_shape_list(input_ids)
+    width = config.hidden_size
+    if isinstance(length, int) and length > config.max_position_embeddings:
+        raise ValueError(
+            "the sequence length %d is larger than max_position_embeddings %d"
+            % (length, config.max_position_embeddings)
+        )
+    initializer = create_initializer(config.initializer_range)
+    word_table = tf.get_variable(
+        "word_embeddings", [config.vocab_size, width], initializer=initializer
+    )
+    type_table = tf.get_variable(
+        "token_type_embeddings",
+        [config.type_vocab_size, width],
+        initializer=initializer,
+    )
+    position_table = tf.get_variable(
+        "position_embeddings",
+        [config.max_position_embeddings, width],
+        initializer=initializer,
+    )
+    flat_ids = tf.reshape(input_ids, [-1])  # [T]
+    if use_one_hot_embeddings:
+        words = tf.matmul(tf.one_hot(flat_ids, config.vocab_size), word_table)
+    else:
+        words = tf.gather(word_table, flat_ids)
+    # A product, not a gather: the gradient of a gather from so few rows is a slow
+    # scatter in which every token meets every other on the same row.
+    flat_types = tf.one_hot(tf.reshape(token_type_ids, [-1]), config.type_vocab_size)
+    tokens = words + tf.matmul(flat_types, type_table)  # [T, H]
+    tokens = tf.reshape(tokens, [batch, length, width])
+    positions = tf.slice(position_table, [0, 0], [length, -1])  # [S, H]
+    embedded = layer_norm(tokens + positions, name="LayerNorm")
+    return drop(embedded, config.hidden_dropout_prob), word_table
+
+
+def _encode(config, embedded, input_mask, drop):
+    """Runs the Transformer blocks.
+
+    Args:
+      config: `BertConfig`.
+      embedded: float32 [B, S, H].
+      input_mask: int32 [B, S] or None.
+      drop: function (tensor, rate) -> tensor.
+
+    Returns:
+      List of float32 [B, S, H], one a block.
+    """
+    batch, length, width = get_shape_list(embedded)
+    mask_scores = None
+    if input_mask is not None:
+        masked = 1.0 - tf.cast(input_mask, tf.float32)
+        mask_scores = tf.reshape(masked * MASKED_SCORE, [batch, 1, 1, length])
+    hidden = tf.reshape(embedded, [-1, width])  # [T, H]
+    layers = []
+    for index in range(config.num_hidden_layers):
+        with tf.variable_scope("layer_%d" % index):
+            hidden = _block(config, hidden, mask_scores, (batch, length), drop)
+        layers.append(tf.reshape(hidden, [batch, length, width]))
+    return layers
+
+
+def _block(config, hidden, mask_scores, batch_and_length, drop):
+    """One Transformer block: [T, H] -> [T, H]."""
+    initializer = create_initializer(config.initializer_range)
+    with tf.variable_scope("attention"):
+        with tf.variable_scope("self"):
+            context = _self_attention(
+                config, hidden, mask_scores, batch_and_length, drop
+            )
+        with tf.variable_scope("output"):
+            attended = dense(context, config.hidden_size, initializer)
+            attended = drop(attended, config.hidden_dropout_prob)
+            attended = layer_norm(attended + hidden, name="LayerNorm")
+    with tf.variable_scope("intermediate"):
+        activation = get_activation(config.hidden_act)
+        expanded = dense(attended, config.intermediate_size, initializer, activation)
+    with tf.variable_scope("output"):
+        output = dense(expanded, config.hidden_size, initializer)  # [T, H]
+        output = drop(output, config.hidden_dropout_prob)
+        return layer_norm(output + attended, name="LayerNorm")
+
+
+def _self_attention(config, hidden, mask_scores, batch_and_length, drop):
+    """Scaled dot-product attention of all heads (Vaswani et al., sections 3.2.1-2).
+
+    Args:
+      config: `BertConfig`.
+      hidden: float32 [T, H].
+      mask_scores: float32 [B, 1, 1, S], added to the scores of each key; or None.
+      batch_and_length: (B, S).
+      drop: function (tensor, rate) -> tensor.
+
+    Returns:
+      Float32 [T, H], the heads' contexts side by side.
+    """
+    batch, length = batch_and_length
+    heads = config.num_attention_heads
+    head_width = config.hidden_size // heads
+    initializer = create_initializer(config.initializer_range)
+
+    def project(name):
+        flat = dense(hidden, config.hidden_size, initializer, name=name)  # [T, H]
+        split = tf.reshape(flat, [batch, length, heads, head_width])
+        return tf.transpose(split, [0, 2, 1, 3])  # [B, N, S, D]
+
+    query, key, value = project("query"), project("key"), project("value")
+    # The scale goes on the query: [B, N, S, D] is smaller than the scores.
+    scale = 1.0 / math.sqrt(head_width)
+    scores = tf.matmul(query * scale, key, transpose_b=True)  # [B, N, S, S]
+    if mask_scores is not None:
+        scores += mask_scores
+    probabilities = drop(tf.nn.softmax(scores), config.attention_probs_dropout_prob)
+    context = tf.matmul(probabilities, value)  # [B, N, S, D]
+    context = tf.transpose(context, [0, 2, 1, 3])  # [B, S, N, D]
+    return tf.reshape(context, [-1, config.hidden_size])
+
+
+def get_assignment_map_from_checkpoint(tvars, init_checkpoint):
+    """Which variables a checkpoint can initialise.
+
+    Args:
+      tvars: variables of the graph.
+      init_checkpoint: prefix of a checkpoint.
+
+    Returns:
+      An ordered dictionary from the checkpoint's names to the graph's (the same), as
+      `tf.train.init_from_checkpoint` takes it, and a dictionary whose keys are the
+      names of the variables in it, with and without ":0".
+    """
+    in_checkpoint = {name for name, _ in tf.train.list_variables(init_checkpoint)}
+    names = [variable.name.split(":")[0] for variable in tvars]
+    found = [name for name in names if name in in_checkpoint]
+    assignment_map = collections.OrderedDict((name, name) for name in found)
+    initialized = dict.fromkeys(found, 1)
+    initialized.update({name + ":0": 1 for name in found})
+    return assignment_map, initialized

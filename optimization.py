@@ -1,0 +1,196 @@
+"""BERT's optimiser: Adam with decoupled weight decay, and its learning rate.
+
+Kingma and Ba 2014, https://arxiv.org/abs/1412.6980, algorithm 1, without the bias
+correction of its moments; the decay of Loshchilov and Hutter 2017,
+https://arxiv.org/abs/1711.05101, algorithm 2. Shapes: see modeling.py.
+"""
+
+import collections
+import re
+
+import tensorflow.compat.v1 as tf
+
+MAX_GRADIENT_NORM = 1.0
+WEIGHT_DECAY_RATE = 0.01
+NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
+
+TrainStep = collections.namedtuple("TrainStep", "train_op learning_rate gradient_norm")
+TrainStep.__doc__ = """What one training step runs and shows.
+
+train_op: op that updates the variables, then increments the global step.
+learning_rate: float32 scalar, the rate that this step trains at.
+gradient_norm: float32 scalar, the global norm before clipping.
+"""
+
+
+def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
+    """Adds the whole training step to the graph, see `create_train_step`.
+
+    Returns:
+      The op that updates the variables and increments the global step.
+
+    Raises:
+      ValueError: `use_tpu` is true.
+    """
+    if use_tpu:
+        raise ValueError("use_tpu: TPUs are not supported")
+    step = create_train_step(loss, init_lr, num_train_steps, num_warmup_steps)
+    return step.train_op
+
+
+def create_train_step(loss, init_lr, num_train_steps, num_warmup_steps):
+    """Adds gradients, clipping, Adam and the global step's increment to the graph.
+
+    Args:
+      loss: float32 scalar.
+      init_lr: the peak learning rate.
+      num_train_steps: optimiser steps until the rate is 0.
+      num_warmup_steps: optimiser steps of linear warm-up; 0 or None: none.
+
+    Returns:
+      `TrainStep`.
+    """
+    global_step = tf.train.get_or_create_global_step()
+    learning_rate = learning_rate_at(
+        global_step, init_lr, num_train_steps, num_warmup_steps
+    )
+    optimizer = AdamWeightDecayOptimizer(
+        learning_rate,
+        weight_decay_rate=WEIGHT_DECAY_RATE,
+        exclude_from_weight_decay=list(NOT_DECAYED),
+    )
+    variables = tf.trainable_variables()
+    gradients = [_as_dense(gradient) for gradient in tf.gradients(loss, variables)]
+    clipped, norm = tf.clip_by_global_norm(gradients, clip_norm=MAX_GRADIENT_NORM)
+    update = optimizer.apply_gradients(zip(clipped, variables))
+    # The increment waits for the updates, and they for the rate: the step that follows
+    # k finished steps always trains at the schedule's rate at k.
+    with tf.control_dependencies([update]):
+        train_op = tf.assign_add(global_step, 1).op
+    return TrainStep(train_op, learning_rate, norm)
+
+
+def learning_rate_at(step, init_lr, num_train_steps, num_warmup_steps=None):
+    """The learning rate after `step` finished steps.
+
+    Linear decay from `init_lr` to 0 over all steps, warm-up included; below
+    `num_warmup_steps` instead `init_lr * step / num_warmup_steps`. So step 0 trains at
+    rate 0, and the rate drops a little where warm-up ends: both are BERT's
+    (https://arxiv.org/abs/1810.04805, appendix A.2, and its published code).
+
+    Args:
+      step: integer scalar tensor.
+      init_lr: peak rate, a float.
+      num_train_steps: int, at least 1.
+      num_warmup_steps: int; 0 or None: no warm-up.
+
+    Returns:
+      Float32 scalar tensor.
+    """
+    # Compared as integers, so that no rounding moves the end of warm-up.
+    done = tf.cast(tf.minimum(tf.cast(step, tf.int64), num_train_steps), tf.float32)
+    decayed = init_lr * (1.0 - done / float(num_train_steps))
+    if not num_warmup_steps:
+        return decayed
+    warming = init_lr * (done / float(num_warmup_steps))
+    return tf.where(tf.cast(step, tf.int64) < num_warmup_steps, warming, decayed)
+
+
+class AdamWeightDecayOptimizer(tf.train.Optimizer):
+    """Adam without bias correction, with decoupled weight decay.
+
+    Its moments are variables named `<variable>/adam_m` and `<variable>/adam_v`.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        weight_decay_rate=0.0,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-6,
+        exclude_from_weight_decay=None,
+        name="AdamWeightDecayOptimizer",
+    ):
+        """Takes the rates; creates no variable yet.
+
+        Args:
+          learning_rate: float or scalar tensor.
+          weight_decay_rate: fraction of a variable that a step at learning rate 1
+            would take off it.
+          beta_1: decay of the first moment.
+          beta_2: decay of the second moment.
+          epsilon: added to the root of the second moment, outside of it.
+          exclude_from_weight_decay: regular expressions; a variable in whose name one
+            is found does not decay.
+          name: of the optimiser.
+        """
+        super().__init__(use_locking=False, name=name)
+        self.learning_rate = learning_rate
+        self.weight_decay_rate = weight_decay_rate
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.exclude_from_weight_decay = exclude_from_weight_decay or []
+
+    def apply_gradients(self, grads_and_vars, global_step=None, name=None):
+        """Adds one Adam step on each variable that has a gradient.
+
+        Args:
+          grads_and_vars: pairs of a gradient (float32 of the variable's shape, or None)
+            and a variable.
+          global_step: left alone: whoever calls this increments it.
+          name: of the returned op.
+
+        Returns:
+          The op that does all updates.
+        """
+        del global_step
+        updates = [
+            self._update(gradient, variable)
+            for gradient, variable in grads_and_vars
+            if gradient is not None
+        ]
+        return tf.group(*updates, name=name)
+
+    def _update(self, gradient, variable):
+        gradient = _as_dense(gradient)
+        variable_name = variable.name.split(":")[0]
+        m = _moment(variable_name + "/adam_m", variable)
+        v = _moment(variable_name + "/adam_v", variable)
+        next_m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
+        next_v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
+        update = next_m / (tf.sqrt(next_v) + self.epsilon)
+        if self._decays(variable_name):
+            update += self.weight_decay_rate * variable
+        next_variable = variable - self.learning_rate * update
+        return tf.group(
+            tf.assign(variable, next_variable),
+            tf.assign(m, next_m),
+            tf.assign(v, next_v),
+        )
+
+    def _decays(self, variable_name):
+        return bool(self.weight_decay_rate) and not any(
+            re.search(pattern, variable_name)
+            for pattern in self.exclude_from_weight_decay
+        )
+
+
+def _moment(name, variable):
+    return tf.get_variable(
+        name,
+        variable.shape.as_list(),
+        tf.float32,
+        initializer=tf.zeros_initializer(),
+        trainable=False,
+    )
+
+
+def _as_dense(gradient):
+    """A gather's gradient with the rows of one index summed, so that norms are true."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.math.unsorted_segment_sum(
+        gradient.values, gradient.indices, gradient.dense_shape[0]
+    )

@@ -1,0 +1,82 @@
+"""Fine-tunes BERT on a GLUE task, evaluates it, predicts with it.
+
+  python run_classifier.py --help
+
+The door alone: flags become settings here, and `finetuning` does the rest. The names
+that BERT code in the wild imports from this module stay importable.
+"""
+
+import sys
+
+from finetuning import backend, console, settings
+from finetuning.console import log
+from finetuning.errors import InputError
+from finetuning.features import (
+    InputExample,
+    InputFeatures,
+    convert_examples_to_features,
+    convert_single_example,
+)
+
+__all__ = [
+    "InputExample",
+    "InputFeatures",
+    "convert_examples_to_features",
+    "convert_single_example",
+    "create_model",
+    "main",
+]
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def create_model(*args, **kwargs):
+    """See `finetuning.classifier.create_model`, which this is."""
+    # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
+    from finetuning import classifier
+
+    return classifier.create_model(*args, **kwargs)
+
+
+def main(argv=None):
+    """Runs one command line; returns the exit status."""
+    argv = sys.argv if argv is None else argv
+    if settings.asks_for_help(argv):
+        print(settings.help_text(argv[0]))
+        return 0
+    with console.screen():
+        try:
+            chosen, without_effect = settings.parse(argv)
+            backend.start()
+            _run(chosen, without_effect)
+        except InputError as error:
+            log.error("%s", error)
+            return EXIT_BAD_INPUT
+        except KeyboardInterrupt:
+            log.error("interrupted; the same command goes on from the last checkpoint")
+            return EXIT_INTERRUPTED
+    return 0
+
+
+def _run(chosen, without_effect):
+    from finetuning import files, phases, preflight, provenance
+
+    device = backend.find_device()
+    if chosen.require_gpu and device.kind != "GPU":
+        raise InputError("--require_gpu: TensorFlow finds no GPU; %s" % device.line())
+    inputs = preflight.check(chosen)
+    files.make_directory(chosen.output_dir)
+    with console.log_file(chosen.output_dir):
+        log.info("Device: %s", device.line())
+        log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)
+        for name in without_effect:
+            log.info("--%s has no effect: it served TPUs", name)
+        for note in inputs.notes:
+            log.info(note)
+        seed = provenance.choose_seed(chosen)
+        phases.execute(phases.Run(chosen, inputs, device, seed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
