@@ -25,31 +25,42 @@ help:  ## list these targets
 
 # ---- Environments ----
 
-# An environment is complete when it holds a copy of the requirements that it was made
-# from; that copy is put there last, so a failed installation leaves none.
+# An environment is ready when it holds a copy of the requirements that it was made
+# from; that copy is put there last, so a failed installation leaves none. A Python
+# that the caller names must also be the one that it was made with.
 PINS = .venv/tf1/requirements.txt .venv/tf2/requirements.txt \
 	.venv/lint/requirements.txt
+NAMED_tf1 = $(PYTHON_TF1)
+NAMED_tf2 = $(PYTHON_TF2)
+
+define is_ready
+cmp -s requirements-$*.txt $@ && .venv/$*/bin/python -c "" 2>/dev/null && \
+{ [ -z "$(NAMED_$*)" ] || \
+	[ "$$(scripts/find_python.sh $*)" = "$$(cat .venv/$*/made-with.txt)" ]; }
+endef
 
 # A registry may fail for a moment: pip tries again itself, and is then run once more.
-INSTALL = .venv/$*/bin/python -m pip install --disable-pip-version-check -q -q \
-	--retries 10 -r .venv/$*/requirements.new
+define install
+.venv/$*/bin/python -m pip install --disable-pip-version-check -q -q --retries 10 \
+	-r .venv/$*/requirements.new
+endef
 
 .PHONY: FORCE
 FORCE:
 
 $(PINS): .venv/%/requirements.txt: FORCE
-	@if cmp -s requirements-$*.txt $@ && .venv/$*/bin/python -c "" 2>/dev/null; \
-	then exit 0; fi; \
+	@if $(is_ready); then exit 0; fi; \
 	python=$$(scripts/find_python.sh $*) || { \
-		echo "No Python found for .venv/$* ($(ABOUT_$*))." >&2; exit 1; }; \
+		echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
 	echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
 	rm -rf .venv/$* && mkdir -p .venv && { \
 		"$$python" -m venv .venv/$* && \
+		printf '%s\n' "$$python" >.venv/$*/made-with.txt && \
 		cp requirements-$*.txt .venv/$*/requirements.new && \
-		{ $(INSTALL) || $(INSTALL); }; \
+		{ $(install) || $(install); }; \
 	} >.venv/$*.log 2>&1 || { \
 		tail -n 20 .venv/$*.log >&2; \
-		echo "Setting up .venv/$* failed; all it said is in .venv/$*.log." >&2; \
+		echo "Setting up .venv/$* failed; all it said is in .venv/$*.log" >&2; \
 		exit 1; }; \
 	rm .venv/$*.log && mv .venv/$*/requirements.new $@
 
@@ -73,24 +84,29 @@ endif
 
 # ---- Demo and benchmark: one stack ----
 
-# A shell command that sets $stack and makes its environment.
-define choose_stack
+# $(call on_one_stack,WHAT): a shell command that makes WHAT-tf1 or WHAT-tf2.
+define on_one_stack
 stack=$(STACK); \
 if [ -z "$$stack" ] && scripts/find_python.sh tf1 >/dev/null; then stack=tf1; fi; \
 if [ -z "$$stack" ]; then \
-	stack=tf2; echo "No Python 3.7 here, so this runs on TensorFlow 2 (STACK=tf2)"; \
+	stack=tf2; echo "No Python 3.7 found, so this runs on TensorFlow 2 (STACK=tf2)"; \
 fi; \
-$(MAKE) .venv/$$stack/requirements.txt
+$(MAKE) $(1)-$$stack
 endef
 
-.PHONY: demo
+.PHONY: demo demo-tf1 demo-tf2
 demo:  ## fine-tune a tiny model on example data and show the result
-	@$(choose_stack) && .venv/$$stack/bin/python scripts/demo.py
+	@$(call on_one_stack,demo)
 
-.PHONY: bench
+demo-tf1 demo-tf2: demo-%: .venv/%/requirements.txt
+	@.venv/$*/bin/python scripts/demo.py
+
+.PHONY: bench bench-tf1 bench-tf2
 bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...
-	@$(choose_stack) && .venv/$$stack/bin/python benchmarks/bench.py \
-		$${ORIGINAL:+"--original=$$ORIGINAL"} \
+	@$(call on_one_stack,bench)
+
+bench-tf1 bench-tf2: bench-%: .venv/%/requirements.txt
+	@.venv/$*/bin/python benchmarks/bench.py $${ORIGINAL:+"--original=$$ORIGINAL"} \
 		$${DATA_DIR:+"--data_dir=$$DATA_DIR"} $(BENCH_ARGS)
 
 # ---- Tests: every stack that can run here ----
@@ -109,17 +125,17 @@ if scripts/find_python.sh $(1) >/dev/null; then \
 	echo "==== Tests on $(1): $(ABOUT_$(1)) ===="; \
 	if $(MAKE) test-$(1); then passed="$$passed $(1)"; else failed="$$failed $(1)"; fi; \
 else \
-	left_out="$$left_out$(1) (needs $(ABOUT_$(1)); no such Python found). "; \
+	left_out="$$left_out $(1) ($(ABOUT_$(1)): no such Python found)"; \
 	case " $(STACK) $(REQUIRE) " in *" $(1) "*) failed="$$failed $(1)" ;; esac; \
 fi;
 endef
 
 .PHONY: test
-test:  ## run the tests on each stack; ORIGINAL=DIR, PYTEST_ARGS=..., REQUIRE="tf1 tf2"
+test:  ## run the tests on each stack; REQUIRE="tf1 tf2", ORIGINAL=DIR, PYTEST_ARGS=..
 	@passed= failed= left_out=; \
 	$(foreach stack,$(or $(STACK),tf1 tf2),$(call run_suite,$(stack))) \
 	[ -z "$$passed" ] || echo "Tests passed on:$$passed"; \
-	[ -z "$$left_out" ] || echo "Left out: $$left_out"; \
+	[ -z "$$left_out" ] || echo "Left out:$$left_out"; \
 	[ -z "$$failed" ] || echo "Tests FAILED on:$$failed"; \
 	[ -n "$$passed" ] && [ -z "$$failed" ]
 

@@ -271,11 +271,11 @@ class WordpieceTokenizer:
 
     def _longest_pieces(self, word):
         """Returns the tuple of the pieces of `word`, or of the unknown token alone."""
-        pieces = []
+        vocab, pieces = self.vocab, []
         rest, shortest = word, 1
         while len(rest) >= shortest:
             for end in range(len(rest), shortest - 1, -1):
-                if rest[:end] in self.vocab:
+                if rest[:end] in vocab:
                     break
             else:
                 return (self.unk_token,)

@@ -130,7 +130,7 @@ def read_contents(prefix, config, num_labels):
       InputError: it cannot be read, a variable of the encoder is missing or has
         another shape, the head has another, or it has more layers than the config.
     """
-    shapes = _read_shapes(prefix)
+    shapes = _reader(prefix).get_variable_to_shape_map()
     wanted = model_shapes(config, num_labels)
     fresh = [name for name in wanted if name not in shapes]
     missing = [name for name in fresh if name not in HEAD]
@@ -164,7 +164,7 @@ def read_contents(prefix, config, num_labels):
 
 def read_step(prefix):
     """The global step that a checkpoint was written at, as an int."""
-    return int(tf.train.load_variable(prefix, "global_step"))
+    return int(_reader(prefix).get_tensor("global_step"))
 
 
 def model_shapes(config, num_labels):
@@ -213,10 +213,10 @@ def _norm_shapes(scope, width):
     }
 
 
-def _read_shapes(prefix):
+def _reader(prefix):
     try:
-        return dict(tf.train.list_variables(prefix))
-    except (tf.errors.OpError, ValueError) as error:
+        return tf.train.NewCheckpointReader(prefix)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(
             "%s cannot be read as a checkpoint: %s" % (prefix, reason)

@@ -27,13 +27,14 @@ class _Lines(logging.Formatter):
 
 
 class _Screen(logging.Handler):
-    """Standard output, above a progress bar if there is one."""
+    """Standard output, errors standard error; above a progress bar if there is one."""
 
     def emit(self, record):
         if getattr(record, "shown_by_bar", False):
             return
-        tqdm.write(self.format(record), file=sys.stdout)
-        sys.stdout.flush()
+        stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
+        tqdm.write(self.format(record), file=stream)
+        stream.flush()
 
 
 class _File(logging.Handler):

@@ -27,13 +27,14 @@ print(version, base if os.access(base, os.X_OK) else sys.executable)
 on_path() {
     saved_ifs=$IFS
     IFS=:
-    for folder in $PATH; do
-        for version in $wanted; do
-            printf '%s\n' "${folder:-.}/python${version}"
-        done
-        printf '%s\n' "${folder:-.}/python3" "${folder:-.}/python"
-    done
+    # shellcheck disable=SC2086 # The colons are to split it.
+    set -- $PATH
     IFS=$saved_ifs
+    for folder; do
+        for version in $wanted 3 ""; do
+            printf '%s\n' "${folder:-.}/python$version"
+        done
+    done
 }
 
 under_pyenv() {

@@ -1,0 +1,49 @@
+"""What all tests share: the repository on the path, and the golden data, if there."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, ROOT)
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session")
+def root():
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_dir():
+    """The folder of golden data, real data and checkpoints; not part of the project."""
+    path = os.environ.get("BERT_SHARED") or os.path.join(ROOT, "..", "shared")
+    if not os.path.isdir(path):
+        pytest.skip("needs ../shared (or $BERT_SHARED): golden data and checkpoints")
+    return os.path.abspath(path)
+
+
+@pytest.fixture(scope="session")
+def golden(shared_dir):
+    """A function from a file's stem to its arrays, with `meta` decoded."""
+
+    def load(stem):
+        with np.load(os.path.join(shared_dir, "golden", stem + ".npz")) as archive:
+            arrays = dict(archive)
+        if "meta" in arrays:
+            arrays["meta"] = json.loads(str(arrays["meta"]))
+        return arrays
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def original_dir():
+    """A checkout of google-research/bert, given as `make test ORIGINAL=DIR`."""
+    path = os.environ.get("BERT_ORIGINAL")
+    if not path:
+        pytest.skip("needs a checkout of the original: make test ORIGINAL=DIR")
+    return path

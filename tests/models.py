@@ -1,0 +1,75 @@
+"""Small models and features that several tests build."""
+
+import os
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import modeling
+
+
+def tiny_config(**changes):
+    values = {
+        "vocab_size": 50,
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 24,
+        "max_position_embeddings": 20,
+        "type_vocab_size": 2,
+        "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0,
+        "initializer_range": 0.3,
+    }
+    values.update(changes)
+    return modeling.BertConfig(**values)
+
+
+def random_features(rng, config, lengths, sequence_length):
+    """Features as arrays: random tokens, two segments, padding behind.
+
+    Args:
+      rng: `numpy.random.RandomState`.
+      config: `modeling.BertConfig`.
+      lengths: real tokens of each example.
+      sequence_length: S.
+    """
+    shape = (len(lengths), sequence_length)
+    mask = (np.arange(sequence_length) < np.array(lengths)[:, None]).astype(np.int32)
+    second = np.arange(sequence_length) >= (np.array(lengths) // 2)[:, None]
+    return {
+        "input_ids": rng.randint(1, config.vocab_size, shape).astype(np.int32) * mask,
+        "input_mask": mask,
+        "segment_ids": second.astype(np.int32) * mask,
+        "label_ids": rng.randint(0, 2, len(lengths)).astype(np.int32),
+    }
+
+
+def as_placeholders(features):
+    """int32 placeholders of the features' rank, batch and length left open."""
+    return {
+        name: tf.placeholder(tf.int32, [None] * value.ndim, name=name)
+        for name, value in features.items()
+    }
+
+
+def feed(placeholders, features):
+    return {placeholders[name]: value for name, value in features.items()}
+
+
+def assign(session, values):
+    """Sets variables from a dictionary of name to array."""
+    for variable in tf.global_variables():
+        name = variable.op.name
+        if name in values:
+            variable.load(values[name], session)
+
+
+def save_checkpoint(path, arrays):
+    """Writes a checkpoint that holds these arrays under these names."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with tf.Graph().as_default(), tf.Session() as session:
+        for name, value in arrays.items():
+            tf.get_variable(name, initializer=tf.constant(value))
+        session.run(tf.global_variables_initializer())
+        tf.train.Saver().save(session, path, write_meta_graph=False)

@@ -1,0 +1,166 @@
+"""Who may import whom, where flags are read, and how large things may grow."""
+
+import ast
+import os
+
+import pytest
+
+# Module -> the local modules that it may import. `finetuning.` is left out.
+ALLOWED = {
+    "tokenization": set(),
+    "optimization": set(),
+    "modeling": {"layers"},
+    "errors": set(),
+    "layers": set(),
+    "metrics": set(),
+    "backend": set(),
+    "summaries": set(),
+    "files": {"errors"},
+    "results": {"files"},
+    "settings": {"errors"},
+    "console": {"files"},
+    "progress": {"console"},
+    "tasks": {"errors", "files"},
+    "features": {"tasks", "tokenization"},
+    "records": {"files"},
+    "checkpoints": {"errors", "files"},
+    "classifier": {"layers", "modeling", "optimization"},
+    "provenance": {"console", "errors", "files", "settings"},
+    "preflight": {
+        "checkpoints",
+        "errors",
+        "files",
+        "layers",
+        "modeling",
+        "tasks",
+        "tokenization",
+    },
+    "loop": {
+        "backend",
+        "checkpoints",
+        "classifier",
+        "console",
+        "errors",
+        "modeling",
+        "progress",
+        "records",
+        "summaries",
+    },
+}
+# The two that put the rest together may import any of it.
+TOP = {"phases", "run_classifier"}
+WITHOUT_TENSORFLOW = {
+    "tokenization",
+    "errors",
+    "settings",
+    "tasks",
+    "features",
+    "metrics",
+    "results",
+    "console",
+    "progress",
+    "provenance",
+    "files",
+    "backend",
+}
+MOST_LINES_OF_MODULE = 450
+MOST_LINES_OF_FUNCTION = 50
+
+
+def paths():
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    top = ["run_classifier", "modeling", "tokenization", "optimization"]
+    found = {name: os.path.join(root, name + ".py") for name in top}
+    package = os.path.join(root, "finetuning")
+    for name in os.listdir(package):
+        if name.endswith(".py") and name != "__init__.py":
+            found[name[:-3]] = os.path.join(package, name)
+    return found
+
+
+PATHS = paths()
+
+
+def source(name):
+    with open(PATHS[name], encoding="utf-8") as file:
+        return file.read()
+
+
+def imported(name, at_import_time=False):
+    """Full names of all that a module imports; only outside functions if so asked."""
+    tree = ast.parse(source(name))
+    nodes = tree.body if at_import_time else ast.walk(tree)
+    names = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            names.update("%s.%s" % (node.module, alias.name) for alias in node.names)
+    return names
+
+
+def local_imports(name):
+    found = set()
+    for full_name in imported(name):
+        parts = full_name.split(".")
+        if parts[0] == "finetuning" and len(parts) > 1:
+            found.add(parts[1])
+        elif parts[0] in PATHS:
+            found.add(parts[0])
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(PATHS))
+def test_imports_go_one_way(name):
+    if name not in TOP:
+        assert name in ALLOWED, "name here what %s may import" % name
+        assert local_imports(name) <= ALLOWED[name]
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_TENSORFLOW))
+def test_modules_that_do_without_tensorflow(name):
+    names = imported(name, at_import_time=True)
+    assert not [n for n in names if n.split(".")[0] == "tensorflow"]
+
+
+@pytest.mark.parametrize("name", sorted(PATHS))
+def test_one_spelling_of_tensorflow_and_nothing_that_is_gone(name):
+    for full_name in imported(name):
+        if full_name.split(".")[0] in ("tensorflow", "keras"):
+            private = full_name == "tensorflow.python.client.device_lib"
+            assert full_name == "tensorflow.compat.v1" or (name, private) == (
+                "backend",
+                True,
+            )
+    for gone in ("tf.contrib", "tf.layers", "tf.estimator", "tf.keras", "tf.app"):
+        assert gone + "." not in source(name)
+
+
+@pytest.mark.parametrize("name", sorted(set(PATHS) - {"settings"}))
+def test_flags_are_read_in_one_place(name):
+    assert not [n for n in imported(name) if n.split(".")[0] == "absl"]
+    assert "FLAGS" not in source(name)
+
+
+@pytest.mark.parametrize("name", sorted(set(PATHS) - {"backend"}))
+def test_no_branch_on_the_version(name):
+    assert "__version__" not in source(name) or name == "provenance"
+    assert "hasattr(tf" not in source(name)
+
+
+@pytest.mark.parametrize("name", sorted(PATHS))
+def test_sizes(name):
+    text = source(name)
+    assert len(text.splitlines()) <= MOST_LINES_OF_MODULE
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            assert code_lines(node) <= MOST_LINES_OF_FUNCTION, node.name
+
+
+def code_lines(node):
+    """Lines of a function from its first statement after the docstring."""
+    body = node.body
+    if ast.get_docstring(node) is not None and len(body) > 1:
+        body = body[1:]
+    last = max(getattr(n, "lineno", 0) for n in ast.walk(node))
+    return last - body[0].lineno + 1

@@ -1,0 +1,238 @@
+"""What is said of the device, and how TensorFlow is kept quiet."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+import tensorflow.compat.v1 as tf
+from tensorflow.python.client import device_lib
+
+from finetuning import backend
+from finetuning.backend import Device
+
+V100 = (
+    "device: 0, name: Tesla V100-SXM2-16GB, pci bus id: 0000:00:1e.0, "
+    "compute capability: 7.0"
+)
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    "described, memory, shown",
+    [
+        (V100, 15864515789, "Tesla V100-SXM2-16GB, 15.9 GB, compute capability 7.0"),
+        (
+            "device: 1, name: NVIDIA H100 80GB HBM3, pci bus id: 0000:53:00.0, "
+            "compute capability: 9.0",
+            79051800576,
+            "NVIDIA H100 80GB HBM3, 79.1 GB, compute capability 9.0",
+        ),
+        (
+            "name: A, compute capability: 12.0",
+            10**9,
+            "A, 1.0 GB, compute capability 12.0",
+        ),
+        ("", 0, "unknown, 0.0 GB, compute capability unknown"),
+        (
+            "something else",
+            2 * 10**9,
+            "unknown, 2.0 GB, compute capability unknown",
+        ),
+    ],
+)
+def test_describe_gpu(described, memory, shown):
+    assert backend.describe_gpu(described, memory) == shown
+
+
+MAPS = """\
+7f00-7f01 r-xp 00000000 08:01 1 /opt/conda/envs/tf/lib/libcudart.so.10.1.243
+7f01-7f02 r-xp 00000000 08:01 2 /usr/lib/x86_64-linux-gnu/libcudnn.so.7.6.5
+7f02-7f03 r-xp 00000000 08:01 3 /usr/lib/x86_64-linux-gnu/libcublas.so.10
+7f03-7f04 r-xp 00000000 08:01 4 /usr/lib/libcudnn_ops_infer.so.8.9.1
+7f04-7f05 r-xp 00000000 08:01 5 /usr/lib/libcufft.so
+7f05-7f06 r-xp 00000000 08:01 6 /usr/lib/mylibcusolver.so.11
+7f06-7f07 r-xp 00000000 08:01 7 /usr/lib/libcurand.so.10.3.2 (deleted)
+"""
+
+
+@pytest.mark.parametrize(
+    "name, version",
+    [
+        ("cudart", "10.1.243"),
+        ("cudnn", "7.6.5"),
+        ("cublas", "10"),
+        ("curand", "10.3.2"),
+        ("cudnn_ops_infer", "8.9.1"),
+        ("cufft", None),
+        ("cusolver", None),
+        ("cuda", None),
+        ("cud.rt", None),
+    ],
+)
+def test_library_version(name, version):
+    assert backend.library_version(name, MAPS) == version
+
+
+def test_library_version_where_none_is_loaded():
+    assert backend.library_version("cudart", "") is None
+
+
+def test_lines():
+    cpu = Device("CPU", "8 threads", "2.21.0")
+    assert cpu.line() == "CPU, 8 threads (TensorFlow 2.21.0)"
+    gpu = Device("GPU", "Tesla V100, 15.9 GB", "1.14.0", "10.0.130", "7.6.5")
+    assert gpu.line() == (
+        "GPU, Tesla V100, 15.9 GB (TensorFlow 1.14.0, CUDA 10.0.130, cuDNN 7.6.5)"
+    )
+    unknown = Device("GPU", "Tesla V100", "1.14.0")
+    assert unknown.line() == (
+        "GPU, Tesla V100 (TensorFlow 1.14.0, CUDA unknown, cuDNN unknown)"
+    )
+
+
+# The device
+
+
+def found(monkeypatch, *devices):
+    monkeypatch.setattr(device_lib, "list_local_devices", lambda *_: list(devices))
+    return backend.find_device()
+
+
+CPU = SimpleNamespace(device_type="CPU", physical_device_desc="", memory_limit=2**28)
+XLA = SimpleNamespace(
+    device_type="XLA_GPU", physical_device_desc="device: XLA", memory_limit=1
+)
+GPU = SimpleNamespace(
+    device_type="GPU", physical_device_desc=V100, memory_limit=15864515789
+)
+
+
+@pytest.mark.parametrize("devices", [[CPU], [CPU, XLA]])
+def test_without_a_gpu(monkeypatch, devices):
+    device = found(monkeypatch, *devices)
+    threads = len(os.sched_getaffinity(0))
+    assert device == Device("CPU", "%d threads" % threads, tf.__version__)
+
+
+def test_first_gpu(monkeypatch):
+    other = SimpleNamespace(
+        device_type="GPU", physical_device_desc="name: other", memory_limit=1
+    )
+    monkeypatch.setattr(backend, "_cuda_versions", lambda _: ("10.0", "7.6.5"))
+    assert found(monkeypatch, CPU, XLA, GPU, other) == Device(
+        "GPU",
+        "Tesla V100-SXM2-16GB, 15.9 GB, compute capability 7.0",
+        tf.__version__,
+        "10.0",
+        "7.6.5",
+    )
+
+
+def test_versions_that_tensorflow_was_built_with():
+    built = SimpleNamespace(
+        sysconfig=SimpleNamespace(
+            get_build_info=lambda: {"cuda_version": "12.5.1", "cudnn_version": "9"}
+        )
+    )
+    assert backend._cuda_versions(built) == ("12.5.1", "9")
+    for_cpu = SimpleNamespace(sysconfig=SimpleNamespace(get_build_info=dict))
+    assert backend._cuda_versions(for_cpu) == (None, None)
+
+
+def test_versions_of_the_libraries_in_use():
+    """TensorFlow 1.14 does not say what it was built with."""
+    if backend.find_device().kind == "GPU":
+        pytest.skip("here a GPU's libraries are in use")
+    silent = SimpleNamespace(sysconfig=SimpleNamespace())
+    assert backend._cuda_versions(silent) == (None, None)
+
+
+def test_device_of_this_machine():
+    device = backend.find_device()
+    assert device.kind == ("GPU" if tf.test.is_gpu_available() else "CPU")
+    assert device.line().startswith(device.kind + ", ")
+    assert "(TensorFlow %s" % tf.__version__ in device.line()
+
+
+def test_sessions_put_what_has_no_gpu_kernel_on_the_cpu():
+    assert backend.session_config().allow_soft_placement is True
+
+
+# Quiet
+
+
+def test_native_errors_are_held_back(capfd):
+    with backend._native_stderr_held_back():
+        os.write(2, b"noise\n")
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "after\n"
+
+
+def test_standard_output_is_not_held_back(capfd):
+    with backend._native_stderr_held_back():
+        os.write(1, b"shown\n")
+    assert capfd.readouterr().out == "shown\n"
+
+
+@pytest.mark.parametrize("error", [ValueError, ImportError, KeyboardInterrupt])
+def test_native_errors_are_shown_after_all_if_python_raises(capfd, error):
+    with pytest.raises(error), backend._native_stderr_held_back():
+        os.write(2, b"the cause\n")
+        raise error
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "the cause\nafter\n"
+
+
+def test_no_file_is_left_open():
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with backend._native_stderr_held_back():
+            pass
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def run_python(root, code, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=dict(os.environ, **environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+
+
+def test_start_is_quiet(root):
+    code = (
+        "import os; os.environ.pop('TF_CPP_MIN_LOG_LEVEL', None)\n"
+        "from finetuning import backend\n"
+        "backend.start()\n"
+        "import tensorflow.compat.v1 as tf\n"
+        "assert tf.logging.get_verbosity() == tf.logging.ERROR\n"
+        "assert os.environ['TF_CPP_MIN_LOG_LEVEL'] == '2'\n"
+        "print(backend.find_device().line())\n"
+    )
+    code, printed, errors = run_python(root, code)
+    assert (code, errors) == (0, "")
+    assert printed.count("\n") == 1
+
+
+def test_start_keeps_the_users_log_level(root):
+    code = (
+        "import os, sys, types\n"
+        "logging = types.SimpleNamespace(ERROR=1, set_verbosity=print)\n"
+        "for name in ('tensorflow', 'tensorflow.compat', 'tensorflow.compat.v1'):\n"
+        "    sys.modules[name] = types.ModuleType(name)\n"
+        "    sys.modules[name].logging = logging\n"
+        "sys.modules['tensorflow'].compat = sys.modules['tensorflow.compat']\n"
+        "sys.modules['tensorflow.compat'].v1 = sys.modules['tensorflow.compat.v1']\n"
+        "from finetuning import backend\n"
+        "backend.start()\n"
+        "print(os.environ['TF_CPP_MIN_LOG_LEVEL'])\n"
+    )
+    result = run_python(root, code, TF_CPP_MIN_LOG_LEVEL="0")
+    assert result == (0, "1\n0\n", "")

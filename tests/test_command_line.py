@@ -1,0 +1,426 @@
+"""The whole program as its user runs it: train, evaluate, predict, resume."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import corpus
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+STEPS = 15  # int(40 examples / 8 a batch * 3 epochs)
+
+
+class Finished:
+    """A run that has ended."""
+
+    def __init__(self, root, arguments, cwd=None, env=None):
+        process = subprocess.run(
+            [sys.executable, os.path.join(root, "run_classifier.py")] + list(arguments),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=cwd,
+            env=dict(os.environ, **(env or {})),
+            timeout=300,
+        )
+        self.status = process.returncode
+        self.out = process.stdout.decode("utf-8")
+        self.err = process.stderr.decode("utf-8")
+
+
+@pytest.fixture(scope="module")
+def flags(tmp_path_factory):
+    return corpus.write(str(tmp_path_factory.mktemp("corpus") / "mrpc"))
+
+
+@pytest.fixture(scope="module")
+def trained(root, flags, tmp_path_factory):
+    """One full run, which the tests below look at."""
+    directory = str(tmp_path_factory.mktemp("trained") / "out")
+    run = Finished(
+        root,
+        flags
+        + ["--do_train=true", "--do_eval=true", "--do_predict=true"]
+        + ["--save_checkpoints_steps=4", "--keep_checkpoint_max=3"]
+        + ["--output_dir=" + directory],
+    )
+    assert run.status == 0, run.out + run.err
+    return run, directory
+
+
+@pytest.fixture
+def copy(trained, tmp_path):
+    """A copy of the finished run's directory, to be changed."""
+    return shutil.copytree(trained[1], str(tmp_path / "out"))
+
+
+def read(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
+
+
+def names(directory):
+    return {re.sub(r"\.\d{9,}\..*", "", name) for name in os.listdir(directory)}
+
+
+def weights(directory, step):
+    prefix = os.path.join(directory, "model.ckpt-%d" % step)
+    found = tf.train.list_variables(prefix)
+    return {name: tf.train.load_variable(prefix, name) for name, _ in found}
+
+
+def events(directory):
+    """tag -> {step: value} of all event files of a directory."""
+    found = {}
+    for name in os.listdir(directory):
+        if name.startswith("events"):
+            path = os.path.join(directory, name)
+            for event in tf.train.summary_iterator(path):
+                for value in event.summary.value:
+                    found.setdefault(value.tag, {})[event.step] = value.simple_value
+    return found
+
+
+def test_files(trained):
+    found = names(trained[1])
+    expected = {"checkpoint", "graph.pbtxt", "events.out.tfevents", "eval", "run.log"}
+    expected |= {"train.tf_record", "eval.tf_record", "predict.tf_record"}
+    expected |= {"eval_results.txt", "eval_results.json", "test_results.tsv"}
+    expected |= {"run_settings.json"}
+    for step in (8, 12, 15):  # The newest three of 0, 4, 8, 12, 15.
+        for part in ("index", "meta", "data-00000-of-00001"):
+            expected.add("model.ckpt-%d.%s" % (step, part))
+    assert found == expected
+
+
+def test_screen(trained):
+    run, directory = trained
+    assert run.err == ""
+    for line in (
+        r"^Device: (CPU, \d+ threads|GPU, .*) \(TensorFlow [0-9.]+.*\)$",
+        r"^Random seed: 11, as given$",
+        r"^tokens: \[CLS\] \w+ \w+ \w+ \. \[SEP\] \w+ was \w+ by \w+ \. \[SEP\]$",
+        r"^train\.tsv: 40 examples, 0 of them cut to 16 tokens, in \d+ s$",
+        r"^Training: 40 examples, batch size 8, 3 epochs: 15 steps, 1 of them warm-up$",
+        r"^Warm start: 39 variables restored from .*bert_model\.ckpt$",
+        r"^Warm start: not in it, drawn at random: output_weights, output_bias$",
+        r"^Warm start: left unused in it: cls/predictions/output_bias$",
+        r"^Saved .*model\.ckpt-0$",
+        r"^training: step 1 of 15, loss [0-9.]+, learning rate 0$",
+        r"^training: step 15 of 15, loss [0-9.]+, learning rate \S+, \S+ examples/s$",
+        r"^Saved .*model\.ckpt-15$",
+        r"^  f1 +[0-9.]+$",
+        r"^11 predictions written to .*test_results\.tsv$",
+    ):
+        assert re.search(line, run.out, re.MULTILINE), line + "\n" + run.out
+    noise = re.compile(r"deprecat|Instructions for updating|oneDNN|cuda", re.IGNORECASE)
+    assert not noise.search(run.out)
+
+
+def test_log_file_holds_what_the_screen_showed(trained):
+    run, directory = trained
+    logged = [
+        line.split("  ", 1)[1] for line in read(directory, "run.log").splitlines()
+    ]
+    assert logged == run.out.splitlines()
+
+
+def test_results(trained):
+    directory = trained[1]
+    lines = read(directory, "eval_results.txt").splitlines()
+    figures = dict(line.split(" = ") for line in lines)
+    assert list(figures) == sorted(figures)
+    assert {"eval_accuracy", "eval_loss", "global_step", "loss"} < set(figures)
+    assert {"eval_f1", "eval_precision", "eval_recall"} < set(figures)
+    assert figures["global_step"] == "15"
+    assert figures["loss"] == figures["eval_loss"]
+    counts = [
+        int(figures["eval_%s_%ss" % (truth, kind)])
+        for truth in ("true", "false")
+        for kind in ("positive", "negative")
+    ]
+    assert sum(counts) == 13
+    right = (counts[0] + counts[1]) / 13
+    assert float(figures["eval_accuracy"]) == pytest.approx(right, rel=1e-6)
+
+
+def test_results_as_json(trained):
+    directory = trained[1]
+    content = corpus.read_json(os.path.join(directory, "eval_results.json"))
+    assert content["checkpoint"].endswith("model.ckpt-15")
+    assert content["global_step"] == 15
+    assert content["num_examples"] == 13
+    assert content["data_file"].endswith("dev.tsv")
+    assert content["random_seed"] == 11
+    assert content["settings"]["train_batch_size"] == 8
+    assert content["versions"]["tensorflow"] == tf.__version__
+    assert content["device"]
+    assert "git_revision" in content
+    assert content["results"]["eval_loss"] == content["results"]["loss"]
+    assert content["majority_accuracy"] == pytest.approx(7 / 13)
+
+
+def test_predictions(trained):
+    rows = [
+        line.split("\t") for line in read(trained[1], "test_results.tsv").split("\n")
+    ]
+    assert rows.pop() == [""]
+    assert len(rows) == 11
+    assert {len(row) for row in rows} == {2}
+    np.testing.assert_allclose(np.array(rows, float).sum(axis=1), 1.0, atol=1e-6)
+
+
+def test_summaries(trained):
+    training = events(trained[1])
+    assert set(training) == {"loss", "learning_rate", "examples_per_second"}
+    assert 15 in training["loss"]
+    evaluation = events(os.path.join(trained[1], "eval"))
+    assert {"eval_accuracy", "eval_f1", "eval_loss"} < set(evaluation)
+    assert list(evaluation["eval_loss"]) == [15]
+
+
+def test_slots_and_names_in_the_checkpoint(trained):
+    found = weights(trained[1], 15)
+    model = {name for name in found if "adam" not in name} - {"global_step"}
+    assert len(model) == 41
+    slots = {name + slot for name in model for slot in ("/adam_m", "/adam_v")}
+    assert set(found) == model | slots | {"global_step"}
+
+
+def test_training_starts_from_the_initial_checkpoint(root, flags, trained, tmp_path):
+    """After one step at rate 0 the weights still are the pretrained ones."""
+    out = str(tmp_path / "out")
+    run = Finished(
+        root,
+        flags
+        + ["--do_train", "--num_train_epochs=0.2", "--warmup_proportion=1"]
+        # One step in all, the first of one of warm-up: its rate is 0.
+        + ["--output_dir=" + out],
+    )
+    assert run.status == 0, run.out + run.err
+    prefix = [f for f in flags if f.startswith("--init")][0].split("=")[1]
+    found = weights(out, 1)
+    for name, _ in tf.train.list_variables(prefix):
+        if name.startswith("bert/"):
+            expected = tf.train.load_variable(prefix, name)
+            np.testing.assert_array_equal(found[name], expected, err_msg=name)
+
+
+def test_nothing_left_to_train_is_said_aloud(root, flags, copy):
+    before = read(copy, "checkpoint")
+    run = Finished(root, flags + ["--do_train=true", "--output_dir=" + copy])
+    assert run.status == 0
+    assert re.search(r"^WARNING: NOTHING LEFT TO TRAIN: .* 15 of 15", run.out, re.M)
+    assert "To train anew" in run.out
+    assert read(copy, "checkpoint") == before
+
+
+def test_resuming(root, flags, copy):
+    """More epochs in the same directory: goes on at step 15, to 20, with its seed."""
+    longer = [f for f in flags if "epochs" not in f and "seed" not in f]
+    run = Finished(
+        root,
+        longer
+        + ["--do_train=true", "--num_train_epochs=4", "--output_dir=" + copy]
+        + ["--keep_checkpoint_max=3"],
+    )
+    assert run.status == 0, run.out + run.err
+    assert re.search(r"^RESUMING at step 15 from .*model\.ckpt-15", run.out, re.M)
+    assert re.search(r"^Random seed: 11, as saved in", run.out, re.M)
+    assert "training: step 16 of 20" in run.out
+    assert weights(copy, 20)["global_step"] == 20
+    kept = {name for name in names(copy) if name.endswith(".index")}
+    assert kept == {"model.ckpt-%d.index" % step for step in (12, 15, 20)}
+
+
+def test_same_seed_same_weights(root, flags, trained, tmp_path):
+    """Two runs on one CPU thread give the same bytes; another seed gives others."""
+    single = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    found = []
+    for seed in (5, 5, 6):
+        out = str(tmp_path / ("out%d" % len(found)))
+        run = Finished(
+            root,
+            flags
+            + ["--do_train", "--num_train_epochs=1", "--random_seed=%d" % seed]
+            + ["--output_dir=" + out],
+            env=single,
+        )
+        assert run.status == 0, run.out + run.err
+        found.append(weights(out, 5))
+    for name in found[0]:
+        np.testing.assert_array_equal(found[0][name], found[1][name], err_msg=name)
+    kernel = "bert/pooler/dense/kernel"
+    assert np.abs(found[0][kernel] - found[2][kernel]).max() > 0
+
+
+def test_a_seed_is_drawn_shown_and_saved(root, flags, tmp_path):
+    out = str(tmp_path / "out")
+    without = [flag for flag in flags if "seed" not in flag]
+    run = Finished(
+        root, without + ["--do_train", "--num_train_epochs=0.3", "--output_dir=" + out]
+    )
+    shown = int(re.search(r"^Random seed: (\d+), drawn", run.out, re.M).group(1))
+    saved = corpus.read_json(os.path.join(out, "run_settings.json"))
+    assert saved["random_seed"] == shown
+
+
+def test_evaluation_with_a_fine_tuned_initial_checkpoint(
+    root, flags, trained, tmp_path
+):
+    """Nothing in output_dir: the weights of --init_checkpoint, head and all."""
+    directory = trained[1]
+    out = str(tmp_path / "out")
+    run = Finished(
+        root,
+        [flag for flag in flags if "init_checkpoint" not in flag]
+        + ["--do_eval=true", "--do_predict=true", "--output_dir=" + out]
+        + ["--init_checkpoint=" + directory, "--eval_batch_size=5"],
+    )
+    assert run.status == 0, run.out + run.err
+    assert "UNTRAINED" not in run.out
+    for name in ("eval_results.txt", "test_results.tsv"):
+        ours = numbers(read(out, name))
+        np.testing.assert_allclose(ours, numbers(read(directory, name)), atol=1e-6)
+
+
+def numbers(text):
+    return [float(word) for word in re.split(r"[\s=]+", text) if re.match(r"\d", word)]
+
+
+def test_an_untrained_head_is_said_aloud(root, flags, tmp_path):
+    out = str(tmp_path / "out")
+    run = Finished(root, flags + ["--do_eval=true", "--output_dir=" + out])
+    assert run.status == 0, run.out + run.err
+    assert re.search(r"^WARNING: UNTRAINED CLASSIFIER: ", run.out, re.M)
+    content = corpus.read_json(os.path.join(out, "eval_results.json"))
+    assert content["untrained_variables"] == ["output_weights", "output_bias"]
+
+
+def test_a_directory_that_was_moved(root, flags, copy, tmp_path):
+    moved = str(tmp_path / "elsewhere")
+    os.rename(copy, moved)
+    run = Finished(root, flags + ["--do_eval=true", "--output_dir=" + moved])
+    assert run.status == 0, run.out + run.err
+    assert "step 15" in run.out
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--learning_rat=1", "--do_train"], "the nearest is --learning_rate"),
+        ([], "nothing to do"),
+        (["--do_train", "--use_tpu=true"], "TPUs no longer run"),
+        (["--do_train", "--max_seq_length=21"], "max_position_embeddings 20"),
+        (["--do_eval", "--init_checkpoint="], "there are no weights to use"),
+        (["--do_train", "--train_batch_size=900"], "make no whole step"),
+        (["--do_train", "--data_dir=/nowhere"], "--data_dir=/nowhere is not"),
+    ],
+)
+def test_bad_input_is_one_line(root, flags, tmp_path, arguments, words):
+    out = str(tmp_path / "out")
+    run = Finished(root, flags + ["--output_dir=" + out] + arguments)
+    assert run.status == 2
+    assert words in run.err
+    assert run.err.count("\n") == 1
+    assert "Traceback" not in run.out + run.err
+
+
+def test_a_bad_row_ends_the_run_before_training(root, flags, tmp_path):
+    """Though it stands in the test set, which would be read last."""
+    source = [f for f in flags if f.startswith("--data_dir")][0].split("=")[1]
+    data = shutil.copytree(source, str(tmp_path / "data"))
+    with open(os.path.join(data, "test.tsv"), "a", encoding="utf-8") as file:
+        file.write("12\tonly two\n")
+    run = Finished(
+        root,
+        flags
+        + ["--data_dir=" + data, "--output_dir=" + str(tmp_path / "out")]
+        + ["--do_train", "--do_predict"],
+    )
+    assert run.status == 2
+    assert "test.tsv, line 13: 2 columns, expected 5" in run.err
+    assert "Training" not in run.out
+
+
+def test_require_gpu(root, flags, tmp_path):
+    run = Finished(
+        root,
+        flags
+        + ["--do_train", "--require_gpu", "--output_dir=" + str(tmp_path / "out")],
+        env={"CUDA_VISIBLE_DEVICES": "-1"},
+    )
+    assert run.status == 2
+    assert "--require_gpu: TensorFlow finds no GPU" in run.err
+
+
+def test_flags_without_effect_are_named(root, flags, tmp_path):
+    run = Finished(
+        root,
+        flags
+        + ["--do_eval", "--iterations_per_loop=1000", "--use_tpu=false"]
+        + ["--output_dir=" + str(tmp_path / "out")],
+    )
+    assert run.status == 0, run.out + run.err
+    assert "--iterations_per_loop has no effect" in run.out
+
+
+def test_paths_of_tensorflows_file_layer(flags):
+    """ram:// stands for gs:// and the like; TensorFlow 1.14 has no such one."""
+    try:
+        tf.io.gfile.makedirs("ram://probe")
+    except tf.errors.UnimplementedError:
+        pytest.skip("this TensorFlow has no ram:// file system")
+    import run_classifier
+
+    copied = list(flags)
+    for index, flag in enumerate(flags):
+        name, value = flag.split("=", 1)
+        if name in ("--vocab_file", "--bert_config_file"):
+            target = "ram://in/" + os.path.basename(value)
+            tf.io.gfile.copy(value, target, overwrite=True)
+            copied[index] = "%s=%s" % (name, target)
+        if name == "--data_dir":
+            for file in os.listdir(value):
+                target = "ram://in/data/" + file
+                tf.io.gfile.copy(os.path.join(value, file), target, overwrite=True)
+            copied[index] = "--data_dir=ram://in/data"
+    phases = ["--do_train", "--do_eval", "--do_predict", "--output_dir=ram://out"]
+    assert run_classifier.main(["run_classifier.py"] + copied + phases) == 0
+    found = tf.io.gfile.listdir("ram://out")
+    assert {"eval_results.txt", "test_results.tsv", "run.log"} <= set(found)
+    with tf.io.gfile.GFile("ram://out/run.log") as file:
+        assert "step 15 of 15" in file.read()
+
+
+def test_the_run_of_the_original(root, shared_dir, tmp_path):
+    """Its checkpoint evaluates and predicts here to the numbers it gave there."""
+    golden = os.path.join(shared_dir, "golden", "original_run")
+    out = str(tmp_path / "out")
+    os.makedirs(out)
+    theirs = os.path.join(golden, "output")
+    for name in os.listdir(theirs):
+        if name.startswith(("model.ckpt", "checkpoint")):
+            shutil.copyfile(os.path.join(theirs, name), os.path.join(out, name))
+    run = Finished(
+        root,
+        ["--task_name=MRPC", "--do_eval=true", "--do_predict=true"]
+        + ["--data_dir=" + os.path.join(shared_dir, "data", "glue", "MRPC")]
+        + ["--vocab_file=" + shared_dir + "/models/minilm-l6-h384/vocab.txt"]
+        + ["--bert_config_file=" + golden + "/pretrained/bert_config.json"]
+        + ["--max_seq_length=64", "--output_dir=" + out],
+    )
+    assert run.status == 0, run.out + run.err
+    ours = np.loadtxt(os.path.join(out, "test_results.tsv"))
+    expected = np.loadtxt(os.path.join(theirs, "test_results.tsv"))
+    assert ours.shape == (1725, 2)
+    np.testing.assert_allclose(ours, expected, atol=2e-5)
+    ours = dict(
+        line.split(" = ") for line in read(out, "eval_results.txt").splitlines()
+    )
+    for line in read(theirs, "eval_results.txt").splitlines():
+        key, value = line.split(" = ")
+        assert float(ours[key]) == pytest.approx(float(value), abs=2e-5), key

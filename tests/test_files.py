@@ -1,0 +1,220 @@
+"""Files by local paths, and by paths of TensorFlow's file layer (file:// here)."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from finetuning import files
+from finetuning.errors import InputError
+
+
+@pytest.fixture(params=["", "file://"], ids=["local", "remote"])
+def place(request, tmp_path):
+    """A function from a name in the test's directory to a path for `files`."""
+
+    def path(*names):
+        return request.param + os.path.join(str(tmp_path), *names)
+
+    return path
+
+
+def write_bytes(directory, name, content):
+    (directory / name).write_bytes(content)
+
+
+def read_bytes(directory, name):
+    return (directory / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "path, remote",
+    [
+        ("gs://bucket/file", True),
+        ("s3://bucket/file", True),
+        ("hdfs://host/file", True),
+        ("file:///tmp/file", True),
+        ("/tmp/file", False),
+        ("a:b/c", False),
+        ("", False),
+    ],
+)
+def test_is_remote(path, remote):
+    assert files.is_remote(path) is remote
+
+
+def test_existence(place, tmp_path):
+    write_bytes(tmp_path, "file", b"x")
+    assert files.exists(place("file"))
+    assert files.exists(place())
+    assert not files.exists(place("other"))
+    assert files.is_directory(place())
+    assert not files.is_directory(place("file"))
+    assert not files.is_directory(place("other"))
+
+
+def test_make_directory(place, tmp_path):
+    files.make_directory(place("a", "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+    files.make_directory(place("a", "b"))
+    files.make_directory(place("a"))
+    assert os.listdir(str(tmp_path / "a")) == ["b"]
+
+
+def test_list_directory(place, tmp_path):
+    (tmp_path / "b").mkdir()
+    write_bytes(tmp_path, "c", b"")
+    write_bytes(tmp_path, "a", b"")
+    assert files.list_directory(place()) == ["a", "b", "c"]
+
+
+def test_remove_if_there(place, tmp_path):
+    write_bytes(tmp_path, "file", b"x")
+    files.remove_if_there(place("file"))
+    assert os.listdir(str(tmp_path)) == []
+    files.remove_if_there(place("file"))
+
+
+def test_rename_over_another(place, tmp_path):
+    write_bytes(tmp_path, "old", b"old")
+    write_bytes(tmp_path, "new", b"new")
+    files.rename(place("new"), place("old"))
+    assert read_bytes(tmp_path, "old") == b"new"
+    assert os.listdir(str(tmp_path)) == ["old"]
+
+
+def test_temporary_path_is_beside_and_of_this_run(place):
+    path = files.temporary_path(place("a", "file"))
+    assert path == place("a", "file.%d.tmp" % os.getpid())
+
+
+# Reading
+
+
+LINES = {
+    b"": [],
+    b"\n": [(1, "")],
+    b"a": [(1, "a")],
+    b"a\n": [(1, "a")],
+    b"a\n\n": [(1, "a"), (2, "")],
+    b"a\nb": [(1, "a"), (2, "b")],
+    b"a\r\nb\r\n": [(1, "a"), (2, "b")],
+    b"a\r": [(1, "a")],
+    b"a\rb\n": [(1, "ab")],  # As TensorFlow's file layer, and so the original, reads.
+    b"a\r\r\n": [(1, "a")],
+    b"\ra\r\r b\r": [(1, "a b")],
+    b"\r\n": [(1, "")],
+    b" a \n": [(1, " a ")],
+    b"a\0b\n": [(1, "a\0b")],
+    b"\xef\xbb\xbfa\nb\n": [(1, "a"), (2, "b")],
+    b"\xef\xbb\xbf": [(1, "")],
+    b"\xef\xbb\xbf\xef\xbb\xbfa\n": [(1, "\ufeffa")],
+    b"a\n\xef\xbb\xbfb\n": [(1, "a"), (2, "\ufeffb")],
+    b"\xe2\x80\xa8x\xc2\x85\x0b\x0c\x1c\xc2\xa0\n": [
+        (1, "\u2028x\x85\x0b\x0c\x1c\xa0")
+    ],
+}
+
+
+@pytest.mark.parametrize("content", sorted(LINES))
+def test_read_text_lines(place, tmp_path, content):
+    write_bytes(tmp_path, "file", content)
+    assert list(files.read_text_lines(place("file"))) == LINES[content]
+
+
+def test_line_longer_than_any_buffer(place, tmp_path):
+    write_bytes(tmp_path, "file", b"a" * 2000000 + b"\nb\n")
+    assert list(files.read_text_lines(place("file"))) == [(1, "a" * 2000000), (2, "b")]
+
+
+@pytest.mark.parametrize(
+    "content, place_of_it",
+    [
+        (b"\xff", "line 1, byte 1: 0xff"),
+        (b"ok\nab\xe9c\n", "line 2, byte 3: 0xe9"),
+        (b"\xc3\xa9\xe9\n", "line 1, byte 3: 0xe9"),
+        (b"ab\xc3\ncd\n", "line 1, byte 3: 0xc3"),
+        (b"\xed\xa0\x80\n", "line 1, byte 1: 0xed"),
+    ],
+)
+def test_bytes_that_are_no_utf8(place, tmp_path, content, place_of_it):
+    write_bytes(tmp_path, "file", content)
+    with pytest.raises(InputError) as caught:
+        list(files.read_text_lines(place("file")))
+    assert str(caught.value) == "%s, %s is not UTF-8; save the file as UTF-8" % (
+        place("file"),
+        place_of_it,
+    )
+
+
+def test_read_text(place, tmp_path):
+    write_bytes(tmp_path, "file", b"\xef\xbb\xbf{\r\n  \xc3\xa9\r\n}\r\n")
+    assert files.read_text(place("file")) == "{\n  \u00e9\n}"
+
+
+# Writing
+
+
+def test_write_text(place, tmp_path):
+    files.write_text(place("file"), "a\n\u00e9\u535a\r\nb")
+    assert read_bytes(tmp_path, "file") == b"a\n\xc3\xa9\xe5\x8d\x9a\r\nb"
+    assert os.listdir(str(tmp_path)) == ["file"]
+
+
+def test_write_text_replaces(place, tmp_path):
+    files.write_text(place("file"), "a long text\n")
+    files.write_text(place("file"), "short\n")
+    assert read_bytes(tmp_path, "file") == b"short\n"
+    assert os.listdir(str(tmp_path)) == ["file"]
+
+
+def test_failing_write_keeps_the_older_file(tmp_path):
+    path = str(tmp_path / "file")
+    files.write_text(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        files.write_text(path, "half \ud800")
+    assert read_bytes(tmp_path, "file") == b"old"
+
+
+def test_open_append(place, tmp_path):
+    for text in ("one \u00e9\n", "two\n"):
+        stream = files.open_append(place("log"))
+        stream.write(text)
+        stream.close()
+    assert read_bytes(tmp_path, "log") == b"one \xc3\xa9\ntwo\n"
+
+
+def test_local_files_need_no_tensorflow(tmp_path, root):
+    code = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from finetuning import files\n"
+        "path = sys.argv[1] + '/a/file'\n"
+        "files.make_directory(sys.argv[1] + '/a')\n"
+        "files.write_text(path, 'x')\n"
+        "assert files.read_text(path) == 'x'\n"
+        "assert files.list_directory(sys.argv[1] + '/a') == ['file']\n"
+        "files.remove_if_there(path)\n"
+        "assert not files.exists(path) and files.is_directory(sys.argv[1])\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=root, check=True)
+
+
+def test_local_files_are_utf8_in_any_locale(tmp_path, root):
+    code = (
+        "import sys; from finetuning import files\n"
+        "path = sys.argv[1] + '/file'\n"
+        "files.write_text(path, '\\u535a')\n"
+        "stream = files.open_append(path)\n"
+        "stream.write('\\xe9')\n"
+        "stream.close()\n"
+        "assert files.read_text(path) == '\\u535a\\xe9'\n"
+    )
+    environment = dict(os.environ, LC_ALL="C", PYTHONCOERCECLOCALE="0", PYTHONUTF8="0")
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=root,
+        env=environment,
+        check=True,
+    )
+    assert read_bytes(tmp_path, "file") == b"\xe5\x8d\x9a\xc3\xa9"

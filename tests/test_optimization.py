@@ -1,0 +1,184 @@
+"""Schedule and optimiser, against steps worked out in numpy."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+import optimization
+
+
+@pytest.fixture
+def session():
+    with tf.Graph().as_default(), tf.Session() as session:
+        yield session
+
+
+def rate_at(session, step, *arguments):
+    return session.run(
+        optimization.learning_rate_at(tf.constant(step, tf.int64), *arguments)
+    )
+
+
+@pytest.mark.parametrize(
+    "step, expected",
+    [
+        (0, 0.0),
+        (9, 0.9),  # The last step of warm-up: 9 of 10.
+        (10, 0.9),  # The decay, which ran all along: 1 - 10 / 100.
+        (50, 0.5),
+        (99, 0.01),
+        (100, 0.0),
+        (250, 0.0),
+    ],
+)
+def test_learning_rate(session, step, expected):
+    assert rate_at(session, step, 1.0, 100, 10) == pytest.approx(expected, abs=1e-7)
+
+
+def test_rate_drops_where_warm_up_ends(session):
+    """With half of the steps in warm-up, from 0.98 to 0.5."""
+    assert rate_at(session, 49, 1.0, 100, 50) == pytest.approx(0.98)
+    assert rate_at(session, 50, 1.0, 100, 50) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("warmup", [0, None])
+def test_without_warm_up(session, warmup):
+    assert rate_at(session, 0, 2.0, 10, warmup) == 2.0
+
+
+def adam(weight, gradients, rate, decay, steps_m=0.0, steps_v=0.0):
+    """The contract's Adam in numpy; yields the weight and moments after each step."""
+    m, v = steps_m, steps_v
+    for gradient in gradients:
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        weight = weight - rate * (m / (np.sqrt(v) + 1e-6) + decay * weight)
+        yield weight, m, v
+
+
+def test_first_step_by_hand(session):
+    """M = 0.1, v = 0.001: 1 - 0.5 * 0.1 / (sqrt(0.001) + 1e-6), no bias correction."""
+    weight = tf.get_variable("w", initializer=1.0)
+    optimizer = optimization.AdamWeightDecayOptimizer(0.5)
+    update = optimizer.apply_gradients([(tf.constant(1.0), weight)])
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    assert session.run(weight) == pytest.approx(1 - 0.05 / (0.0316227766 + 1e-6))
+
+
+@pytest.mark.parametrize("name, decay", [("kernel", 0.1), ("bias", 0.0)])
+def test_steps_and_slots(session, name, decay):
+    start = np.array([0.5, -2.0], "f")
+    gradients = np.array([[0.3, -1.0], [0.0, 2.0], [-5.0, 1e-4]], "f")
+    weight = tf.get_variable("scope/" + name, initializer=start)
+    gradient = tf.placeholder(tf.float32, [2])
+    optimizer = optimization.AdamWeightDecayOptimizer(
+        0.01, weight_decay_rate=0.1, exclude_from_weight_decay=["LayerNorm", "bias"]
+    )
+    update = optimizer.apply_gradients([(gradient, weight)])
+    session.run(tf.global_variables_initializer())
+    slots = {v.op.name: v for v in tf.global_variables() if v is not weight}
+    prefix = "scope/%s/adam_" % name
+    assert set(slots) == {prefix + "m", prefix + "v"}
+    assert weight in tf.trainable_variables() and len(tf.trainable_variables()) == 1
+    for fed, expected in zip(gradients, adam(start, gradients, 0.01, decay)):
+        session.run(update, {gradient: fed})
+        found = session.run([weight, slots[prefix + "m"], slots[prefix + "v"]])
+        for value, wanted in zip(found, expected):
+            np.testing.assert_allclose(value, wanted, rtol=1e-5)
+
+
+def test_variables_without_gradient_are_passed_over(session):
+    weight = tf.get_variable("w", initializer=1.0)
+    optimizer = optimization.AdamWeightDecayOptimizer(0.5)
+    optimizer.apply_gradients([(None, weight)])
+    assert len(tf.global_variables()) == 1
+
+
+def test_apply_gradients_leaves_the_global_step_alone(session):
+    step = tf.train.create_global_step()
+    weight = tf.get_variable("w", initializer=1.0)
+    optimizer = optimization.AdamWeightDecayOptimizer(0.5)
+    update = optimizer.apply_gradients([(tf.constant(1.0), weight)], step)
+    session.run(tf.global_variables_initializer())
+    session.run(update)
+    assert session.run(step) == 0
+
+
+def test_train_step_takes_the_rate_of_the_steps_done(session):
+    """Over many steps the rate is the schedule's at each, and the step counts up."""
+    weight = tf.get_variable("w", initializer=[1.0, 2.0])
+    step = optimization.create_train_step(tf.reduce_sum(weight**2), 0.1, 20, 5)
+    session.run(tf.global_variables_initializer())
+    rates = [session.run([step.learning_rate, step.train_op])[0] for _ in range(20)]
+    expected = [rate_at(session, k, 0.1, 20, 5) for k in range(20)]
+    np.testing.assert_allclose(rates, expected, rtol=1e-5)
+    assert session.run(tf.train.get_global_step()) == 20
+
+
+def test_step_zero_trains_at_rate_zero(session):
+    weight = tf.get_variable("w", initializer=[1.0, 2.0])
+    step = optimization.create_train_step(tf.reduce_sum(weight**2), 0.1, 20, 5)
+    session.run(tf.global_variables_initializer())
+    session.run(step.train_op)
+    np.testing.assert_array_equal(session.run(weight), [1.0, 2.0])
+    session.run(step.train_op)
+    assert np.all(session.run(weight) < [1.0, 2.0])
+
+
+def test_gradients_are_clipped_together(session):
+    """Norm 5 over both variables: each gradient is divided by 5, none on its own."""
+    first = tf.get_variable("first", initializer=0.0)
+    second = tf.get_variable("second", initializer=0.0)
+    step = optimization.create_train_step(3.0 * first + 4.0 * second, 0.1, 10, 0)
+    session.run(tf.global_variables_initializer())
+    assert session.run([step.gradient_norm, step.train_op])[0] == pytest.approx(5.0)
+    moments = {v.op.name: v for v in tf.global_variables()}
+    assert session.run(moments["first/adam_m"]) == pytest.approx(0.1 * 0.6)
+    assert session.run(moments["second/adam_m"]) == pytest.approx(0.1 * 0.8)
+
+
+def test_small_gradients_are_not_clipped(session):
+    weight = tf.get_variable("w", initializer=0.0)
+    step = optimization.create_train_step(0.5 * weight, 0.1, 10, 0)
+    session.run(tf.global_variables_initializer())
+    session.run(step.train_op)
+    moments = {v.op.name: v for v in tf.global_variables()}
+    assert session.run(moments["w/adam_m"]) == pytest.approx(0.05)
+
+
+def test_norm_counts_rows_of_one_word_merged(session):
+    """A word that occurs twice has one gradient, the sum: norm 2, not sqrt(2)."""
+    table = tf.get_variable("table", initializer=np.ones((3, 1), "f"))
+    loss = tf.reduce_sum(tf.gather(table, [1, 1]))
+    step = optimization.create_train_step(loss, 0.1, 10, 0)
+    session.run(tf.global_variables_initializer())
+    assert session.run(step.gradient_norm) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    "name, decays",
+    [
+        ("bert/encoder/layer_0/output/dense/kernel", True),
+        ("bert/embeddings/word_embeddings", True),
+        ("output_weights", True),
+        ("bert/encoder/layer_0/output/dense/bias", False),
+        ("bert/encoder/layer_0/output/LayerNorm/gamma", False),
+        ("layer_norm/gamma", False),
+        ("output_bias", False),
+    ],
+)
+def test_what_decays(session, name, decays):
+    """Zero gradient: only decay moves the weight, by rate * 0.01 of it."""
+    weight = tf.get_variable(name, initializer=1.0)
+    step = optimization.create_train_step(0.0 * weight, 0.1, 10, 0)
+    session.run(tf.global_variables_initializer())
+    session.run(step.train_op)
+    expected = 1 - 0.1 * 0.01 if decays else 1.0
+    assert session.run(weight) == pytest.approx(expected, rel=1e-6)
+
+
+def test_tpu_is_refused(session):
+    weight = tf.get_variable("w", initializer=1.0)
+    with pytest.raises(ValueError, match="TPU"):
+        optimization.create_optimizer(weight**2, 0.1, 10, 0, use_tpu=True)

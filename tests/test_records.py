@@ -1,0 +1,251 @@
+"""The record files, and the order in which batches come out of them."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from finetuning import records
+from finetuning.features import InputFeatures
+
+LENGTH = 4
+NAMES = ("input_ids", "input_mask", "segment_ids", "label_ids")
+
+
+def feature(index, label=0, truncated=False):
+    """An example that its first token tells from all others."""
+    return InputFeatures(
+        input_ids=[index, 7, 3, 0],
+        input_mask=[1, 1, 1, 0],
+        segment_ids=[0, 0, 1, 0],
+        label_id=label,
+        truncated=truncated,
+    )
+
+
+def write(directory, rows):
+    path = str(directory / "train.tf_record")
+    count, _ = records.write_records(path, iter(rows))
+    return records.RecordFile(path, count, LENGTH)
+
+
+@pytest.fixture
+def ten(tmp_path):
+    """Examples 0 to 9; those from 5 on have label 1."""
+    return write(tmp_path, [feature(n, int(n >= 5)) for n in range(10)])
+
+
+def parsed(path):
+    """Each record's fields and values, as anyone can read them."""
+    rows = []
+    for record in tf.python_io.tf_record_iterator(path):
+        fields = tf.train.Example.FromString(record).features.feature
+        assert all(f.WhichOneof("kind") == "int64_list" for f in fields.values())
+        rows.append({name: list(f.int64_list.value) for name, f in fields.items()})
+    return rows
+
+
+def run(build, steps=None):
+    """Fetches batches, `steps` of them or all there are."""
+    batches = []
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch = build()
+        while steps is None or len(batches) < steps:
+            try:
+                batches.append(session.run(batch))
+            except tf.errors.OutOfRangeError:
+                break
+    return batches
+
+
+def training(examples, batch_size, seed=1, first_step=0, steps=1):
+    return run(
+        lambda: records.training_batches(examples, batch_size, seed, first_step), steps
+    )
+
+
+def ids(batches):
+    """The examples' numbers, in the order in which they came."""
+    return [int(n) for batch in batches for n in batch["input_ids"][:, 0]]
+
+
+# The file
+
+
+def test_fields_of_a_record(tmp_path):
+    examples = write(tmp_path, [feature(5, label=2), feature(6)])
+    assert examples.count == 2
+    assert parsed(examples.path) == [
+        {
+            "input_ids": [5, 7, 3, 0],
+            "input_mask": [1, 1, 1, 0],
+            "segment_ids": [0, 0, 1, 0],
+            "label_ids": [2],
+            "is_real_example": [1],
+        },
+        {
+            "input_ids": [6, 7, 3, 0],
+            "input_mask": [1, 1, 1, 0],
+            "segment_ids": [0, 0, 1, 0],
+            "label_ids": [0],
+            "is_real_example": [1],
+        },
+    ]
+
+
+def test_examples_that_are_not_real(tmp_path):
+    row = InputFeatures([0] * 4, [0] * 4, [0] * 4, 0, is_real_example=False)
+    assert parsed(write(tmp_path, [row]).path)[0]["is_real_example"] == [0]
+
+
+def test_counts(tmp_path):
+    path = str(tmp_path / "x")
+    rows = [feature(n, truncated=n in (1, 2)) for n in range(5)]
+    assert records.write_records(path, rows) == (5, 2)
+    assert records.write_records(path, []) == (0, 0)
+
+
+def test_failing_conversion_leaves_no_half_file(tmp_path):
+    def failing():
+        yield feature(1)
+        raise ValueError("a bad row")
+
+    path = str(tmp_path / "eval.tf_record")
+    with pytest.raises(ValueError, match="a bad row"):
+        records.write_records(path, failing())
+    assert os.listdir(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_failing_conversion_keeps_the_older_file(tmp_path, error):
+    def failing():
+        yield feature(1)
+        raise error
+
+    examples = write(tmp_path, [feature(9)])
+    with pytest.raises(error):
+        records.write_records(examples.path, failing())
+    assert os.listdir(str(tmp_path)) == ["train.tf_record"]
+    assert [row["input_ids"][0] for row in parsed(examples.path)] == [9]
+
+
+def test_an_older_file_is_replaced(tmp_path):
+    write(tmp_path, [feature(n) for n in range(8)])
+    examples = write(tmp_path, [feature(9)])
+    assert [row["input_ids"][0] for row in parsed(examples.path)] == [9]
+    assert os.listdir(str(tmp_path)) == ["train.tf_record"]
+
+
+def test_file_by_a_path_of_tensorflows_file_layer(tmp_path):
+    path = "file://" + str(tmp_path / "eval.tf_record")
+    records.write_records(path, [feature(3), feature(4)])
+    batches = run(
+        lambda: records.inference_batches(records.RecordFile(path, 2, LENGTH), 8)
+    )
+    assert ids(batches) == [3, 4]
+    assert os.listdir(str(tmp_path)) == ["eval.tf_record"]
+
+
+# Inference
+
+
+@pytest.mark.parametrize(
+    "batch_size, sizes", [(4, [4, 4, 2]), (5, [5, 5]), (1, [1] * 10), (32, [10])]
+)
+def test_inference_keeps_file_order(ten, batch_size, sizes):
+    batches = run(lambda: records.inference_batches(ten, batch_size))
+    assert [len(batch["label_ids"]) for batch in batches] == sizes
+    assert ids(batches) == list(range(10))
+
+
+def test_inference_batch(ten):
+    (batch,) = run(lambda: records.inference_batches(ten, 10))
+    assert sorted(batch) == sorted(NAMES)
+    assert all(batch[name].dtype == np.int32 for name in NAMES)
+    assert batch["input_ids"].tolist() == [[n, 7, 3, 0] for n in range(10)]
+    assert batch["input_mask"].tolist() == [[1, 1, 1, 0]] * 10
+    assert batch["segment_ids"].tolist() == [[0, 0, 1, 0]] * 10
+    assert batch["label_ids"].tolist() == [0] * 5 + [1] * 5
+
+
+# Training
+
+
+def test_training_batch(ten):
+    (batch,) = training(ten, 3)
+    assert sorted(batch) == sorted(NAMES)
+    assert all(batch[name].dtype == np.int32 for name in NAMES)
+    assert [batch[name].shape for name in NAMES] == [(3, 4)] * 3 + [(3,)]
+    assert batch["label_ids"].tolist() == [
+        int(n >= 5) for n in batch["input_ids"][:, 0]
+    ]
+    with tf.Graph().as_default():
+        tensors = records.training_batches(ten, 3, 1, 0)
+        assert tensors["input_ids"].shape.as_list() == [3, 4]
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 10])
+def test_every_epoch_is_the_whole_set_and_the_remainder_is_carried_over(
+    ten, batch_size
+):
+    """30 examples are 3 epochs, whatever the batches are: nothing is dropped."""
+    batches = training(ten, batch_size, steps=-(-30 // batch_size))
+    assert all(len(batch["label_ids"]) == batch_size for batch in batches)
+    stream = ids(batches)
+    epochs = [stream[start : start + 10] for start in (0, 10, 20)]
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+        assert epoch != list(range(10))
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+
+
+def test_batch_larger_than_the_set(ten):
+    stream = ids(training(ten, 20, steps=1))
+    assert sorted(stream[:10]) == sorted(stream[10:]) == list(range(10))
+
+
+def test_the_stream_does_not_depend_on_the_batch_size(ten):
+    assert ids(training(ten, 2, steps=15)) == ids(training(ten, 5, steps=6))
+
+
+@pytest.mark.parametrize("seed", [0, 2**31 - 1])
+def test_a_seed_repeats_its_order(ten, seed):
+    assert ids(training(ten, 5, seed, steps=6)) == ids(training(ten, 5, seed, steps=6))
+
+
+def test_seeds_have_orders_of_their_own(ten):
+    orders = {tuple(ids(training(ten, 5, seed, steps=4))) for seed in range(4)}
+    assert len(orders) == 4
+
+
+def test_the_order_is_repeated_beside_a_graph_seed(ten):
+    def build():
+        tf.set_random_seed(5)
+        return records.training_batches(ten, 5, 5, 0)
+
+    assert ids(run(build, 6)) == ids(run(build, 6))
+
+
+@pytest.mark.parametrize("batch_size", [3, 14])
+def test_a_resumed_training_goes_on_where_it_stopped(ten, batch_size):
+    unbroken = training(ten, batch_size, steps=9)
+    for first_step in (1, 3, 4, 8):
+        resumed = training(ten, batch_size, first_step=first_step, steps=9 - first_step)
+        assert ids(resumed) == ids(unbroken[first_step:])
+
+
+def test_a_file_sorted_by_label_is_thoroughly_mixed(tmp_path):
+    """2,000 examples, all of label 0 before all of label 1."""
+    count = 2000
+    rows = [feature(n, int(n >= count // 2)) for n in range(count)]
+    (batch,) = training(write(tmp_path, rows), count)
+    places = np.argsort(batch["input_ids"][:, 0])  # Of each example, in file order.
+    assert sorted(places.tolist()) == list(range(count))
+    # The label's share in each tenth: 0.5 +- 4 standard errors.
+    shares = batch["label_ids"].reshape(10, -1).mean(axis=1)
+    assert np.all(np.abs(shares - 0.5) < 4 * 0.5 / np.sqrt(count / 10))
+    # No trace of the old order: under chance the correlation is 0 +- 0.022.
+    assert abs(np.corrcoef(np.arange(count), places)[0, 1]) < 0.1
+    # The last examples of the file come first as often as any.
+    assert np.median(places[-200:]) == pytest.approx(count / 2, abs=count / 8)

@@ -1,0 +1,151 @@
+"""The result files byte for byte, and the table on the screen."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+
+from finetuning import results
+
+
+def test_figures_of_an_evaluation():
+    scores = {"accuracy": 0.75, "f1": 0.5, "true_positives": 3}
+    assert results.evaluation(scores, 0.625, 343) == {
+        "eval_accuracy": 0.75,
+        "eval_f1": 0.5,
+        "eval_true_positives": 3,
+        "eval_loss": 0.625,
+        "loss": 0.625,
+        "global_step": 343,
+    }
+
+
+def test_evaluation_text():
+    """The four lines that the original writes, as it writes them."""
+    figures = results.evaluation({"accuracy": 279 / 408}, 0.6248891347, 458)
+    assert results.evaluation_text(figures) == (
+        "eval_accuracy = 0.6838235\n"
+        "eval_loss = 0.62488914\n"
+        "global_step = 458\n"
+        "loss = 0.62488914\n"
+    )
+
+
+def test_further_scores_are_further_lines_sorted_by_key():
+    figures = results.evaluation(
+        {"recall": 1.0, "accuracy": 0.5, "f1": 2 / 3, "true_positives": 12}, 0.25, 7
+    )
+    assert results.evaluation_text(figures) == (
+        "eval_accuracy = 0.5\n"
+        "eval_f1 = 0.6666667\n"
+        "eval_loss = 0.25\n"
+        "eval_recall = 1.0\n"
+        "eval_true_positives = 12\n"
+        "global_step = 7\n"
+        "loss = 0.25\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "value, shown",
+    [
+        (0.0, "0.0"),
+        (1.0, "1.0"),
+        (0.1, "0.1"),
+        (1 / 3, "0.33333334"),
+        (1e-5, "1e-05"),
+        (0.0001, "1e-04"),
+        (0.845588207244873, "0.8455882"),
+        (123456.789, "123456.79"),
+        (float("nan"), "nan"),
+        (-0.25, "-0.25"),
+        (np.float64(1 / 3), "0.33333334"),
+        (np.float32(1 / 3), "0.33333334"),
+        (0, "0"),
+        (10**7, "10000000"),
+        (2**24 + 1, "16777217"),
+    ],
+)
+def test_digits(value, shown):
+    assert results.evaluation_text({"key": value}) == "key = %s\n" % shown
+
+
+def test_predictions_text():
+    probabilities = np.array(
+        [[0.25, 0.75], [1 / 3, 2 / 3], [1.0, 0.0], [1e-5, 0.99999]], np.float32
+    )
+    assert results.predictions_text(probabilities) == (
+        "0.25\t0.75\n0.33333334\t0.6666667\n1.0\t0.0\n1e-05\t0.99999\n"
+    )
+
+
+def test_predictions_text_of_three_labels():
+    probabilities = np.array([[0.5, 0.25, 0.25]], np.float32)
+    assert results.predictions_text(probabilities) == "0.5\t0.25\t0.25\n"
+
+
+def test_no_digit_of_a_float32_is_lost():
+    probabilities = np.random.RandomState(0).uniform(size=[500, 2]).astype(np.float32)
+    text = results.predictions_text(probabilities)
+    read = np.array([line.split("\t") for line in text.splitlines()], np.float32)
+    assert np.array_equal(read, probabilities)
+
+
+def test_table():
+    rows = [
+        ("accuracy", 0.71234567),
+        ("f1", 0.5),
+        ("true_positives", 12),
+        ("loss", 10.0),
+    ]
+    assert results.table("Scores, step 3", rows) == [
+        "Scores, step 3",
+        "  accuracy         0.7123",
+        "  f1               0.5000",
+        "  true_positives       12",
+        "  loss            10.0000",
+    ]
+
+
+def test_table_of_one_row():
+    assert results.table("T", [("a", 1)]) == ["T", "  a  1"]
+
+
+def test_files(tmp_path):
+    figures = results.evaluation({"accuracy": 0.5}, 0.75, 2)
+    path = results.write_evaluation(str(tmp_path), figures)
+    assert path == os.path.join(str(tmp_path), "eval_results.txt")
+    with open(path, "rb") as file:
+        assert file.read() == (
+            b"eval_accuracy = 0.5\neval_loss = 0.75\nglobal_step = 2\nloss = 0.75\n"
+        )
+    probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
+    path = results.write_predictions(str(tmp_path), probabilities)
+    assert path == os.path.join(str(tmp_path), "test_results.tsv")
+    with open(path, "rb") as file:
+        assert file.read() == b"0.25\t0.75\n0.5\t0.5\n"
+    assert sorted(os.listdir(str(tmp_path))) == ["eval_results.txt", "test_results.tsv"]
+
+
+def test_files_replace_older_ones(tmp_path):
+    results.write_evaluation(str(tmp_path), {"a_much_longer_key": 0.123, "b": 2})
+    path = results.write_evaluation(str(tmp_path), {"b": 1})
+    with open(path) as file:
+        assert file.read() == "b = 1\n"
+
+
+def test_the_original_wrote_such_files(shared_dir):
+    """Its own files, read and written again by ours, keep every byte."""
+    output = os.path.join(shared_dir, "golden", "original_run", "output")
+    with open(os.path.join(output, "eval_results.txt")) as file:
+        text = file.read()
+    figures = {}
+    for key, value in re.findall(r"^(\w+) = (\S+)$", text, re.MULTILINE):
+        figures[key] = int(value) if value.isdigit() else float(value)
+    assert sorted(figures) == ["eval_accuracy", "eval_loss", "global_step", "loss"]
+    assert results.evaluation_text(figures) == text
+    with open(os.path.join(output, "test_results.tsv")) as file:
+        text = file.read()
+    rows = [line.split("\t") for line in text.splitlines()]
+    assert results.predictions_text(np.array(rows, np.float32)) == text

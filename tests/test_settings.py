@@ -1,0 +1,622 @@
+"""The command line's flags, and what importing the program leaves alone."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from finetuning import settings
+from finetuning.errors import InputError
+from finetuning.settings import Settings
+
+REQUIRED = {
+    "task_name": "MRPC",
+    "data_dir": "data",
+    "vocab_file": "vocab.txt",
+    "bert_config_file": "config.json",
+    "output_dir": "out",
+}
+
+# The table of the contract: type, default, and another value as it is written.
+FLAGS = {
+    "data_dir": (str, None, "a"),
+    "bert_config_file": (str, None, "a"),
+    "task_name": (str, None, "a"),
+    "vocab_file": (str, None, "a"),
+    "output_dir": (str, None, "a"),
+    "init_checkpoint": (str, None, "a"),
+    "do_lower_case": (bool, True, "false"),
+    "max_seq_length": (int, 128, "64"),
+    "do_train": (bool, False, "true"),
+    "do_eval": (bool, False, "true"),
+    "do_predict": (bool, False, "true"),
+    "train_batch_size": (int, 32, "5"),
+    "eval_batch_size": (int, 8, "5"),
+    "predict_batch_size": (int, 8, "5"),
+    "learning_rate": (float, 5e-5, "2e-5"),
+    "num_train_epochs": (float, 3.0, "1.5"),
+    "warmup_proportion": (float, 0.1, "0.25"),
+    "save_checkpoints_steps": (int, 1000, "10"),
+    "iterations_per_loop": (int, 1000, "10"),
+    "use_tpu": (bool, False, "true"),
+    "tpu_name": (str, None, "a"),
+    "tpu_zone": (str, None, "a"),
+    "gcp_project": (str, None, "a"),
+    "master": (str, None, "a"),
+    "num_tpu_cores": (int, 8, "4"),
+}
+OWN_FLAGS = {
+    "random_seed": (int, None, "12"),
+    "keep_checkpoint_max": (int, 5, "0"),
+    "require_gpu": (bool, False, "true"),
+}
+ALL_FLAGS = dict(FLAGS, **OWN_FLAGS)
+
+
+def command(*arguments, **values):
+    """A command line that is complete, evaluates, and has these arguments too."""
+    given = dict(REQUIRED, **values)
+    flags = ["--%s=%s" % item for item in given.items()]
+    return ["run_classifier.py", "--do_eval=true"] + flags + list(arguments)
+
+
+def parse(*arguments, **values):
+    return settings.parse(command(*arguments, **values))[0]
+
+
+def refusal(*arguments, **values):
+    with pytest.raises(InputError) as caught:
+        parse(*arguments, **values)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# Types and defaults
+
+
+def test_there_are_no_other_flags():
+    assert {field.name for field in dataclasses.fields(Settings)} == set(ALL_FLAGS)
+
+
+@pytest.mark.parametrize("name", sorted(ALL_FLAGS))
+def test_default(name):
+    default = ALL_FLAGS[name][1]
+    field = Settings.__dataclass_fields__[name]
+    assert field.default == default
+    assert type(field.default) is type(default)
+    if name not in REQUIRED and name != "do_eval":
+        assert getattr(parse(), name) == default
+
+
+@pytest.mark.parametrize("name", sorted(set(ALL_FLAGS) - {"use_tpu"}))
+def test_type(name):
+    kind, default, written = ALL_FLAGS[name]
+    value = getattr(parse("--%s=%s" % (name, written)), name)
+    assert type(value) is kind
+    assert value != default
+    assert value == (written == "true" if kind is bool else kind(written))
+
+
+@pytest.mark.parametrize(
+    "arguments, value",
+    [
+        (["--do_train"], True),
+        (["--do_train=True"], True),
+        (["--do_train=1"], True),
+        (["--do_train=false"], False),
+        (["--do_train", "--nodo_train"], False),
+    ],
+)
+def test_ways_to_write_a_boolean(arguments, value):
+    assert parse(*arguments).do_train is value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--learning_rate=2e-5"],
+        ["--learning_rate", "2e-5"],
+        ["-learning_rate=0.00002"],
+        ["--learning_rate=1", "--learning_rate=2e-5"],
+    ],
+)
+def test_ways_to_write_a_number(arguments):
+    assert parse(*arguments).learning_rate == 2e-5
+
+
+def test_whole_number_for_a_float():
+    value = parse("--num_train_epochs=3").num_train_epochs
+    assert (value, type(value)) == (3.0, float)
+
+
+def test_the_command_that_the_project_exists_for():
+    chosen, without_effect = settings.parse(
+        [
+            "run_classifier.py",
+            "--task_name=MRPC",
+            "--do_train=true",
+            "--do_eval=true",
+            "--data_dir=glue/MRPC",
+            "--vocab_file=bert/vocab.txt",
+            "--bert_config_file=bert/bert_config.json",
+            "--init_checkpoint=bert/bert_model.ckpt",
+            "--max_seq_length=128",
+            "--train_batch_size=5",
+            "--learning_rate=2e-5",
+            "--num_train_epochs=1.0",
+            "--output_dir=outputs",
+        ]
+    )
+    assert without_effect == []
+    assert chosen == Settings(
+        task_name="MRPC",
+        do_train=True,
+        do_eval=True,
+        data_dir="glue/MRPC",
+        vocab_file="bert/vocab.txt",
+        bert_config_file="bert/bert_config.json",
+        init_checkpoint="bert/bert_model.ckpt",
+        max_seq_length=128,
+        train_batch_size=5,
+        learning_rate=2e-5,
+        num_train_epochs=1.0,
+        output_dir="outputs",
+    )
+
+
+def test_settings_are_frozen_and_go_into_json():
+    chosen = parse()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        chosen.learning_rate = 1.0
+    values = json.loads(json.dumps(chosen.as_dict()))
+    assert set(values) == set(ALL_FLAGS)
+    assert Settings(**values) == chosen
+
+
+def test_paths_and_texts_are_taken_as_they_stand():
+    chosen = parse(data_dir="C: a=b,\u00e9 'x'", init_checkpoint="gs://bucket/x")
+    assert chosen.data_dir == "C: a=b,\u00e9 'x'"
+    assert chosen.init_checkpoint == "gs://bucket/x"
+
+
+# Refusals
+
+
+@pytest.mark.parametrize(
+    "name, value, wanted",
+    [
+        ("max_seq_length", "2", "at least 3"),
+        ("max_seq_length", "-1", "at least 3"),
+        ("train_batch_size", "0", "at least 1"),
+        ("eval_batch_size", "0", "at least 1"),
+        ("predict_batch_size", "0", "at least 1"),
+        ("save_checkpoints_steps", "0", "at least 1"),
+        ("iterations_per_loop", "0", "at least 1"),
+        ("num_tpu_cores", "0", "at least 1"),
+        ("keep_checkpoint_max", "-1", "at least 0"),
+        ("random_seed", "-1", "at least 0 and at most 2147483647"),
+        ("random_seed", "2147483648", "at least 0 and at most 2147483647"),
+        ("learning_rate", "0.0", "above 0"),
+        ("learning_rate", "-1e-05", "above 0"),
+        ("learning_rate", "nan", "above 0"),
+        ("learning_rate", "inf", "above 0"),
+        ("num_train_epochs", "0.0", "above 0"),
+        ("num_train_epochs", "nan", "above 0"),
+        ("num_train_epochs", "inf", "above 0"),
+        ("warmup_proportion", "-0.1", "at least 0 and at most 1"),
+        ("warmup_proportion", "1.1", "at least 0 and at most 1"),
+        ("warmup_proportion", "nan", "at least 0 and at most 1"),
+    ],
+)
+def test_number_out_of_range(name, value, wanted):
+    message = refusal("--%s=%s" % (name, value))
+    assert message == "--%s=%s: expected a number %s" % (name, value, wanted)
+
+
+def test_every_numeric_flag_has_a_range():
+    for name, (kind, _, _) in ALL_FLAGS.items():
+        if kind in (int, float):
+            assert refusal("--%s=-7" % name).startswith("--%s=-7" % name)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("max_seq_length", 3),
+        ("train_batch_size", 1),
+        ("eval_batch_size", 1),
+        ("predict_batch_size", 1),
+        ("save_checkpoints_steps", 1),
+        ("keep_checkpoint_max", 0),
+        ("random_seed", 0),
+        ("random_seed", 2147483647),
+        ("warmup_proportion", 0.0),
+        ("warmup_proportion", 1.0),
+        ("learning_rate", 1e-30),
+        ("num_train_epochs", 1e-30),
+    ],
+)
+def test_number_at_the_edge_of_its_range(name, value):
+    assert getattr(parse("--%s=%r" % (name, value)), name) == value
+
+
+@pytest.mark.parametrize(
+    "name", ["train_batch_size", "eval_batch_size", "max_seq_length", "random_seed"]
+)
+def test_number_that_no_float_can_hold(name):
+    value = "1" + "0" * 400
+    try:
+        assert getattr(parse("--%s=%s" % (name, value)), name) == int(value)
+    except InputError as error:
+        assert str(error).startswith("--%s=%s: " % (name, value))
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("--max_seq_length=long", "--max_seq_length=long: expected a whole number"),
+        ("--max_seq_length=12.5", "--max_seq_length=12.5: expected a whole number"),
+        ("--max_seq_length=", "--max_seq_length=: expected a whole number"),
+        ("--random_seed=x", "--random_seed=x: expected a whole number"),
+        ("--learning_rate=2e", "--learning_rate=2e: expected a number"),
+        ("--do_train=maybe", "--do_train=maybe: expected true or false"),
+        ("--do_train=2", "--do_train=2: expected true or false"),
+        ("--do_train=", "--do_train=: expected true or false"),
+    ],
+)
+def test_value_of_another_type(argument, message):
+    assert refusal(argument) == message
+
+
+@pytest.mark.parametrize(
+    "argument, unknown, nearest",
+    [
+        ("--learning_rat=1", "learning_rat", "learning_rate"),
+        ("--lerning_rate=1", "lerning_rate", "learning_rate"),
+        ("--do_trian", "do_trian", "do_train"),
+        ("--train_batchsize=5", "train_batchsize", "train_batch_size"),
+        ("--batch_size=5", "batch_size", "eval_batch_size"),
+        ("--max_sequence_length=5", "max_sequence_length", "max_seq_length"),
+        ("--vocab=x", "vocab", "vocab_file"),
+        ("--seed=1", "seed", "random_seed"),
+        ("--Learning_rate=1", "Learning_rate", "learning_rate"),
+    ],
+)
+def test_misspelt_flag_names_the_nearest(argument, unknown, nearest):
+    assert refusal(argument) == (
+        "--%s is not a flag; the nearest is --%s (see --help)" % (unknown, nearest)
+    )
+
+
+@pytest.mark.parametrize("argument", ["--notask_name", "--nodo_train=true", "--no"])
+def test_negation_of_what_is_no_boolean(argument):
+    name = argument[2:].split("=")[0]
+    assert refusal(argument).startswith("--%s is not a flag; the nearest is --" % name)
+
+
+def test_flag_without_its_value():
+    assert "random_seed" in refusal("--random_seed")
+
+
+@pytest.mark.parametrize("argument", ["train", "true", "-", "\u00e9", "a b"])
+def test_positional_argument(argument):
+    assert refusal(argument, "--do_train=true") == (
+        "unexpected argument %r: write flags as --name=value (--do_train=true)"
+        % argument
+    )
+
+
+def test_value_behind_a_boolean_is_a_positional_argument():
+    assert refusal("--do_train", "true").startswith("unexpected argument 'true': ")
+
+
+def test_arguments_behind_two_dashes():
+    assert refusal("--", "--do_train").startswith("unexpected argument '--do_train': ")
+
+
+@pytest.mark.parametrize("argument", ["", " ", "   ", "\t"])
+def test_blank_argument_of_a_broken_continuation(argument):
+    assert refusal(argument) == (
+        "unexpected blank argument: a backslash that continues a line must be its "
+        "last character, with no blanks behind it"
+    )
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_required_flag_is_missing(name):
+    left = [argument for argument in command() if not argument.startswith("--" + name)]
+    with pytest.raises(InputError) as caught:
+        settings.parse(left)
+    assert str(caught.value) == "--%s must be given (see --help)" % name
+    assert refusal("--%s=" % name) == "--%s must be given (see --help)" % name
+
+
+def test_all_missing_flags_are_named_at_once():
+    with pytest.raises(InputError) as caught:
+        settings.parse(["run_classifier.py"])
+    assert str(caught.value) == (
+        "--task_name, --data_dir, --vocab_file, --bert_config_file, --output_dir must "
+        "be given (see --help)"
+    )
+
+
+def test_nothing_to_do():
+    assert refusal("--do_eval=false") == (
+        "nothing to do: give --do_train=true, --do_eval=true or --do_predict=true"
+    )
+
+
+@pytest.mark.parametrize("phase", ["do_train", "do_eval", "do_predict"])
+def test_one_phase_is_enough(phase):
+    assert getattr(parse("--nodo_eval", "--" + phase), phase) is True
+
+
+def test_tpu_is_refused():
+    message = refusal("--use_tpu=true")
+    assert message.startswith("--use_tpu=true: TPUs no longer run TensorFlow 1 ")
+
+
+def test_flags_without_effect_are_reported_where_they_are_set():
+    arguments = [
+        "--use_tpu=false",
+        "--tpu_name=a",
+        "--tpu_zone=b",
+        "--gcp_project=c",
+        "--master=d",
+        "--num_tpu_cores=8",
+        "--iterations_per_loop=1000",
+    ]
+    assert settings.parse(command())[1] == []
+    assert settings.parse(command("--master=d"))[1] == ["master"]
+    assert sorted(settings.parse(command(*arguments))[1]) == [
+        "gcp_project",
+        "iterations_per_loop",
+        "master",
+        "num_tpu_cores",
+        "tpu_name",
+        "tpu_zone",
+        "use_tpu",
+    ]
+
+
+def test_a_run_does_not_see_the_flags_of_an_earlier_one():
+    parse("--learning_rate=1", "--master=x")
+    assert parse().learning_rate == 5e-5
+    assert settings.parse(command())[1] == []
+
+
+def test_the_arguments_are_not_changed():
+    argv = command("--learning_rate=1")
+    before = list(argv)
+    settings.parse(argv)
+    assert argv == before
+
+
+# Flag files
+
+
+@pytest.fixture
+def flag_file(tmp_path):
+    def write(*lines):
+        path = tmp_path / "mrpc.flags"
+        path.write_bytes("\n".join(lines + ("",)).encode("utf-8"))
+        return "--flagfile=%s" % path
+
+    return write
+
+
+def test_flag_file(flag_file):
+    chosen = parse(
+        flag_file(
+            "# A comment with --learning_rate=3 in it",
+            "// another",
+            "",
+            "   ",
+            "--learning_rate=2e-5",
+            "--do_train",
+            "  --max_seq_length=64  ",
+            "--data_dir=with blanks/and # signs",
+        )
+    )
+    assert chosen.learning_rate == 2e-5
+    assert chosen.do_train is True
+    assert chosen.max_seq_length == 64
+    assert chosen.data_dir == "with blanks/and # signs"
+
+
+def test_flags_behind_a_flag_file_override_it(flag_file):
+    file = flag_file("--learning_rate=2e-5", "--max_seq_length=64")
+    assert parse(file, "--learning_rate=1e-4").learning_rate == 1e-4
+    assert parse("--learning_rate=1e-4", file).learning_rate == 2e-5
+    assert parse(file, "--learning_rate=1e-4").max_seq_length == 64
+
+
+def test_flag_file_with_windows_line_ends(flag_file):
+    assert parse(flag_file("--master=x\r", "\r", "--data_dir=d\r")).data_dir == "d"
+
+
+def test_a_flag_file_can_hold_all(flag_file):
+    file = flag_file(*command()[1:])
+    assert settings.parse(["run_classifier.py", file])[0] == parse()
+
+
+def test_flag_files_are_checked_as_strictly(flag_file):
+    assert "the nearest is --learning_rate" in refusal(flag_file("--learning_rat=1"))
+    assert "unexpected argument" in refusal(flag_file("learning_rate=1"))
+    assert refusal(flag_file("--max_seq_length=0")).startswith("--max_seq_length=0: ")
+
+
+def test_missing_flag_file(tmp_path):
+    path = str(tmp_path / "none.flags")
+    assert path in refusal("--flagfile=" + path)
+
+
+def test_directory_as_flag_file(tmp_path):
+    assert str(tmp_path) in refusal("--flagfile=%s" % tmp_path)
+
+
+def test_flag_file_that_is_no_utf8(tmp_path):
+    path = tmp_path / "latin.flags"
+    path.write_bytes(b"--data_dir=caf\xe9\n")
+    assert str(path) in refusal("--flagfile=%s" % path)
+
+
+# Help
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h", "-help", "--helpfull"])
+def test_help_is_asked_for(argument):
+    assert settings.asks_for_help(["run_classifier.py", "--do_train", argument])
+    assert not settings.asks_for_help([argument, "--do_train"])
+
+
+@pytest.mark.parametrize("argument", ["--do_train", "help", "--help_me", "--task=-h"])
+def test_help_is_not_asked_for(argument):
+    assert not settings.asks_for_help(["run_classifier.py", argument])
+
+
+def help_entries():
+    """Name -> (group, all of its text on one line), from the help text."""
+    entries = {}
+    group = name = None
+    for line in settings.help_text("run_classifier.py").split("\n")[4:]:
+        if re.match(r"  --\w+", line):
+            name, text = line.split(None, 1)
+            name = name[2:]
+            assert name not in entries
+            entries[name] = (group, text)
+        elif line.startswith(" "):
+            entries[name] = (group, entries[name][1] + " " + line.strip())
+        elif line:
+            group = line
+    return entries
+
+
+def test_help_lists_every_flag_once_with_type_and_default():
+    entries = help_entries()
+    assert set(entries) == set(ALL_FLAGS) | {"flagfile=PATH", "help"}
+    for name, (kind, default, _) in ALL_FLAGS.items():
+        if name in REQUIRED:
+            shown = "required"
+        elif kind is bool:
+            shown = "default: " + ("true" if default else "false")
+        else:
+            shown = "default: %s" % ("none" if default is None else default)
+        assert entries[name][1].endswith("(%s; %s)" % (kind.__name__, shown)), name
+
+
+def test_help_is_grouped():
+    groups = {}
+    for name, (group, _) in help_entries().items():
+        groups.setdefault(group, []).append(name)
+    assert groups == {
+        "What to do:": ["task_name", "do_train", "do_eval", "do_predict"],
+        "Files:": [
+            "data_dir",
+            "vocab_file",
+            "bert_config_file",
+            "init_checkpoint",
+            "output_dir",
+        ],
+        "Text:": ["do_lower_case", "max_seq_length"],
+        "Training:": [
+            "train_batch_size",
+            "learning_rate",
+            "num_train_epochs",
+            "warmup_proportion",
+            "random_seed",
+            "save_checkpoints_steps",
+            "keep_checkpoint_max",
+        ],
+        "Evaluation and prediction:": ["eval_batch_size", "predict_batch_size"],
+        "Device:": ["require_gpu"],
+        "Accepted so that old command lines run; without effect:": [
+            "iterations_per_loop",
+            "use_tpu",
+            "tpu_name",
+            "tpu_zone",
+            "gcp_project",
+            "master",
+            "num_tpu_cores",
+        ],
+        "Other:": ["flagfile=PATH", "help"],
+    }
+
+
+def test_help_fits_a_terminal():
+    lines = settings.help_text("run_classifier.py").split("\n")
+    assert max(map(len, lines)) <= 92
+    assert all(line == line.rstrip() for line in lines)
+
+
+# What stays untouched
+
+
+def run_python(root, code):
+    """Runs code in a fresh interpreter in the repository; returns what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=root,
+        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert done.returncode == 0, done.stderr.decode("utf-8")
+    return done.stdout.decode("utf-8")
+
+
+def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
+    code = """
+        import sys
+        sys.modules["tensorflow"] = None  # An import of it fails from here on.
+        from absl import flags
+        before = list(flags.FLAGS)
+        import run_classifier
+        from finetuning import settings
+        chosen, _ = settings.parse(%r)
+        assert chosen.learning_rate == 0.5
+        settings.help_text("run_classifier.py")
+        assert run_classifier.main(["run_classifier.py", "--help"]) == 0
+        assert run_classifier.main(["run_classifier.py", "--learning_rat=1"]) == 2
+        assert list(flags.FLAGS) == before
+        assert not flags.FLAGS.is_parsed()
+        print("done")
+    """
+    printed = run_python(root, code % (command("--learning_rate=0.5"),))
+    assert printed.endswith("done\n")
+    assert "ERROR: --learning_rat is not a flag; the nearest is" in printed
+
+
+def test_imports_leave_flags_and_tensorflow_alone(root):
+    code = """
+        import importlib, pkgutil
+        import tensorflow.compat.v1 as tf
+        from absl import flags
+
+        def state():
+            return (
+                sorted(flags.FLAGS),
+                tf.logging.get_verbosity(),
+                tf.executing_eagerly(),
+                tf.get_default_graph().as_graph_def().ByteSize(),
+            )
+
+        before = state()
+        import finetuning
+        names = ["run_classifier", "modeling", "optimization", "tokenization"]
+        names += ["finetuning." + m.name for m in pkgutil.iter_modules(finetuning.__path__)]
+        for name in names:
+            importlib.import_module(name)
+        assert state() == before, (before, state())
+        print(len(names))
+    """
+    modules = [
+        name for name in os.listdir(root + "/finetuning") if name.endswith(".py")
+    ]
+    assert int(run_python(root, code)) == 4 + len(modules) - 1
