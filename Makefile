@@ -1,6 +1,5 @@
 # Sets up, tests and shows the program. Needs Python, a POSIX shell and GNU make.
 
-MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 .DEFAULT_GOAL = help
 
@@ -11,6 +10,10 @@ export PIP_USER = 0
 ifneq ($(filter-out tf1 tf2,$(STACK)),)
 $(error STACK is "$(STACK)": it must be tf1 or tf2)
 endif
+
+# The targets called from within run in turn, whatever -j was given; the variables given
+# reach them through the environment.
+submake = MAKEFLAGS= $(MAKE) --no-print-directory
 
 ABOUT_tf1 = TensorFlow 1.14, Python 3.7
 ABOUT_tf2 = TensorFlow 2.21, Python 3.10 to 3.13
@@ -45,6 +48,8 @@ define install
 	-r .venv/$*/requirements.new
 endef
 
+log = .venv/$*.log
+
 .PHONY: FORCE
 FORCE:
 
@@ -53,22 +58,25 @@ $(PINS): .venv/%/requirements.txt: FORCE
 	python=$$(scripts/find_python.sh $*) || { \
 		echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
 	echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
-	rm -rf .venv/$* && mkdir -p .venv && { \
-		"$$python" -m venv .venv/$* && \
+	mkdir -p .venv && rm -rf .venv/$* && \
+	{ "$$python" -m venv .venv/$* >$(log) 2>&1 && \
 		printf '%s\n' "$$python" >.venv/$*/made-with.txt && \
 		cp requirements-$*.txt .venv/$*/requirements.new && \
-		{ $(install) || $(install); }; \
-	} >.venv/$*.log 2>&1 || { \
-		tail -n 20 .venv/$*.log >&2; \
-		echo "Setting up .venv/$* failed; all it said is in .venv/$*.log" >&2; \
+		{ $(install) >$(log) 2>&1 || $(install) >$(log) 2>&1; }; } || { \
+		tail -n 20 $(log) >&2; \
+		echo "Setting up .venv/$* failed; all it said is in $(log)" >&2; \
 		exit 1; }; \
-	rm .venv/$*.log && mv .venv/$*/requirements.new $@
+	rm $(log) && mv .venv/$*/requirements.new $@
+
+# $(call possible,NAME): a shell command: is the environment there, or a Python for it?
+possible = { .venv/$(1)/bin/python -c "" 2>/dev/null || \
+	scripts/find_python.sh $(1) >/dev/null; }
 
 # $(call set_up,NAME): a shell command; a left-out environment is no failure unless
 # STACK asks for it.
 define set_up
-if [ -n "$(STACK)" ] || scripts/find_python.sh $(1) >/dev/null; then \
-	$(MAKE) .venv/$(1)/requirements.txt && echo ".venv/$(1) is ready"; \
+if [ -n "$(STACK)" ] || $(call possible,$(1)); then \
+	$(submake) .venv/$(1)/requirements.txt && echo ".venv/$(1) is ready"; \
 else \
 	echo "Left out .venv/$(1): no Python found for it ($(ABOUT_$(1)))"; \
 fi
@@ -87,11 +95,11 @@ endif
 # $(call on_one_stack,WHAT): a shell command that makes WHAT-tf1 or WHAT-tf2.
 define on_one_stack
 stack=$(STACK); \
-if [ -z "$$stack" ] && scripts/find_python.sh tf1 >/dev/null; then stack=tf1; fi; \
+if [ -z "$$stack" ] && $(call possible,tf1); then stack=tf1; fi; \
 if [ -z "$$stack" ]; then \
 	stack=tf2; echo "No Python 3.7 found, so this runs on TensorFlow 2 (STACK=tf2)"; \
 fi; \
-$(MAKE) $(1)-$$stack
+$(submake) $(1)-$$stack
 endef
 
 .PHONY: demo demo-tf1 demo-tf2
@@ -121,11 +129,11 @@ test-tf1 test-tf2: test-%: .venv/%/requirements.txt
 # $(call run_suite,STACK): shell commands that add STACK to $passed or $failed, or to
 # $left_out. A stack that is asked for by name must not be left out.
 define run_suite
-if scripts/find_python.sh $(1) >/dev/null; then \
+if $(call possible,$(1)); then \
 	echo "==== Tests on $(1): $(ABOUT_$(1)) ===="; \
-	if $(MAKE) test-$(1); then passed="$$passed $(1)"; else failed="$$failed $(1)"; fi; \
+	if $(submake) test-$(1); then passed="$$passed $(1)"; else failed="$$failed $(1)"; fi; \
 else \
-	left_out="$$left_out $(1) ($(ABOUT_$(1)): no such Python found)"; \
+	left_out="$$left_out$${left_out:+,} $(1) ($(ABOUT_$(1)): no such Python found)"; \
 	case " $(STACK) $(REQUIRE) " in *" $(1) "*) failed="$$failed $(1)" ;; esac; \
 fi;
 endef

@@ -21,21 +21,19 @@ SPLIT_PAIRS = (("dev", 400), ("test", 400), ("train", 4000))
 HELD_OUT_SHARE = 0.1
 
 # How often the second sentence takes the other wording of the claim.
-REWORDED_SHARE = 0.35
+REWORDED_SHARE = 0.3
 # How often the sentences of a negative pair are about different people or places.
 OTHER_SUBJECT_SHARE = 0.3
 
-NAMES = ("Anna", "Ben", "Clara", "David", "Emma")
+NAMES = ("Anna", "Ben", "Clara", "David")
 PLACES = ("bakery", "library", "museum", "park", "pool", "shop")
 TIMES = ("last week", "on Friday", "on Monday", "on Sunday", "this morning")
-PERIODS = ("in this story", "these days", "this year")
+PERIODS = ("these days", "this month", "this year")
 
-THINGS = ("bike", "camera", "car", "guitar", "piano", "tent")
+THINGS = ("bike", "camera", "piano", "tent")
 TRANSFERS = (("sold", "bought"), ("lent", "borrowed"))
 ACTIONS = (
     "called",
-    "followed",
-    "greeted",
     "helped",
     "invited",
     "praised",
@@ -45,8 +43,6 @@ ACTIONS = (
 COMPARATIVES = (
     ("faster", "slower"),
     ("older", "younger"),
-    ("richer", "poorer"),
-    ("stronger", "weaker"),
     ("taller", "shorter"),
 )
 EVENTS = ("arrived", "finished", "left", "sang", "spoke")

@@ -12,6 +12,7 @@ from finetuning.console import log
 _LINES = 20
 _LEAST_SECONDS = 2.0
 _MOST_SECONDS = 30.0
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress:
@@ -38,7 +39,12 @@ class Progress:
         self._bar = None
         if sys.stderr.isatty():
             self._bar = tqdm(
-                total=total, initial=first, desc=label, unit="step", file=sys.stderr
+                total=total,
+                initial=first,
+                desc=label,
+                bar_format=_BAR,
+                dynamic_ncols=True,
+                file=sys.stderr,
             )
 
     @property

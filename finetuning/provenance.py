@@ -93,9 +93,16 @@ def write_json(path, value):
 
 def git_revision():
     """The program's commit, with "-dirty" where files differ from it; or None."""
+    top = _git("rev-parse", "--show-toplevel")
+    if top is None or not os.path.samefile(top, _ROOT):
+        return None  # No checkout, or one of something else around the program.
+    return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(*arguments):
     try:
         shown = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            ["git"] + list(arguments),
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

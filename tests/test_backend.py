@@ -16,6 +16,10 @@ V100 = (
     "device: 0, name: Tesla V100-SXM2-16GB, pci bus id: 0000:00:1e.0, "
     "compute capability: 7.0"
 )
+H100 = (
+    "device: 1, name: NVIDIA H100 80GB HBM3, pci bus id: 0000:53:00.0, "
+    "compute capability: 9.0"
+)
 
 
 # Words
@@ -25,12 +29,7 @@ V100 = (
     "described, memory, shown",
     [
         (V100, 15864515789, "Tesla V100-SXM2-16GB, 15.9 GB, compute capability 7.0"),
-        (
-            "device: 1, name: NVIDIA H100 80GB HBM3, pci bus id: 0000:53:00.0, "
-            "compute capability: 9.0",
-            79051800576,
-            "NVIDIA H100 80GB HBM3, 79.1 GB, compute capability 9.0",
-        ),
+        (H100, 79051800576, "NVIDIA H100 80GB HBM3, 79.1 GB, compute capability 9.0"),
         (
             "name: A, compute capability: 12.0",
             10**9,
@@ -180,9 +179,13 @@ def test_standard_output_is_not_held_back(capfd):
 
 @pytest.mark.parametrize("error", [ValueError, ImportError, KeyboardInterrupt])
 def test_native_errors_are_shown_after_all_if_python_raises(capfd, error):
-    with pytest.raises(error), backend._native_stderr_held_back():
+    @backend._native_stderr_held_back()
+    def failing():
         os.write(2, b"the cause\n")
         raise error
+
+    with pytest.raises(error):
+        failing()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "the cause\nafter\n"
 
@@ -200,8 +203,7 @@ def run_python(root, code, **environment):
         [sys.executable, "-c", code],
         cwd=root,
         env=dict(os.environ, **environment),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
     )
     return done.returncode, done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
 

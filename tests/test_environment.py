@@ -13,6 +13,8 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STACKS = {"tf1": ["3.7"], "tf2": ["3.10", "3.11", "3.12", "3.13"]}
 RUNNING = "%d.%d" % sys.version_info[:2]
+VARIABLES = {"BENCH_ARGS", "BERT_ORIGINAL", "DATA_DIR", "ORIGINAL", "PYTEST_ARGS"}
+VARIABLES |= {"PYTHON_TF1", "PYTHON_TF2", "REQUIRE", "STACK"}
 TARGETS = {"help", "env", "demo", "bench", "test", "lint", "clean"}
 
 # Packages whose modules have another name.
@@ -421,10 +423,8 @@ class Checkout:
         env = {
             name: value
             for name, value in os.environ.items()
-            # The suite itself may run under make.
-            if not name.startswith("MAKE")
-            and name not in ("MFLAGS", "STACK", "REQUIRE", "ORIGINAL", "BERT_ORIGINAL")
-            and name not in ("PYTEST_ARGS", "BENCH_ARGS", "DATA_DIR")
+            # The suite itself may run under make, with arguments of its own.
+            if not name.startswith("MAKE") and name not in VARIABLES
         }
         return run(("make",) + arguments, env, cwd=str(self.root))
 
@@ -489,6 +489,7 @@ def test_one_failing_stack_fails_after_both_ran(checkout, failing):
 @needs_make
 def test_no_stack_at_all_is_a_failure(checkout):
     checkout.find_python()
+    shutil.rmtree(str(checkout.root / ".venv"))
     assert checkout.make("test").returncode != 0
 
 
@@ -536,6 +537,28 @@ def test_a_failed_set_up_says_so_and_is_not_taken_for_done(checkout):
 def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
     os.remove(str(checkout.root / ".venv" / "tf2" / "bin" / "python"))
     assert "Setting up .venv/tf2" in checkout.make("demo", "STACK=tf2").stdout
+
+
+@needs_make
+def test_a_ready_environment_needs_no_python_elsewhere(checkout):
+    checkout.find_python()
+    assert checkout.make("demo").returncode == 0
+    assert checkout.make("test").returncode == 0
+    assert len(checkout.calls()) == 2
+
+
+@needs_make
+def test_a_named_python_renews_an_environment_made_with_another(checkout):
+    (checkout.root / ".venv" / "tf2" / "made-with.txt").write_text("another\n")
+    made = checkout.make("demo", "STACK=tf2", "PYTHON_TF2=mine")
+    assert "Setting up .venv/tf2" in made.stdout
+    assert checkout.calls() == []
+
+
+@needs_make
+def test_parallel_make_says_no_more_than_plain_make(checkout):
+    made = checkout.make("-j4", "test", "demo")
+    assert (made.returncode, made.stderr) == (0, "")
 
 
 @needs_make

@@ -81,7 +81,9 @@ class Files:
     def write_training(self, **changes):
         """A checkpoint in the output directory, under the `checkpoint` file."""
         directory = self.path("output")
-        prefix = self.write_checkpoint(os.path.join(directory, "model.ckpt-7"), **changes)
+        prefix = self.write_checkpoint(
+            os.path.join(directory, "model.ckpt-7"), **changes
+        )
         with open(os.path.join(directory, "checkpoint"), "w") as file:
             file.write('model_checkpoint_path: "model.ckpt-7"\n')
         return prefix
@@ -316,7 +318,9 @@ def test_keys_of_other_projects_that_change_nothing(user):
 )
 def test_keys_of_other_projects_that_would_change_the_model(user, key, value):
     message = config_refusal(user, dict(CONFIG, **{key: value}))
-    assert message.startswith(": config key '%s' is %r; this model computes" % (key, value))
+    assert message.startswith(
+        ": config key '%s' is %r; this model computes" % (key, value)
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"vocab_size: 3", b"{'vocab_size': 3}"])
@@ -328,7 +332,9 @@ def test_config_that_is_no_utf8(user):
     assert "0xe9 is not UTF-8" in config_refusal(user, b'{"caf\xe9": 3}')
 
 
-@pytest.mark.parametrize("content, kind", [("[3]", "list"), ("3", "int"), ('"a"', "str")])
+@pytest.mark.parametrize(
+    "content, kind", [("[3]", "list"), ("3", "int"), ('"a"', "str")]
+)
 def test_config_that_is_no_object(user, content, kind):
     assert config_refusal(user, content.encode("utf-8")) == (
         ": expected a JSON object, got %s" % kind
@@ -430,8 +436,8 @@ def test_initial_checkpoint_of_another_model(user):
     user.write_config(dict(CONFIG, intermediate_size=20))
     message = user.refusal(init_checkpoint=prefix)
     assert message.startswith(
-        "%s: variable bert/encoder/layer_0/intermediate/dense/kernel has shape [8, 16], "
-        "expected [8, 20]" % prefix
+        "%s: variable bert/encoder/layer_0/intermediate/dense/kernel has shape "
+        "[8, 16], expected [8, 20]" % prefix
     )
 
 

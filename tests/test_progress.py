@@ -128,6 +128,13 @@ def test_a_resumed_loop_counts_from_where_it_stopped(clock, screen):
     assert len(lines) == 20
 
 
+def test_a_resumed_loop_has_its_lines_counted_from_where_it_stopped(clock, screen):
+    """100 steps are left: each fifth of them is a twentieth of the way."""
+    run(Progress("training", 107, first=7), clock, 100, 1.0, first=7)
+    steps = [int(line.split()[2]) for line in screen()]
+    assert steps == [8] + list(range(12, 108, 5))
+
+
 # Progress on a terminal
 
 
@@ -239,10 +246,14 @@ def test_the_log_file_is_appended_to(screen, tmp_path):
 
 
 def test_the_log_file_is_closed_where_something_is_raised(screen, tmp_path):
-    before = list(log.handlers)
-    with pytest.raises(ValueError), console.log_file(str(tmp_path)):
+    @console.log_file(str(tmp_path))
+    def failing():
         log.info("one")
         raise ValueError
+
+    before = list(log.handlers)
+    with pytest.raises(ValueError):
+        failing()
     assert log.handlers == before
     assert (tmp_path / "run.log").read_text().endswith("  one\n")
 

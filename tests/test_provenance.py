@@ -151,7 +151,7 @@ def test_json_is_sorted_and_ends_with_a_line_end(tmp_path):
 
 @pytest.fixture
 def git(tmp_path, monkeypatch):
-    """The program's root moved to an empty directory; a function that runs git in it."""
+    """Moves the program's root to an empty directory; a function runs git in it."""
     monkeypatch.setattr(provenance, "_ROOT", str(tmp_path))
     for name in [n for n in os.environ if n.startswith("GIT_")]:
         monkeypatch.delenv(name)

@@ -250,11 +250,8 @@ def test_number_at_the_edge_of_its_range(name, value):
     "name", ["train_batch_size", "eval_batch_size", "max_seq_length", "random_seed"]
 )
 def test_number_that_no_float_can_hold(name):
-    value = "1" + "0" * 400
-    try:
-        assert getattr(parse("--%s=%s" % (name, value)), name) == int(value)
-    except InputError as error:
-        assert str(error).startswith("--%s=%s: " % (name, value))
+    argument = "--%s=1%s" % (name, "0" * 400)
+    assert refusal(argument).startswith(argument + ": expected a number")
 
 
 @pytest.mark.parametrize(
@@ -564,8 +561,7 @@ def run_python(root, code):
         [sys.executable, "-c", textwrap.dedent(code)],
         cwd=root,
         env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2"),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
     )
     assert done.returncode == 0, done.stderr.decode("utf-8")
     return done.stdout.decode("utf-8")
@@ -610,7 +606,8 @@ def test_imports_leave_flags_and_tensorflow_alone(root):
         before = state()
         import finetuning
         names = ["run_classifier", "modeling", "optimization", "tokenization"]
-        names += ["finetuning." + m.name for m in pkgutil.iter_modules(finetuning.__path__)]
+        modules = pkgutil.iter_modules(finetuning.__path__)
+        names += ["finetuning." + module.name for module in modules]
         for name in names:
             importlib.import_module(name)
         assert state() == before, (before, state())
