@@ -155,5 +155,6 @@ lint: .venv/lint/requirements.txt  ## check the code's style and formatting with
 	@.venv/lint/bin/python -m ruff format --check .
 
 .PHONY: clean
-clean:  ## remove .venv and the demo's output (demo_output*)
-	rm -rf .venv demo_output*
+clean:  ## remove the environments and the demo's output (demo_output)
+	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/*.log demo_output
+	@if [ -d .venv ]; then rmdir .venv 2>/dev/null || echo "Left the rest of .venv"; fi

@@ -1,10 +1,10 @@
 """Generates the demo's paraphrase corpus and its vocabulary.
 
-Every pair of sentences is made from a *situation*: a claim that can be worded in
-two ways ("Anna sold the car to Ben", "Ben bought the car from Anna"), with a
-time. A pair is a paraphrase when both sentences claim the same. Sentences that do
-not mean the same mostly differ in who does what to whom, so that which words the
-two share says little.
+Every pair of sentences is made from a *situation*: a claim about two people that
+can be worded in two ways ("Anna helped Ben", "Ben was helped by Anna"), with a
+time. The second sentence moves the time to the front. In a paraphrase the rest
+stays; in most other pairs the two people change roles, so that which words the
+sentences share says little.
 
 The sentences are this project's own. Run without arguments to rewrite the files
 of `examples/paraphrase`.
@@ -20,20 +20,17 @@ SEED = 20
 SPLIT_PAIRS = (("dev", 400), ("test", 400), ("train", 4000))
 HELD_OUT_SHARE = 0.1
 
-# How often the second sentence takes the other wording of the claim.
-REWORDED_SHARE = 0.3
-# How often the sentences of a negative pair are about different people or places.
-OTHER_SUBJECT_SHARE = 0.3
+# How often the sentences of a negative pair are about different people.
+OTHER_PEOPLE_SHARE = 0.3
 
-NAMES = ("Anna", "Ben", "Clara", "David")
-PLACES = ("bakery", "library", "museum", "park", "pool", "shop")
+NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix")
 TIMES = ("last week", "on Friday", "on Monday", "on Sunday", "this morning")
 PERIODS = ("these days", "this month", "this year")
 
-THINGS = ("bike", "camera", "piano", "tent")
-TRANSFERS = (("sold", "bought"), ("lent", "borrowed"))
 ACTIONS = (
     "called",
+    "followed",
+    "greeted",
     "helped",
     "invited",
     "praised",
@@ -43,10 +40,11 @@ ACTIONS = (
 COMPARATIVES = (
     ("faster", "slower"),
     ("older", "younger"),
+    ("richer", "poorer"),
+    ("stronger", "weaker"),
     ("taller", "shorter"),
 )
 EVENTS = ("arrived", "finished", "left", "sang", "spoke")
-STATES = (("open", "closed"), ("full", "empty"), ("clean", "dirty"))
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 # Words left out of the vocabulary, so that WordPiece has something to split.
@@ -59,8 +57,8 @@ SPLIT_WORDS = {
 }
 
 # `wordings` holds, for the claim and then for its opposite, two ways to say it,
-# with the places of the subjects still open.
-Situation = collections.namedtuple("Situation", "subjects wordings time")
+# with the places of the people still open.
+Situation = collections.namedtuple("Situation", "people wordings time")
 
 
 class Draw:
@@ -104,25 +102,9 @@ def role_situations(direct, inverse, times):
     ]
 
 
-def state_situations(state, contrary):
-    """Returns the situations in which a place is in a state or the contrary one."""
-    claim = ("the {0} was %s" % state, "the {0} was not %s" % contrary)
-    opposite = ("the {0} was %s" % contrary, "the {0} was not %s" % state)
-    return [
-        Situation((place,), (claim, opposite), time)
-        for place in PLACES
-        for time in TIMES
-    ]
-
-
 def families():
     """Returns lists of situations, one for each kind of claim."""
-    transfers, actions, ranks, orders, states = [], [], [], [], []
-    for gave, got in TRANSFERS:
-        for thing in THINGS:
-            direct = "{0} %s the %s to {1}" % (gave, thing)
-            inverse = "{1} %s the %s from {0}" % (got, thing)
-            transfers += role_situations(direct, inverse, TIMES)
+    actions, ranks, orders = [], [], []
     for verb in ACTIONS:
         direct, inverse = "{0} %s {1}" % verb, "{1} was %s by {0}" % verb
         actions += role_situations(direct, inverse, TIMES)
@@ -132,9 +114,7 @@ def families():
     for verb in EVENTS:
         direct, inverse = "{0} %s before {1}" % verb, "{1} %s after {0}" % verb
         orders += role_situations(direct, inverse, TIMES)
-    for state, contrary in STATES:
-        states += state_situations(state, contrary)
-    return [transfers, actions, ranks, orders, states]
+    return [actions, ranks, orders]
 
 
 def deal_situations(draw):
@@ -158,7 +138,7 @@ def deal_situations(draw):
 
 def word(situation, opposite, inverse, time_first):
     """Returns the sentence that claims the situation, or its opposite."""
-    text = situation.wordings[opposite][inverse].format(*situation.subjects)
+    text = situation.wordings[opposite][inverse].format(*situation.people)
     if time_first:
         text = "%s, %s." % (situation.time, text)
     else:
@@ -166,15 +146,15 @@ def word(situation, opposite, inverse, time_first):
     return text[0].upper() + text[1:]
 
 
-def other_subject(situation, family, draw):
-    """Returns a situation of the family that differs in its subjects alone.
+def other_people(situation, family, draw):
+    """Returns a situation of the family that differs in its people alone.
 
     Returns None where the family has none.
     """
     alike = [
         other
         for other in family
-        if other[1:] == situation[1:] and other.subjects != situation.subjects
+        if other[1:] == situation[1:] and other.people != situation.people
     ]
     return draw.choice(alike) if alike else None
 
@@ -182,17 +162,17 @@ def other_subject(situation, family, draw):
 def make_pair(family, is_paraphrase, draw):
     """Returns two sentences about situations of one family."""
     situation = draw.choice(family)
-    opposite, reworded = draw.chance(0.5), draw.chance(REWORDED_SHARE)
-    first = word(situation, opposite, inverse=False, time_first=False)
+    opposite, inverse = draw.chance(0.5), draw.chance(0.5)
+    first = word(situation, opposite, inverse, time_first=False)
     if not is_paraphrase:
         other = None
-        if draw.chance(OTHER_SUBJECT_SHARE):
-            other = other_subject(situation, family, draw)
+        if draw.chance(OTHER_PEOPLE_SHARE):
+            other = other_people(situation, family, draw)
         if other is None:
             opposite = not opposite
         else:
             situation = other
-    return first, word(situation, opposite, reworded, time_first=True)
+    return first, word(situation, opposite, inverse, time_first=True)
 
 
 def make_split(split_families, count, draw):

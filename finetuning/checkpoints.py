@@ -1,6 +1,7 @@
 """Finding checkpoints, and judging from their names and shapes what fits the model."""
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
@@ -12,6 +13,8 @@ from finetuning.errors import InputError
 HEAD = ("output_weights", "output_bias")
 _SLOTS = ("/adam_m", "/adam_v")
 _NAMES_SHOWN = 5
+# What the files of one checkpoint are called behind its prefix.
+_PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 
 
 @dataclass(frozen=True)
@@ -57,13 +60,9 @@ def resolve(path, flag):
     """
     if files.is_directory(path):
         return _resolve_directory(path, flag)
-    directory, name = os.path.split(path)
-    for part in (".index", ".meta", ".data-"):
-        stem, found, _ = name.partition(part)
-        if found and files.exists(os.path.join(directory, stem + ".index")):
-            return os.path.join(directory, stem)
-    if files.exists(path + ".index"):
-        return path
+    for prefix in (path, _PART.sub("", path)):
+        if files.exists(prefix + ".index"):
+            return prefix
     raise InputError(
         "--%s=%s: no checkpoint there (%s.index is missing); give the prefix of one, "
         "such as .../bert_model.ckpt" % (flag, path, path)
@@ -215,7 +214,12 @@ def _norm_shapes(scope, width):
 
 def _reader(prefix):
     try:
-        return tf.train.NewCheckpointReader(prefix)
+        reader = tf.train.NewCheckpointReader(prefix)
+        # Tensors lie in the order of their names: a file that was cut lacks the last.
+        names = reader.get_variable_to_shape_map()
+        if names:
+            reader.get_tensor(max(names))
+        return reader
     except (tf.errors.OpError, ValueError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(

@@ -61,10 +61,15 @@ class _File(logging.Handler):
 @contextlib.contextmanager
 def screen():
     """Shows the log's lines on the screen while the context lasts."""
-    with _handling(_Screen()):
-        log.setLevel(logging.INFO)
-        log.propagate = False
-        yield
+    level, propagate = log.level, log.propagate
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        with _handling(_Screen()):
+            yield
+    finally:
+        log.setLevel(level)
+        log.propagate = propagate
 
 
 @contextlib.contextmanager

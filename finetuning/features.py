@@ -99,6 +99,9 @@ def pack(tokens_a, tokens_b, max_seq_length):
         tokens = ["[CLS]"] + tokens_a[: max_seq_length - 2] + ["[SEP]"]
         return tokens, len(tokens)
     kept_a, kept_b = _kept_lengths(len(tokens_a), len(tokens_b), max_seq_length - 3)
+    if not kept_b:  # Nothing of it is left: as if it had never been there.
+        tokens = ["[CLS]"] + tokens_a[:kept_a] + ["[SEP]"]
+        return tokens, len(tokens)
     first = ["[CLS]"] + tokens_a[:kept_a] + ["[SEP]"]
     return first + tokens_b[:kept_b] + ["[SEP]"], len(first)
 

@@ -65,8 +65,8 @@ def read_text(path):
 def read_text_lines(path):
     """Yields (line number from 1, text without its line end), decoded as UTF-8.
 
-    Lines end at LF or CR LF and nowhere else: other Unicode line separators are part
-    of the text. A byte-order mark at the start of the file is dropped.
+    Lines end at LF and nowhere else: other Unicode line separators are part of the
+    text, and carriage returns are no part of it. A byte-order mark at the start of the file is dropped.
 
     Raises:
       InputError: at the first bytes that are no UTF-8, with line and column.
@@ -75,8 +75,9 @@ def read_text_lines(path):
         for number, raw in enumerate(file, 1):
             if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
                 raw = raw[3:]
-            raw = raw[:-1] if raw.endswith(b"\n") else raw
-            raw = raw[:-1] if raw.endswith(b"\r") else raw
+            # TensorFlow's file layer, through which the original reads, drops every
+            # carriage return, those within a line too.
+            raw = raw.replace(b"\n", b"").replace(b"\r", b"")
             try:
                 yield number, raw.decode("utf-8")
             except UnicodeDecodeError as error:

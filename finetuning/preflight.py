@@ -147,6 +147,9 @@ def _check_config(values, config):
         value = getattr(config, key)
         if not isinstance(value, (int, float)) or not 0 <= value < 1:
             raise ValueError("%s is %r, expected 0 or more, below 1" % (key, value))
+    deviation = config.initializer_range
+    if not isinstance(deviation, (int, float)) or deviation < 0:
+        raise ValueError("initializer_range is %r, expected 0 or more" % (deviation,))
     get_activation(config.hidden_act)
 
 
@@ -165,6 +168,11 @@ def _find_data(settings, task):
             raise InputError(
                 "--data_dir=%s: %s is missing; %s needs it"
                 % (settings.data_dir, task.split(name).file, task.name)
+            )
+        if files.is_directory(path):
+            raise InputError(
+                "--data_dir=%s: %s is a directory, expected a file"
+                % (settings.data_dir, task.split(name).file)
             )
         found[name] = path
     return found
@@ -207,8 +215,13 @@ def _compare_vocabulary(path, vocab, vocab_size):
 
 
 def _check_output_dir(path):
-    if files.exists(path) and not files.is_directory(path):
-        raise InputError("--output_dir=%s is a file; give a directory" % path)
+    place = path
+    while place and not files.exists(place) and not files.is_remote(place):
+        place = os.path.dirname(place)
+    if place and files.exists(place) and not files.is_directory(place):
+        raise InputError(
+            "--output_dir=%s: %s is a file; give a directory" % (path, place)
+        )
 
 
 def _newest(settings, config, num_labels):

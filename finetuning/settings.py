@@ -24,7 +24,8 @@ _INFERENCE = "Evaluation and prediction"
 _DEVICE = "Device"
 _NO_EFFECT = "Accepted so that old command lines run; without effect"
 
-MAX_SEED = 2**31 - 1
+_MAX_INT = 2**31 - 1
+MAX_SEED = _MAX_INT
 _HELP_FLAGS = ("--help", "-help", "-h", "--h", "--helpshort", "--helpfull")
 
 
@@ -225,6 +226,13 @@ def _parse_flags(argv):
         raise InputError(_unknown_flag(error.flagname)) from None
     except flags.Error as error:
         raise InputError(_absl_message(error)) from None
+    except UnicodeDecodeError:
+        files = [argument for argument in argv if "flagfile" in argument]
+        raise InputError("%s is not UTF-8" % ", ".join(files)) from None
+    except ValueError as error:
+        # Of the kind --nodo_train=true: absl says so without an error class.
+        name = re.search(r"--(\w+)", str(error))
+        raise InputError(_unknown_flag(name.group(1) if name else "")) from None
     if positional:
         raise InputError(_unexpected_argument(positional[0]))
     return values
@@ -295,7 +303,9 @@ def _check_range(field, value):
         wanted.append(("at least %g" % rules["least"], value >= rules["least"]))
     if "most" in rules:
         wanted.append(("at most %d" % rules["most"], value <= rules["most"]))
-    if not math.isfinite(value) or not all(holds for _, holds in wanted):
+    elif isinstance(value, int):
+        wanted.append(("at most %d" % _MAX_INT, value <= _MAX_INT))
+    if value != value or math.inf == value or not all(holds for _, holds in wanted):
         raise InputError(
             "--%s=%s: expected a number %s"
             % (field.name, value, " and ".join(words for words, _ in wanted))

@@ -371,8 +371,8 @@ def test_transposed_kernel(tmp_path):
 def test_head_of_other_labels(tmp_path):
     assert refusal(read, tmp_path, arrays(), CONFIG, 3) == (
         "%s/model.ckpt: variable output_weights has shape [2, 16], expected [3, 16]: "
-        "it was fine-tuned for other labels; give a checkpoint of the encoder alone, or "
-        "another --output_dir" % tmp_path
+        "it was fine-tuned for other labels; give a checkpoint of the encoder alone, "
+        "or another --output_dir" % tmp_path
     )
 
 

@@ -20,8 +20,8 @@ class Finished:
     def __init__(self, root, arguments, cwd=None, env=None):
         process = subprocess.run(
             [sys.executable, os.path.join(root, "run_classifier.py")] + list(arguments),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
+            check=False,
             cwd=cwd,
             env=dict(os.environ, **(env or {})),
             timeout=300,
@@ -344,6 +344,18 @@ def test_a_bad_row_ends_the_run_before_training(root, flags, tmp_path):
     assert run.status == 2
     assert "test.tsv, line 13: 2 columns, expected 5" in run.err
     assert "Training" not in run.out
+
+
+def test_a_loss_that_is_not_finite_ends_the_run(root, flags, tmp_path):
+    """The last good checkpoint stays the newest."""
+    out = str(tmp_path / "out")
+    run = Finished(
+        root, flags + ["--do_train", "--learning_rate=1e38", "--output_dir=" + out]
+    )
+    assert run.status == 2
+    assert re.search(r"^ERROR: the loss is nan at step \d+: .*--learning_rate", run.err)
+    assert "Traceback" not in run.err
+    assert tf.train.latest_checkpoint(out).endswith("model.ckpt-0")
 
 
 def test_require_gpu(root, flags, tmp_path):

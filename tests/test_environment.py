@@ -570,11 +570,14 @@ def test_an_unknown_stack_is_refused(checkout):
 
 @needs_make
 def test_clean_removes_what_make_created(checkout):
-    for name in ("demo_output", "data", "runs"):
+    for name in ("demo_output", "demo_output_of_mine", "data"):
         (checkout.root / name).mkdir()
     kept = set(os.listdir(str(checkout.root))) - {".venv", "demo_output"}
     assert checkout.make("clean").returncode == 0
     assert set(os.listdir(str(checkout.root))) == kept
+    (checkout.root / ".venv" / "bin").mkdir(parents=True)
+    assert checkout.make("clean").returncode == 0
+    assert os.listdir(str(checkout.root / ".venv")) == ["bin"]
 
 
 # ---- Automation ----

@@ -199,11 +199,14 @@ def test_duration(seconds, shown):
 # Screen and log file
 
 
-def test_warnings_and_errors_say_that_they_are(screen):
-    log.info("fine")
-    log.warning("odd: %d", 3)
-    log.error("bad")
-    assert screen() == ["fine", "WARNING: odd: 3", "ERROR: bad"]
+def test_warnings_and_errors_say_that_they_are(capsys):
+    with console.screen():
+        log.info("fine")
+        log.warning("odd: %d", 3)
+        log.error("bad")
+    shown = capsys.readouterr()
+    assert shown.out == "fine\nWARNING: odd: 3\n"
+    assert shown.err == "ERROR: bad\n"
 
 
 def test_debug_lines_are_not_shown(screen):

@@ -556,7 +556,11 @@ def test_help_fits_a_terminal():
 
 
 def run_python(root, code):
-    """Runs code in a fresh interpreter in the repository; returns what it prints."""
+    """Runs code in a fresh interpreter in the repository.
+
+    Returns:
+      What it writes to standard output, and to standard error.
+    """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         cwd=root,
@@ -564,7 +568,7 @@ def run_python(root, code):
         capture_output=True,
     )
     assert done.returncode == 0, done.stderr.decode("utf-8")
-    return done.stdout.decode("utf-8")
+    return done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
 
 
 def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
@@ -584,9 +588,12 @@ def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
         assert not flags.FLAGS.is_parsed()
         print("done")
     """
-    printed = run_python(root, code % (command("--learning_rate=0.5"),))
+    printed, errors = run_python(root, code % (command("--learning_rate=0.5"),))
     assert printed.endswith("done\n")
-    assert "ERROR: --learning_rat is not a flag; the nearest is" in printed
+    assert errors == (
+        "ERROR: --learning_rat is not a flag; the nearest is --learning_rate "
+        "(see --help)\n"
+    )
 
 
 def test_imports_leave_flags_and_tensorflow_alone(root):
@@ -616,4 +623,4 @@ def test_imports_leave_flags_and_tensorflow_alone(root):
     modules = [
         name for name in os.listdir(root + "/finetuning") if name.endswith(".py")
     ]
-    assert int(run_python(root, code)) == 4 + len(modules) - 1
+    assert int(run_python(root, code)[0]) == 4 + len(modules) - 1
