@@ -6,6 +6,7 @@ The door alone: flags become settings here, and `finetuning` does the rest. The 
 that BERT code in the wild imports from this module stay importable.
 """
 
+import contextlib
 import sys
 
 from finetuning import backend, console, settings
@@ -45,11 +46,12 @@ def main(argv=None):
     if settings.asks_for_help(argv):
         print(settings.help_text(argv[0]))
         return 0
-    with console.screen():
+    with contextlib.ExitStack() as logs:
+        logs.enter_context(console.screen())
         try:
             chosen, without_effect = settings.parse(argv)
             backend.start()
-            _run(chosen, without_effect)
+            _run(chosen, without_effect, logs)
         except InputError as error:
             log.error("%s", error)
             return EXIT_BAD_INPUT
@@ -59,7 +61,8 @@ def main(argv=None):
     return 0
 
 
-def _run(chosen, without_effect):
+def _run(chosen, without_effect, logs):
+    """Checks, then executes; a log file that it opens stays open in `logs`."""
     from finetuning import files, phases, preflight, provenance
 
     device = backend.find_device()
@@ -67,15 +70,15 @@ def _run(chosen, without_effect):
         raise InputError("--require_gpu: TensorFlow finds no GPU; %s" % device.line())
     inputs = preflight.check(chosen)
     files.make_directory(chosen.output_dir)
-    with console.log_file(chosen.output_dir):
-        log.info("Device: %s", device.line())
-        log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)
-        for name in without_effect:
-            log.info("--%s has no effect: it served TPUs", name)
-        for note in inputs.notes:
-            log.info(note)
-        seed = provenance.choose_seed(chosen)
-        phases.execute(phases.Run(chosen, inputs, device, seed))
+    logs.enter_context(console.log_file(chosen.output_dir))
+    log.info("Device: %s", device.line())
+    log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)
+    for name in without_effect:
+        log.info("--%s has no effect: it served TPUs", name)
+    for note in inputs.notes:
+        log.info(note)
+    seed = provenance.choose_seed(chosen)
+    phases.execute(phases.Run(chosen, inputs, device, seed))
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ def _reader(prefix):
         if names:
             reader.get_tensor(max(names))
         return reader
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         reason = str(error).strip().split("\n")[0]
         raise InputError(
             "%s cannot be read as a checkpoint: %s" % (prefix, reason)

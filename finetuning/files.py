@@ -9,6 +9,8 @@ import os
 
 from finetuning.errors import InputError
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def is_remote(path):
     """True for a path with a scheme (gs://, s3://, hdfs://), False for a local one."""
@@ -66,25 +68,29 @@ def read_text_lines(path):
     """Yields (line number from 1, text without its line end), decoded as UTF-8.
 
     Lines end at LF and nowhere else: other Unicode line separators are part of the
-    text, and carriage returns are no part of it. A byte-order mark at the start of the file is dropped.
+    text, carriage returns are no part of it. A byte-order mark at the start of the file
+    is dropped.
 
     Raises:
       InputError: at the first bytes that are no UTF-8, with line and column.
     """
     with open_binary(path) as file:
         for number, raw in enumerate(file, 1):
-            if number == 1 and raw.startswith(b"\xef\xbb\xbf"):
-                raw = raw[3:]
+            mark = len(_BYTE_ORDER_MARK) if _has_mark(number, raw) else 0
             # TensorFlow's file layer, through which the original reads, drops every
             # carriage return, those within a line too.
-            raw = raw.replace(b"\n", b"").replace(b"\r", b"")
+            text = raw[mark:].replace(b"\n", b"").replace(b"\r", b"")
             try:
-                yield number, raw.decode("utf-8")
+                yield number, text.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise InputError(
                     "%s, line %d, byte %d: 0x%02x is not UTF-8; save the file as UTF-8"
-                    % (path, number, error.start + 1, raw[error.start])
+                    % (path, number, mark + error.start + 1, text[error.start])
                 ) from None
+
+
+def _has_mark(number, raw):
+    return number == 1 and raw.startswith(_BYTE_ORDER_MARK)
 
 
 def temporary_path(path):
@@ -112,12 +118,16 @@ def remove_if_there(path):
 def write_text(path, text):
     """Writes a UTF-8 file whole or not at all: a temporary file, then a rename."""
     temporary = temporary_path(path)
-    if is_remote(path):
-        with _gfile().GFile(temporary, "w") as file:
-            file.write(text)
-    else:
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    rename(temporary, path)
+    try:
+        if is_remote(path):
+            with _gfile().GFile(temporary, "w") as file:
+                file.write(text)
+        else:
+            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+        rename(temporary, path)
+    except BaseException:
+        remove_if_there(temporary)
+        raise

@@ -32,6 +32,7 @@ _RECORD_FILES = {
     "dev": "eval.tf_record",
     "test": "predict.tf_record",
 }
+_MOST_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,22 @@ def count_steps(settings, num_examples):
     """Optimiser steps in all, and of them in warm-up.
 
     Raises:
-      InputError: there would be none.
+      InputError: there would be none, or too many.
     """
     batches = num_examples / settings.train_batch_size
-    num_steps = int(batches * settings.num_train_epochs)
-    if num_steps < 1:
+    steps = batches * settings.num_train_epochs
+    if not 1 <= steps <= _MOST_STEPS:
         raise InputError(
-            "%d examples, --train_batch_size=%d and --num_train_epochs=%g make no "
-            "whole step; lower the batch size or train longer"
-            % (num_examples, settings.train_batch_size, settings.num_train_epochs)
+            "%d examples, --train_batch_size=%d and --num_train_epochs=%g make %s; "
+            "change the batch size or the epochs"
+            % (
+                num_examples,
+                settings.train_batch_size,
+                settings.num_train_epochs,
+                "no whole step" if steps < 1 else "more steps than can be counted",
+            )
         )
+    num_steps = int(steps)
     return num_steps, int(num_steps * settings.warmup_proportion)
 
 

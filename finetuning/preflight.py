@@ -219,14 +219,16 @@ def _check_output_dir(path):
     while place and not files.exists(place) and not files.is_remote(place):
         place = os.path.dirname(place)
     if place and files.exists(place) and not files.is_directory(place):
+        where = "" if place == path else ": " + place
         raise InputError(
-            "--output_dir=%s: %s is a file; give a directory" % (path, place)
+            "--output_dir=%s%s is a file; give a directory" % (path, where)
         )
 
 
 def _newest(settings, config, num_labels):
     prefix = checkpoints.newest_in(settings.output_dir)
     if prefix is None:
+        _check_nothing_is_orphaned(settings.output_dir)
         return None
     contents = checkpoints.read_contents(prefix, config, num_labels)
     if settings.do_train and not contents.trainable:
@@ -235,6 +237,18 @@ def _newest(settings, config, num_labels):
             "cannot go on; give another --output_dir" % (settings.output_dir, prefix)
         )
     return contents
+
+
+def _check_nothing_is_orphaned(output_dir):
+    """Checkpoints that no `checkpoint` file names would be trained over in silence."""
+    names = files.list_directory(output_dir) if files.exists(output_dir) else []
+    orphans = [n for n in names if n.startswith("model.ckpt-") and n.endswith(".index")]
+    if orphans:
+        raise InputError(
+            "--output_dir=%s holds %s, but its file 'checkpoint' is missing, damaged "
+            "or names others; put it right, or give another --output_dir"
+            % (output_dir, orphans[-1][: -len(".index")])
+        )
 
 
 def _initial(settings, config, num_labels):

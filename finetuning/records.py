@@ -97,6 +97,8 @@ def inference_batches(examples, batch_size):
     Returns:
       Dictionary as of `training_batches`.
     """
+    # A batch takes its memory before it is full.
+    batch_size = min(batch_size, examples.count)
     dataset = tf.data.TFRecordDataset(examples.path).batch(batch_size)
     return _next_batch(dataset, examples.sequence_length)
 

@@ -303,9 +303,9 @@ def _check_range(field, value):
         wanted.append(("at least %g" % rules["least"], value >= rules["least"]))
     if "most" in rules:
         wanted.append(("at most %d" % rules["most"], value <= rules["most"]))
-    elif isinstance(value, int):
+    elif isinstance(value, int) and value > _MAX_INT:
         wanted.append(("at most %d" % _MAX_INT, value <= _MAX_INT))
-    if value != value or math.inf == value or not all(holds for _, holds in wanted):
+    if value in (math.inf, -math.inf) or not all(holds for _, holds in wanted):
         raise InputError(
             "--%s=%s: expected a number %s"
             % (field.name, value, " and ".join(words for words, _ in wanted))

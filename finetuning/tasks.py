@@ -194,13 +194,13 @@ def _read_rows(path, split):
     )
     blank_line = None
     for number, line in files.read_text_lines(path):
+        if not line:
+            blank_line = blank_line or number  # Accepted where the file ends with it.
+            continue
         if blank_line:
             raise InputError(
                 "%s, line %d: the line is empty; remove it" % (path, blank_line)
             )
-        if not line:
-            blank_line = number  # Accepted where the file ends with it.
-            continue
         if number == 1 and split.header:
             continue
         columns = line.split("\t")

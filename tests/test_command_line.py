@@ -317,6 +317,7 @@ def test_a_directory_that_was_moved(root, flags, copy, tmp_path):
         (["--do_train", "--max_seq_length=21"], "max_position_embeddings 20"),
         (["--do_eval", "--init_checkpoint="], "there are no weights to use"),
         (["--do_train", "--train_batch_size=900"], "make no whole step"),
+        (["--do_train", "--num_train_epochs=1e300"], "make more steps than"),
         (["--do_train", "--data_dir=/nowhere"], "--data_dir=/nowhere is not"),
     ],
 )
@@ -344,6 +345,7 @@ def test_a_bad_row_ends_the_run_before_training(root, flags, tmp_path):
     assert run.status == 2
     assert "test.tsv, line 13: 2 columns, expected 5" in run.err
     assert "Training" not in run.out
+    assert run.err.strip() in read(str(tmp_path / "out"), "run.log")
 
 
 def test_a_loss_that_is_not_finite_ends_the_run(root, flags, tmp_path):
@@ -356,6 +358,14 @@ def test_a_loss_that_is_not_finite_ends_the_run(root, flags, tmp_path):
     assert re.search(r"^ERROR: the loss is nan at step \d+: .*--learning_rate", run.err)
     assert "Traceback" not in run.err
     assert tf.train.latest_checkpoint(out).endswith("model.ckpt-0")
+
+
+def test_orphaned_checkpoints_are_not_trained_over(root, flags, copy):
+    os.remove(os.path.join(copy, "checkpoint"))
+    run = Finished(root, flags + ["--do_train", "--output_dir=" + copy])
+    assert run.status == 2
+    assert "its file 'checkpoint' is missing" in run.err
+    assert "model.ckpt-15.index" in os.listdir(copy)
 
 
 def test_require_gpu(root, flags, tmp_path):
