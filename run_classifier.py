@@ -28,6 +28,7 @@ __all__ = [
     "main",
 ]
 
+EXIT_FAILURE = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -55,6 +56,9 @@ def main(argv=None):
         except InputError as error:
             log.error("%s", error)
             return EXIT_BAD_INPUT
+        except OSError as error:
+            log.error("%s", error)
+            return EXIT_FAILURE
         except KeyboardInterrupt:
             log.error("interrupted; the same command goes on from the last checkpoint")
             return EXIT_INTERRUPTED
@@ -67,7 +71,10 @@ def _run(chosen, without_effect, logs):
 
     device = backend.find_device()
     if chosen.require_gpu and device.kind != "GPU":
-        raise InputError("--require_gpu: TensorFlow finds no GPU; %s" % device.line())
+        raise InputError(
+            "--require_gpu: TensorFlow finds no GPU; %s; TF_CPP_MIN_LOG_LEVEL=0 in the "
+            "environment shows why" % device.line()
+        )
     inputs = preflight.check(chosen)
     files.make_directory(chosen.output_dir)
     logs.enter_context(console.log_file(chosen.output_dir))
@@ -78,7 +85,8 @@ def _run(chosen, without_effect, logs):
     for note in inputs.notes:
         log.info(note)
     seed = provenance.choose_seed(chosen)
-    phases.execute(phases.Run(chosen, inputs, device, seed))
+    with backend.errors_in_one_line():
+        phases.execute(phases.Run(chosen, inputs, device, seed))
 
 
 if __name__ == "__main__":

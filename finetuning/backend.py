@@ -12,6 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from typing import Optional
 
+from finetuning.errors import InputError
+
 _GIGABYTE = 1e9
 
 
@@ -53,6 +55,30 @@ def start():
     tf.logging.set_verbosity(tf.logging.ERROR)
 
 
+@contextlib.contextmanager
+def errors_in_one_line():
+    """Turns what TensorFlow raises for want of memory, disk or rights into one line.
+
+    Raises:
+      InputError: instead of such an error; other errors pass as they are.
+    """
+    import tensorflow.compat.v1 as tf
+
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise InputError(
+            "out of memory or disk: %s; lower the batch size or --max_seq_length, or "
+            "free the disk" % _first_line(error)
+        ) from None
+    except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
+        raise InputError(_first_line(error)) from None
+
+
+def _first_line(error):
+    return str(error.message).strip().split("\n")[0]
+
+
 def session_config():
     """The `tf.ConfigProto` of every session: what has no GPU kernel runs on the CPU."""
     import tensorflow.compat.v1 as tf
@@ -73,11 +99,18 @@ def find_device():
         devices = device_lib.list_local_devices(session_config())
     gpus = [device for device in devices if device.device_type == "GPU"]
     if not gpus:
-        threads = len(os.sched_getaffinity(0))
+        threads = _cpu_threads()
         return Device("CPU", "%d threads" % threads, tf.__version__)
     cuda, cudnn = _cuda_versions(tf)
     description = describe_gpu(gpus[0].physical_device_desc, gpus[0].memory_limit)
     return Device("GPU", description, tf.__version__, cuda, cudnn)
+
+
+def _cpu_threads():
+    """CPUs that this process may use; not every system can say which."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def describe_gpu(physical_device_desc, memory_limit):
@@ -118,8 +151,12 @@ def library_version(name, loaded):
 def _native_stderr_held_back():
     """Holds back what TensorFlow's C++ writes; shows it after all if Python raises.
 
-    No setting silences what it writes before its own logging has started.
+    No setting silences what it writes before its own logging has started. Who sets
+    TF_CPP_MIN_LOG_LEVEL=0 wants to see it.
     """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:

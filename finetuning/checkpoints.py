@@ -41,7 +41,7 @@ class Contents:
         """What was restored and what was not, for people."""
         yield "%d variables restored from %s" % (len(self.restored), self.prefix)
         if self.fresh:
-            yield "not in it, drawn at random: %s" % ", ".join(self.fresh)
+            yield "not in it, starting fresh: %s" % ", ".join(self.fresh)
         if self.unused:
             yield "left unused in it: %s" % _some(self.unused)
 
@@ -87,10 +87,14 @@ def _resolve_directory(path, flag):
 
 
 def all_in(directory):
-    """Prefixes that a training directory's `checkpoint` file lists and that exist."""
+    """Prefixes that a training directory's `checkpoint` file lists and that are there.
+
+    Only what stands in the directory itself: the file may still hold the paths of the
+    place that it was copied from, and those checkpoints are not this training's.
+    """
     state = tf.train.get_checkpoint_state(directory)
     listed = state.all_model_checkpoint_paths if state else ()
-    return [prefix for prefix in map(_moved_to(directory), listed) if prefix]
+    return [prefix for prefix in (_in(directory, p) for p in listed) if prefix]
 
 
 def newest_in(directory):
@@ -100,18 +104,13 @@ def newest_in(directory):
     understood too.
     """
     state = tf.train.get_checkpoint_state(directory)
-    return _moved_to(directory)(state.model_checkpoint_path) if state else None
+    return _in(directory, state.model_checkpoint_path) if state else None
 
 
-def _moved_to(directory):
-    """A function from a checkpoint's old prefix to where it stands now, or None."""
-
-    def find(prefix):
-        beside = os.path.join(directory, os.path.basename(prefix))
-        places = (beside, prefix)
-        return next((p for p in places if files.exists(p + ".index")), None)
-
-    return find
+def _in(directory, prefix):
+    """Where the checkpoint of that name stands in a directory, or None."""
+    beside = os.path.join(directory, os.path.basename(prefix))
+    return beside if files.exists(beside + ".index") else None
 
 
 def read_contents(prefix, config, num_labels):

@@ -17,7 +17,9 @@ HEAD_INITIALIZER_RANGE = 0.02
 # The head's place in the dropout stream, behind any that an encoder can have.
 _HEAD_PLACE = 100000
 
-TrainGraph = collections.namedtuple("TrainGraph", "train_op loss learning_rate")
+TrainGraph = collections.namedtuple(
+    "TrainGraph", "train_op loss learning_rate gradient_norm"
+)
 InferenceGraph = collections.namedtuple(
     "InferenceGraph", "probabilities per_example_loss label_ids"
 )
@@ -118,7 +120,7 @@ def training_graph(
     step = optimization.create_train_step(
         loss, init_lr, num_train_steps, num_warmup_steps
     )
-    return TrainGraph(step.train_op, loss, step.learning_rate)
+    return TrainGraph(step.train_op, loss, step.learning_rate, step.gradient_norm)
 
 
 def inference_graph(config, num_labels, batch):

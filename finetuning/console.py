@@ -33,8 +33,15 @@ class _Screen(logging.Handler):
         if getattr(record, "shown_by_bar", False):
             return
         stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
-        tqdm.write(self.format(record), file=stream)
-        stream.flush()
+        # Not every terminal can show every character of a text.
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
+        try:
+            tqdm.write(text, file=stream)
+            stream.flush()
+        except BrokenPipeError:
+            # The reader (head, less) is gone; the work and the log file go on.
+            log.removeHandler(self)
 
 
 class _File(logging.Handler):

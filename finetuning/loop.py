@@ -87,14 +87,14 @@ def train(training):
             training.output_dir,
             save_steps=training.save_steps,
             scaffold=scaffold,
-            listeners=[_SaveReport(training.output_dir)],
+            listeners=[_SaveListener(training.output_dir)],
         )
         log.info(_starting_line(training))
         started = time.monotonic()
         with tf.train.MonitoredTrainingSession(
             scaffold=scaffold,
-            hooks=[_ProgressHook(training, graph)],
-            chief_only_hooks=[saver_hook],
+            # In this order: what is no longer finite must not be saved.
+            hooks=[_ProgressHook(training, graph), saver_hook],
             save_checkpoint_secs=None,
             save_checkpoint_steps=None,
             save_summaries_steps=None,
@@ -157,13 +157,23 @@ class _ProgressHook(tf.train.SessionRunHook):
 
     def __init__(self, training, graph):
         self._training = training
-        self._fetches = {"loss": graph.loss, "learning_rate": graph.learning_rate}
+        self._fetches = {
+            "loss": graph.loss,
+            "learning_rate": graph.learning_rate,
+            "gradient_norm": graph.gradient_norm,
+        }
         self._step = training.first_step
         self._progress = None
         self._writer = None
 
     def after_create_session(self, session, coord):
         del session, coord
+        if self._progress is not None:
+            # Its variables would be the initial ones again, its step 0.
+            raise InputError(
+                "TensorFlow lost its session after step %d; the same command goes on "
+                "from the last checkpoint" % self._step
+            )
         # The cached writer is the checkpoint hook's too: one event file in all.
         self._writer = tf.summary.FileWriterCache.get(self._training.output_dir)
         self._progress = Progress(
@@ -182,12 +192,13 @@ class _ProgressHook(tf.train.SessionRunHook):
         self._step += 1
         loss = float(run_values.results["loss"])
         learning_rate = float(run_values.results["learning_rate"])
-        if not math.isfinite(loss):
+        norm = float(run_values.results["gradient_norm"])
+        if not (math.isfinite(loss) and math.isfinite(norm)):
             self._progress.close()
             raise InputError(
-                "the loss is %s at step %d: training has failed; try a lower "
-                "--learning_rate than %g"
-                % (loss, self._step, self._training.learning_rate)
+                "the loss is %g and the gradient's norm %g at step %d: training has "
+                "failed; try a lower --learning_rate than %g"
+                % (loss, norm, self._step, self._training.learning_rate)
             )
         facts = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
         self._progress.update(self._step, facts)
@@ -207,11 +218,23 @@ class _ProgressHook(tf.train.SessionRunHook):
         self._writer.add_summary(summaries.scalars(values), self._step)
 
 
-class _SaveReport(tf.train.CheckpointSaverListener):
-    """Says that a checkpoint was written."""
+class _SaveListener(tf.train.CheckpointSaverListener):
+    """Refuses weights that are not finite, and says that a checkpoint was written."""
 
     def __init__(self, output_dir):
         self._prefix = os.path.join(output_dir, "model.ckpt")
+        finite = [
+            tf.reduce_all(tf.math.is_finite(variable))
+            for variable in tf.trainable_variables()
+        ]
+        self._all_finite = tf.reduce_all(tf.stack(finite))
+
+    def before_save(self, session, global_step_value):
+        if not session.run(self._all_finite):
+            raise InputError(
+                "the weights are not finite after step %d and are not saved: training "
+                "has failed; try a lower --learning_rate" % global_step_value
+            )
 
     def after_save(self, session, global_step_value):
         del session
@@ -232,6 +255,9 @@ def infer(config, num_labels, contents, examples, batch_size, seed, label):
 
     Returns:
       `Predictions`.
+
+    Raises:
+      InputError: the probabilities are not finite.
     """
     with tf.Graph().as_default():
         tf.set_random_seed(seed)
@@ -245,7 +271,13 @@ def infer(config, num_labels, contents, examples, batch_size, seed, label):
             saver.restore(session, contents.prefix)
             steps = math.ceil(examples.count / batch_size)
             batches = _run_all(session, graph, steps, batch_size, label)
-    return Predictions(*(np.concatenate(parts) for parts in zip(*batches)))
+    predictions = Predictions(*(np.concatenate(parts) for parts in zip(*batches)))
+    if not np.all(np.isfinite(predictions.probabilities)):
+        raise InputError(
+            "%s gives probabilities that are not finite: its training failed; use an "
+            "earlier checkpoint, or train anew" % contents.prefix
+        )
+    return predictions
 
 
 def _run_all(session, graph, steps, batch_size, label):

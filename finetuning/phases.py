@@ -137,6 +137,9 @@ def train(run):
         _say_nothing_left(settings.output_dir, inputs.resumed.step, num_steps)
         return
     _say_where_from(inputs)
+    if inputs.resumed is not None:
+        for line in provenance.changed_settings(settings.output_dir, settings):
+            log.warning("The training that goes on was begun otherwise: %s", line)
     description = provenance.describe(settings, run.seed, run.device)
     provenance.save(settings.output_dir, description)
     loop.train(
@@ -269,6 +272,14 @@ def evaluate(run, weights):
 
 def _write_evaluation_json(run, weights, figures, majority):
     content = provenance.describe(run.settings, run.seed, run.device)
+    # What made the weights, which may be another run than this one.
+    from_here = weights is not run.inputs.initial
+    training = provenance.saved(run.settings.output_dir) if from_here else None
+    content["training"] = training
+    if training is not None:
+        content["random_seed"] = training["random_seed"]
+    elif not weights.fresh:
+        content["random_seed"] = None
     content["results"] = figures
     content["majority_accuracy"] = majority
     content["checkpoint"] = weights.prefix

@@ -78,6 +78,7 @@ def check(settings):
         )
     tokenizer = _read_vocabulary(settings)
     notes = _compare_vocabulary(settings.vocab_file, tokenizer.vocab, config.vocab_size)
+    notes += _unused_keys(settings.bert_config_file, config)
     _check_output_dir(settings.output_dir)
     resumed = _newest(settings, config, len(task.labels))
     initial = _initial(settings, config, len(task.labels))
@@ -150,7 +151,22 @@ def _check_config(values, config):
     deviation = config.initializer_range
     if not isinstance(deviation, (int, float)) or deviation < 0:
         raise ValueError("initializer_range is %r, expected 0 or more" % (deviation,))
+    if config.hidden_act in (None, ""):
+        raise ValueError("hidden_act is %r, expected a name" % (config.hidden_act,))
     get_activation(config.hidden_act)
+
+
+def _unused_keys(path, config):
+    """A note on keys that change nothing, save those of Google's own files."""
+    known = set(vars(modeling.BertConfig(vocab_size=1))) | {"directionality"}
+    unused = [
+        key
+        for key in sorted(vars(config))
+        if key not in known and not key.startswith("pooler_")
+    ]
+    if not unused:
+        return []
+    return ["%s: not used by this model: %s" % (path, ", ".join(unused))]
 
 
 def _find_data(settings, task):
@@ -181,9 +197,6 @@ def _find_data(settings, task):
 def _read_vocabulary(settings):
     _require_file("vocab_file", settings.vocab_file)
     try:
-        tokenization.validate_case_matches_checkpoint(
-            settings.do_lower_case, settings.init_checkpoint
-        )
         tokenizer = tokenization.FullTokenizer(
             settings.vocab_file, do_lower_case=settings.do_lower_case
         )
@@ -200,6 +213,11 @@ def _read_vocabulary(settings):
 
 def _compare_vocabulary(path, vocab, vocab_size):
     """Ids beyond the table would read garbage; returns notes on what is odd."""
+    if vocab["[PAD]"] != 0:
+        raise InputError(
+            "--vocab_file=%s: [PAD] stands in line %d, expected in the first"
+            % (path, vocab["[PAD]"] + 1)
+        )
     entries = max(vocab.values()) + 1
     if entries > vocab_size or entries < vocab_size * (1 - _MOST_SPARE_ROWS):
         raise InputError(
@@ -244,18 +262,30 @@ def _check_nothing_is_orphaned(output_dir):
     names = files.list_directory(output_dir) if files.exists(output_dir) else []
     orphans = [n for n in names if n.startswith("model.ckpt-") and n.endswith(".index")]
     if orphans:
+        newest = max(orphans, key=lambda name: (len(name), name))[: -len(".index")]
         raise InputError(
             "--output_dir=%s holds %s, but its file 'checkpoint' is missing, damaged "
-            "or names others; put it right, or give another --output_dir"
-            % (output_dir, orphans[-1][: -len(".index")])
+            "or names others; write 'model_checkpoint_path: \"%s\"' into it, or give "
+            "another --output_dir" % (output_dir, newest, newest)
         )
 
 
 def _initial(settings, config, num_labels):
     if not settings.init_checkpoint:
         return None
+    _check_case(settings.do_lower_case, settings.init_checkpoint)
     prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
+    _check_case(settings.do_lower_case, prefix)
     return checkpoints.read_contents(prefix, config, num_labels)
+
+
+def _check_case(do_lower_case, path):
+    try:
+        tokenization.validate_case_matches_checkpoint(do_lower_case, path)
+    except ValueError as error:
+        raise InputError(
+            "--do_lower_case=%s: %s" % (str(do_lower_case).lower(), error)
+        ) from None
 
 
 def _require_file(flag, path):

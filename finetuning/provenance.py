@@ -18,6 +18,20 @@ from finetuning.errors import InputError
 from finetuning.settings import MAX_SEED
 
 SETTINGS_FILE = "run_settings.json"
+# A training that goes on with another value of these is another training.
+SHAPE_TRAINING = (
+    "task_name",
+    "data_dir",
+    "vocab_file",
+    "bert_config_file",
+    "init_checkpoint",
+    "do_lower_case",
+    "max_seq_length",
+    "train_batch_size",
+    "learning_rate",
+    "num_train_epochs",
+    "warmup_proportion",
+)
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -43,8 +57,8 @@ def choose_seed(settings):
     return seed
 
 
-def saved_seed(output_dir):
-    """The seed of the training that a directory holds; None where none is saved.
+def saved(output_dir):
+    """What `save` wrote for the training that a directory holds; None: nothing there.
 
     Raises:
       InputError: the file of settings there is damaged.
@@ -53,12 +67,34 @@ def saved_seed(output_dir):
     if not files.exists(path):
         return None
     try:
-        return int(json.loads(files.read_text(path))["random_seed"])
+        content = json.loads(files.read_text(path))
+        content["random_seed"] = int(content["random_seed"])
+        if not 0 <= content["random_seed"] <= MAX_SEED:
+            raise ValueError
+        return content
     except (ValueError, KeyError, TypeError):
         raise InputError(
             "%s is damaged: no random_seed can be read from it; give --random_seed and "
             "remove the file, or give another --output_dir" % path
         ) from None
+
+
+def saved_seed(output_dir):
+    """The seed of the training that a directory holds; None where none is saved."""
+    content = saved(output_dir)
+    return None if content is None else content["random_seed"]
+
+
+def changed_settings(output_dir, settings):
+    """How the settings that shape a training differ from the saved ones: lines."""
+    content = saved(output_dir) or {}
+    before = content.get("settings") or {}
+    now = settings.as_dict()
+    return [
+        "--%s was %s, is %s" % (name, before[name], now[name])
+        for name in SHAPE_TRAINING
+        if name in before and before[name] != now[name]
+    ]
 
 
 def describe(settings, seed, device):

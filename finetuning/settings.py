@@ -220,6 +220,9 @@ def _parse_flags(argv):
         define[_kind(field)](
             field.name, field.default, field.metadata["help"], flag_values=values
         )
+    # Absl's own way to have misspelt flags ignored; this program has none.
+    if any(argument.lstrip("-").startswith("undefok") for argument in argv[1:]):
+        raise InputError(_unknown_flag("undefok"))
     try:
         positional = values(argv)[1:]
     except flags.UnrecognizedFlagError as error:
@@ -280,6 +283,11 @@ def _check(settings):
     if missing:
         raise InputError("%s must be given (see --help)" % ", ".join(missing))
     for field in fields:
+        if getattr(settings, field.name) == "":
+            raise InputError(
+                "--%s= is empty (an unset shell variable?); give a value or leave the "
+                "flag out" % field.name
+            )
         _check_range(field, getattr(settings, field.name))
     if settings.use_tpu:
         raise InputError(

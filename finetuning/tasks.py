@@ -175,7 +175,7 @@ def read_examples(task, split_name, path):
         file and line.
     """
     split = task.split(split_name)
-    for number, columns in _read_rows(path, split):
+    for number, columns in _read_rows(path, split, task.labels):
         name = number - 1 if split.guid is None else columns[split.guid]
         yield InputExample(
             guid="%s-%s" % (split_name, name),
@@ -185,7 +185,19 @@ def read_examples(task, split_name, path):
         )
 
 
-def _read_rows(path, split):
+def _check_header(path, line, split, labels):
+    """Refuses a first line that is an example: taken for a header it would be lost."""
+    columns = line.split("\t")
+    if split.label is None or len(columns) <= max(split.label, 0):
+        return
+    if columns[split.label] in labels:
+        raise InputError(
+            "%s, line 1: expected a header that names the columns, found the label %r; "
+            "put one before the first example" % (path, columns[split.label])
+        )
+
+
+def _read_rows(path, split, labels):
     """Yields (line number from 1, columns) of the rows that count."""
     needed = 1 + max(
         column
@@ -202,6 +214,7 @@ def _read_rows(path, split):
                 "%s, line %d: the line is empty; remove it" % (path, blank_line)
             )
         if number == 1 and split.header:
+            _check_header(path, line, split, labels)
             continue
         columns = line.split("\t")
         if len(columns) < needed:

@@ -13,7 +13,7 @@ ALLOWED = {
     "errors": set(),
     "layers": set(),
     "metrics": set(),
-    "backend": set(),
+    "backend": {"errors"},
     "summaries": set(),
     "files": {"errors"},
     "results": {"files"},

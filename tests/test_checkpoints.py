@@ -277,7 +277,7 @@ def test_pretrained_checkpoint(tmp_path):
     assert (contents.step, contents.trainable) == (None, False)
     assert list(contents.lines()) == [
         "39 variables restored from %s/model.ckpt" % tmp_path,
-        "not in it, drawn at random: output_weights, output_bias",
+        "not in it, starting fresh: output_weights, output_bias",
         "left unused in it: " + ", ".join(contents.unused),
     ]
 

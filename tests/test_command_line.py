@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import corpus
+import models
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -106,7 +107,7 @@ def test_screen(trained):
         r"^train\.tsv: 40 examples, 0 of them cut to 16 tokens, in \d+ s$",
         r"^Training: 40 examples, batch size 8, 3 epochs: 15 steps, 1 of them warm-up$",
         r"^Warm start: 39 variables restored from .*bert_model\.ckpt$",
-        r"^Warm start: not in it, drawn at random: output_weights, output_bias$",
+        r"^Warm start: not in it, starting fresh: output_weights, output_bias$",
         r"^Warm start: left unused in it: cls/predictions/output_bias$",
         r"^Saved .*model\.ckpt-0$",
         r"^training: step 1 of 15, loss [0-9.]+, learning rate 0$",
@@ -315,7 +316,7 @@ def test_a_directory_that_was_moved(root, flags, copy, tmp_path):
         ([], "nothing to do"),
         (["--do_train", "--use_tpu=true"], "TPUs no longer run"),
         (["--do_train", "--max_seq_length=21"], "max_position_embeddings 20"),
-        (["--do_eval", "--init_checkpoint="], "there are no weights to use"),
+        (["--do_eval", "--init_checkpoint="], "--init_checkpoint= is empty"),
         (["--do_train", "--train_batch_size=900"], "make no whole step"),
         (["--do_train", "--num_train_epochs=1e300"], "make more steps than"),
         (["--do_train", "--data_dir=/nowhere"], "--data_dir=/nowhere is not"),
@@ -348,16 +349,125 @@ def test_a_bad_row_ends_the_run_before_training(root, flags, tmp_path):
     assert run.err.strip() in read(str(tmp_path / "out"), "run.log")
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(root, flags, tmp_path):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],  # The loss shows it, a step after the weights went wrong.
+        ["--save_checkpoints_steps=1"],  # The save that lies between must not happen.
+        ["--num_train_epochs=0.4", "--warmup_proportion=0.5"],  # Nor the last one.
+    ],
+)
+def test_weights_that_are_not_finite_end_the_run(root, flags, tmp_path, arguments):
     """The last good checkpoint stays the newest."""
     out = str(tmp_path / "out")
     run = Finished(
-        root, flags + ["--do_train", "--learning_rate=1e38", "--output_dir=" + out]
+        root,
+        flags
+        + ["--do_train", "--do_eval", "--learning_rate=1e38", "--output_dir=" + out]
+        + arguments,
+    )
+    assert run.status == 2, run.out + run.err
+    reasons = r"the loss is nan|the weights are not|.* probabilities that are not"
+    assert re.search("^ERROR: (%s)" % reasons, run.err)
+    assert run.err.count("\n") == 1
+    newest = int(tf.train.latest_checkpoint(out).split("-")[-1])
+    for value in weights(out, newest).values():
+        assert np.all(np.isfinite(value))
+
+
+def test_a_checkpoint_that_is_not_finite_is_not_scored(root, flags, copy, tmp_path):
+    found = weights(copy, 15)
+    found["output_bias"][:] = np.nan
+    prefix = str(tmp_path / "bad" / "model.ckpt")
+    models.save_checkpoint(prefix, found)
+    without = [flag for flag in flags if "init_checkpoint" not in flag]
+    run = Finished(
+        root,
+        without
+        + ["--do_eval", "--init_checkpoint=" + prefix]
+        + ["--output_dir=" + str(tmp_path / "fresh")],
     )
     assert run.status == 2
-    assert re.search(r"^ERROR: the loss is nan at step \d+: .*--learning_rate", run.err)
-    assert "Traceback" not in run.err
-    assert tf.train.latest_checkpoint(out).endswith("model.ckpt-0")
+    assert "probabilities that are not finite" in run.err
+
+
+def test_checkpoints_elsewhere_are_left_alone(root, flags, copy, tmp_path):
+    """A copy whose `checkpoint` file names the place that it was copied from."""
+    other = str(tmp_path / "other")
+    os.makedirs(other)
+    for name in os.listdir(copy):
+        if name.startswith("model.ckpt-15"):
+            shutil.copy(os.path.join(copy, name), other)
+    lines = ['model_checkpoint_path: "%s/model.ckpt-15"' % copy]
+    lines += ['all_model_checkpoint_paths: "%s/model.ckpt-8"' % copy]
+    lines += ['all_model_checkpoint_paths: "%s/model.ckpt-15"' % copy]
+    with open(os.path.join(other, "checkpoint"), "w") as file:
+        file.write("\n".join(lines) + "\n")
+    before = sorted(os.listdir(copy))
+    run = Finished(
+        root,
+        flags
+        + ["--do_train", "--num_train_epochs=4", "--output_dir=" + other]
+        + ["--keep_checkpoint_max=1"],
+    )
+    assert run.status == 0, run.out + run.err
+    assert "RESUMING at step 15 from %s" % other in run.out
+    assert sorted(os.listdir(copy)) == before
+
+
+def test_other_settings_on_resuming_are_said_aloud(root, flags, copy):
+    run = Finished(
+        root,
+        flags
+        + ["--do_train", "--num_train_epochs=4", "--learning_rate=2e-3"]
+        + ["--output_dir=" + copy],
+    )
+    assert run.status == 0, run.out + run.err
+    assert re.search(r"^WARNING: .*--learning_rate was 0.001, is 0.002", run.out, re.M)
+
+
+def test_results_say_what_made_the_weights(root, flags, copy):
+    """Evaluated later with other flags: the training's own seed and rate are told."""
+    without = [f for f in flags if "seed" not in f and "learning" not in f]
+    run = Finished(
+        root,
+        without
+        + ["--do_eval", "--random_seed=99", "--learning_rate=0.5"]
+        + ["--output_dir=" + copy],
+    )
+    assert run.status == 0, run.out + run.err
+    content = corpus.read_json(os.path.join(copy, "eval_results.json"))
+    assert content["random_seed"] == 11
+    assert content["training"]["settings"]["learning_rate"] == 1e-3
+
+
+def test_case_is_checked_for_a_directory_too(root, flags, tmp_path):
+    prefix = next(f for f in flags if f.startswith("--init")).split("=")[1]
+    named = shutil.copytree(
+        os.path.dirname(prefix), str(tmp_path / "cased_L-12_H-768_A-12")
+    )
+    run = Finished(
+        root,
+        flags
+        + ["--do_train", "--init_checkpoint=" + named]
+        + ["--output_dir=" + str(tmp_path / "out")],
+    )
+    assert run.status == 2
+    assert "--do_lower_case" in run.err
+
+
+def test_screen_of_another_encoding(root, flags, tmp_path):
+    """A character that the terminal lacks does not end the run."""
+    source = next(f for f in flags if f.startswith("--data_dir")).split("=")[1]
+    data = shutil.copytree(source, str(tmp_path / "d\u0131r"))
+    run = Finished(
+        root,
+        flags
+        + ["--data_dir=" + data, "--do_eval", "--output_dir=" + str(tmp_path / "out")],
+        env={"PYTHONIOENCODING": "latin-1"},
+    )
+    assert run.status == 0, run.out + run.err
+    assert "d\\u0131r" in run.out
 
 
 def test_orphaned_checkpoints_are_not_trained_over(root, flags, copy):
@@ -365,6 +475,7 @@ def test_orphaned_checkpoints_are_not_trained_over(root, flags, copy):
     run = Finished(root, flags + ["--do_train", "--output_dir=" + copy])
     assert run.status == 2
     assert "its file 'checkpoint' is missing" in run.err
+    assert "model.ckpt-15" in run.err
     assert "model.ckpt-15.index" in os.listdir(copy)
 
 

@@ -1,0 +1,68 @@
+"""The training loop's hooks, on their own; whole runs: test_command_line.py."""
+
+import collections
+
+import pytest
+import tensorflow.compat.v1 as tf
+
+from finetuning import loop
+from finetuning.errors import InputError
+
+Values = collections.namedtuple("Values", "results")
+Graph = collections.namedtuple("Graph", "loss learning_rate gradient_norm")
+
+
+@pytest.fixture
+def hook(tmp_path):
+    training = loop.Training(
+        config=None,
+        num_labels=2,
+        examples=None,
+        batch_size=8,
+        learning_rate=1e-3,
+        num_steps=40,
+        num_warmup_steps=0,
+        seed=1,
+        output_dir=str(tmp_path),
+        save_steps=10,
+        keep_checkpoints=5,
+        initial=None,
+        resumed=None,
+    )
+    with tf.Graph().as_default():
+        hook = loop._ProgressHook(training, Graph(None, None, None))
+        hook.after_create_session(None, None)
+        yield hook
+        tf.summary.FileWriterCache.clear()
+
+
+def step(hook, loss=0.5, gradient_norm=1.0):
+    results = {"loss": loss, "learning_rate": 1e-3, "gradient_norm": gradient_norm}
+    hook.after_run(None, Values(results))
+
+
+def test_a_second_session_ends_the_run(hook):
+    """TensorFlow makes one after some errors, with the initial weights at step 0."""
+    step(hook)
+    with pytest.raises(InputError, match="lost its session after step 1"):
+        hook.after_create_session(None, None)
+
+
+@pytest.mark.parametrize("name", ["loss", "gradient_norm"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_ends_the_run(hook, name, value):
+    step(hook)
+    with pytest.raises(InputError, match="at step 2: training has failed"):
+        step(hook, **{name: value})
+
+
+def test_summaries_every_ten_steps(hook, tmp_path):
+    for _ in range(40):
+        step(hook)
+    hook.end(None)
+    steps = set()
+    for path in tmp_path.glob("events*"):
+        for event in tf.train.summary_iterator(str(path)):
+            if event.summary.value:
+                steps.add(event.step)
+    assert steps == {10, 20, 30, 40}
