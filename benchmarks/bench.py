@@ -1,7 +1,8 @@
 """Times training steps of this program, and of the original beside it.
 
   make bench
-  make bench ORIGINAL=DIR DATA_DIR=DIR BENCH_ARGS="--batch_size=5 --rounds=8"
+  make bench STACK=tf1 ORIGINAL=DIR BENCH_ARGS="--batch_size=5 --rounds=8"
+  make bench DATA_DIR=DIR BENCH_ARGS="--vocab_file=FILE"
 
 Each program runs in a process of its own, on the same weights' shape, batches and
 threads; the processes take turns, so that the machine's noise meets them alike.
