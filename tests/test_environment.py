@@ -1,7 +1,7 @@
 """The set-up files agree with each other, with the code and with what is installed."""
 
 import ast
-import importlib.util
+import importlib.machinery
 import os
 import re
 import shutil
@@ -154,7 +154,9 @@ def is_standard(name):
         return name in sys.stdlib_module_names
     if name in sys.builtin_module_names:
         return True
-    spec = importlib.util.find_spec(name)
+    # Not importlib.util.find_spec: it refuses what another test has imported and whose
+    # module has no __spec__, as TensorFlow 1.14's.
+    spec = importlib.machinery.PathFinder.find_spec(name)
     library = os.path.dirname(os.__file__)
     return bool(
         spec
