@@ -29,6 +29,11 @@ def test_no_blank_behind_a_backslash(root):
         assert not re.search(r"\\[ \t]+$", read(root, name), re.MULTILINE), name
 
 
+def test_no_gap_is_left(root):
+    for name in DOCUMENTS + ("CHANGELOG.md", "examples/README.md"):
+        assert not re.search(r"@[A-Z]+@|TODO|FIXME", read(root, name)), name
+
+
 def test_program_command_lines_are_accepted(root, monkeypatch):
     monkeypatch.chdir(root)
     found = [
