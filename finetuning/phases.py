@@ -217,9 +217,9 @@ def find_weights(run):
     has seen that there will be one of them.
     """
     prefix = checkpoints.newest_in(run.settings.output_dir)
-    if prefix is not None:
-        return checkpoints.read_contents(prefix, run.inputs.config, run.num_labels)
     weights = run.inputs.initial
+    if prefix is not None:
+        weights = checkpoints.read_contents(prefix, run.inputs.config, run.num_labels)
     if weights.fresh:
         log.warning(
             "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so will be the "

@@ -301,6 +301,15 @@ def test_an_untrained_head_is_said_aloud(root, flags, tmp_path):
     assert content["untrained_variables"] == ["output_weights", "output_bias"]
 
 
+def test_an_untrained_head_in_the_output_directory_is_said_aloud(root, flags, tmp_path):
+    out = str(tmp_path / "out")
+    prefix = next(f for f in flags if f.startswith("--init")).split("=")[1]
+    shutil.copytree(os.path.dirname(prefix), out)
+    run = Finished(root, flags + ["--do_eval=true", "--output_dir=" + out])
+    assert run.status == 0, run.out + run.err
+    assert re.search(r"^WARNING: UNTRAINED CLASSIFIER: %s/" % out, run.out, re.M)
+
+
 def test_a_directory_that_was_moved(root, flags, copy, tmp_path):
     moved = str(tmp_path / "elsewhere")
     os.rename(copy, moved)
