@@ -176,7 +176,7 @@ class BertModel:
           ValueError: N does not divide H, the activation is unknown, the inputs are not
             of rank 2, or S is larger than `max_position_embeddings`.
         """
-        _check_config(config)
+        check_config(config)
         get_shape_list(input_ids, expected_rank=2)
         if token_type_ids is None:
             token_type_ids = tf.zeros_like(input_ids)
@@ -221,7 +221,8 @@ class BertModel:
         return self.embedding_table
 
 
-def _check_config(config):
+def check_config(config):
+    """Raises ValueError for what no model can be built of; see `BertModel`."""
     if config.hidden_size % config.num_attention_heads:
         raise ValueError(
             "hidden_size %d is not a multiple of num_attention_heads %d"

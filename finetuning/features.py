@@ -95,14 +95,12 @@ def pack(tokens_a, tokens_b, max_seq_length):
     Returns:
       The tokens, a new list, and how many of them are of the first segment.
     """
-    if not tokens_b:
-        tokens = ["[CLS]"] + tokens_a[: max_seq_length - 2] + ["[SEP]"]
-        return tokens, len(tokens)
-    kept_a, kept_b = _kept_lengths(len(tokens_a), len(tokens_b), max_seq_length - 3)
-    if not kept_b:  # Nothing of it is left: as if it had never been there.
-        tokens = ["[CLS]"] + tokens_a[:kept_a] + ["[SEP]"]
-        return tokens, len(tokens)
+    kept_a, kept_b = max_seq_length - 2, 0
+    if tokens_b:
+        kept_a, kept_b = _kept_lengths(len(tokens_a), len(tokens_b), max_seq_length - 3)
     first = ["[CLS]"] + tokens_a[:kept_a] + ["[SEP]"]
+    if not kept_b:  # None was given, or nothing of it is left.
+        return first, len(first)
     return first + tokens_b[:kept_b] + ["[SEP]"], len(first)
 
 

@@ -9,7 +9,6 @@ import modeling
 import tokenization
 from finetuning import checkpoints, files, tasks
 from finetuning.errors import InputError
-from finetuning.layers import get_activation
 
 # What gives a model its shape, with the least value of each.
 _SIZES = {
@@ -139,11 +138,6 @@ def _check_config(values, config):
             raise ValueError(
                 "%s is %r, expected a whole number of %d or more" % (key, value, least)
             )
-    if config.hidden_size % config.num_attention_heads:
-        raise ValueError(
-            "hidden_size %d is not a multiple of num_attention_heads %d"
-            % (config.hidden_size, config.num_attention_heads)
-        )
     for key in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         value = getattr(config, key)
         if not isinstance(value, (int, float)) or not 0 <= value < 1:
@@ -153,7 +147,7 @@ def _check_config(values, config):
         raise ValueError("initializer_range is %r, expected 0 or more" % (deviation,))
     if config.hidden_act in (None, ""):
         raise ValueError("hidden_act is %r, expected a name" % (config.hidden_act,))
-    get_activation(config.hidden_act)
+    modeling.check_config(config)
 
 
 def _unused_keys(path, config):

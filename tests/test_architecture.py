@@ -30,7 +30,6 @@ ALLOWED = {
         "checkpoints",
         "errors",
         "files",
-        "layers",
         "modeling",
         "tasks",
         "tokenization",
