@@ -19,7 +19,9 @@ import math
 
 import tensorflow.compat.v1 as tf
 
+from finetuning.attention import attend
 from finetuning.layers import (
+    NO_DROPOUT,
     DropoutStream,
     create_initializer,
     dense,
@@ -27,9 +29,9 @@ from finetuning.layers import (
     gelu,
     get_activation,
     get_shape_list,
-    keep_all,
     layer_norm,
 )
+from finetuning.packing import pack_batch
 
 __all__ = [
     "BertConfig",
@@ -42,10 +44,6 @@ __all__ = [
     "get_shape_list",
     "layer_norm",
 ]
-
-# Added to the scores of masked keys: after the softmax nothing of them is left, and a
-# row that is masked whole is shifted as one, which the softmax does not see.
-MASKED_SCORE = -10000.0
 
 # Keys of other projects' configs, with the one value that this model computes.
 _FIXED_KEYS = {"layer_norm_eps": 1e-12, "position_embedding_type": "absolute"}
@@ -177,28 +175,31 @@ class BertModel:
             of rank 2, or S is larger than `max_position_embeddings`.
         """
         check_config(config)
-        get_shape_list(input_ids, expected_rank=2)
+        _check_length(config, get_shape_list(input_ids, expected_rank=2)[1])
+        if input_mask is None:
+            input_mask = tf.ones_like(input_ids)
         if token_type_ids is None:
             token_type_ids = tf.zeros_like(input_ids)
-        drop = DropoutStream(dropout_seed) if is_training else keep_all
+        packing = pack_batch(input_mask, config.num_attention_heads)
+        inputs = packing.pack(input_ids), packing.pack(token_type_ids)
+        drop = DropoutStream(dropout_seed) if is_training else NO_DROPOUT
         with tf.variable_scope(scope, default_name="bert"):
             with tf.variable_scope("embeddings"):
                 embedded, self.embedding_table = _embed(
-                    config, input_ids, token_type_ids, use_one_hot_embeddings, drop
+                    config, inputs, packing, use_one_hot_embeddings, drop
                 )
             with tf.variable_scope("encoder"):
-                layers = _encode(config, embedded, input_mask, drop)
+                layers = _encode(config, embedded, packing, drop)
             with tf.variable_scope("pooler"):
-                first_token = layers[-1][:, 0, :]  # [B, H]
                 self.pooled_output = dense(
-                    first_token,
+                    packing.first_tokens(layers[-1]),
                     config.hidden_size,
                     create_initializer(config.initializer_range),
                     tf.tanh,
                 )
-        self.embedding_output = embedded
-        self.all_encoder_layers = layers
-        self.sequence_output = layers[-1]
+        self.embedding_output = packing.unpack(embedded)
+        self.all_encoder_layers = [packing.unpack(layer) for layer in layers]
+        self.sequence_output = self.all_encoder_layers[-1]
 
     def get_pooled_output(self):
         """Float32 [B, H]: tanh of a dense layer over the first token's last output."""
@@ -221,6 +222,14 @@ class BertModel:
         return self.embedding_table
 
 
+def _check_length(config, length):
+    if isinstance(length, int) and length > config.max_position_embeddings:
+        raise ValueError(
+            "the sequence length %d is larger than max_position_embeddings %d"
+            % (length, config.max_position_embeddings)
+        )
+
+
 def check_config(config):
     """Raises ValueError for what no model can be built of; see `BertModel`."""
     if config.hidden_size % config.num_attention_heads:
@@ -235,89 +244,59 @@ def check_config(config):
     get_activation(config.hidden_act)
 
 
-def _embed(config, input_ids, token_type_ids, use_one_hot_embeddings, drop):
+def _embed(config, inputs, packing, use_one_hot_embeddings, drop):
     """Sums word, segment and position embeddings (section 3 of the paper, figure 2).
 
     Args:
       config: `BertConfig`.
-      input_ids: int32 [B, S].
-      token_type_ids: int32 [B, S].
+      inputs: int32 [T], rows of the word-embedding table; int32 [T], segments.
+      packing: `Packing`.
       use_one_hot_embeddings: see `BertModel`.
-      drop: function (tensor, rate) -> tensor.
+      drop: `DropoutStream`.
 
     Returns:
-      Float32 [B, S, H] and the word-embedding variable [V, H].
+      Float32 [T, H] and the word-embedding variable [V, H].
     """
-    batch, length = get_shape_list(input_ids)
+    word_ids, type_ids = inputs
     width = config.hidden_size
-    if isinstance(length, int) and length > config.max_position_embeddings:
-        raise ValueError(
-            "the sequence length %d is larger than max_position_embeddings %d"
-            % (length, config.max_position_embeddings)
-        )
     initializer = create_initializer(config.initializer_range)
-    word_table = tf.get_variable(
-        "word_embeddings", [config.vocab_size, width], initializer=initializer
-    )
-    type_table = tf.get_variable(
-        "token_type_embeddings",
-        [config.type_vocab_size, width],
-        initializer=initializer,
-    )
-    position_table = tf.get_variable(
-        "position_embeddings",
-        [config.max_position_embeddings, width],
-        initializer=initializer,
-    )
-    flat_ids = tf.reshape(input_ids, [-1])  # [T]
+
+    def table(name, rows):
+        return tf.get_variable(name, [rows, width], initializer=initializer)
+
+    word_table = table("word_embeddings", config.vocab_size)
+    type_table = table("token_type_embeddings", config.type_vocab_size)
+    position_table = table("position_embeddings", config.max_position_embeddings)
     if use_one_hot_embeddings:
-        words = tf.matmul(tf.one_hot(flat_ids, config.vocab_size), word_table)
+        words = tf.matmul(tf.one_hot(word_ids, config.vocab_size), word_table)
     else:
-        words = tf.gather(word_table, flat_ids)
+        # Of the table's value, not the variable: that TensorFlow 2 would from then on
+        # copy the whole table whenever it is read or assigned.
+        words = tf.gather(tf.convert_to_tensor(word_table), word_ids)
     # A product, not a gather: the gradient of a gather from so few rows is a slow
     # scatter in which every token meets every other on the same row.
-    flat_types = tf.one_hot(tf.reshape(token_type_ids, [-1]), config.type_vocab_size)
-    tokens = words + tf.matmul(flat_types, type_table)  # [T, H]
-    tokens = tf.reshape(tokens, [batch, length, width])
-    positions = tf.slice(position_table, [0, 0], [length, -1])  # [S, H]
-    embedded = layer_norm(tokens + positions, name="LayerNorm")
+    types = tf.matmul(tf.one_hot(type_ids, config.type_vocab_size), type_table)
+    positions = tf.gather(tf.convert_to_tensor(position_table), packing.positions)
+    embedded = layer_norm(words + types + positions, name="LayerNorm")
     return drop(embedded, config.hidden_dropout_prob), word_table
 
 
-def _encode(config, embedded, input_mask, drop):
-    """Runs the Transformer blocks.
-
-    Args:
-      config: `BertConfig`.
-      embedded: float32 [B, S, H].
-      input_mask: int32 [B, S] or None.
-      drop: function (tensor, rate) -> tensor.
-
-    Returns:
-      List of float32 [B, S, H], one a block.
-    """
-    batch, length, width = get_shape_list(embedded)
-    mask_scores = None
-    if input_mask is not None:
-        masked = 1.0 - tf.cast(input_mask, tf.float32)
-        mask_scores = tf.reshape(masked * MASKED_SCORE, [batch, 1, 1, length])
-    hidden = tf.reshape(embedded, [-1, width])  # [T, H]
+def _encode(config, hidden, packing, drop):
+    """Runs the Transformer blocks: [T, H] -> list of [T, H], one a block."""
     layers = []
     for index in range(config.num_hidden_layers):
         with tf.variable_scope("layer_%d" % index):
-            hidden = _block(config, hidden, mask_scores, (batch, length), drop)
-        layers.append(tf.reshape(hidden, [batch, length, width]))
+            hidden = _block(config, hidden, packing, drop)
+        layers.append(hidden)
     return layers
 
 
-def _block(config, hidden, mask_scores, batch_and_length, drop):
+def _block(config, hidden, packing, drop):
     """One Transformer block: [T, H] -> [T, H]."""
     initializer = create_initializer(config.initializer_range)
     with tf.variable_scope("attention"):
         with tf.variable_scope("self"):
-            context = _self_attention(
-                config, hidden, mask_scores, batch_and_length, drop
-            )
+            context = _self_attention(config, hidden, packing, drop)
         with tf.variable_scope("output"):
             attended = dense(context, config.hidden_size, initializer)
             attended = drop(attended, config.hidden_dropout_prob)
@@ -331,39 +310,17 @@ def _block(config, hidden, mask_scores, batch_and_length, drop):
         return layer_norm(output + attended, name="LayerNorm")
 
 
-def _self_attention(config, hidden, mask_scores, batch_and_length, drop):
-    """Scaled dot-product attention of all heads (Vaswani et al., sections 3.2.1-2).
-
-    Args:
-      config: `BertConfig`.
-      hidden: float32 [T, H].
-      mask_scores: float32 [B, 1, 1, S], added to the scores of each key; or None.
-      batch_and_length: (B, S).
-      drop: function (tensor, rate) -> tensor.
-
-    Returns:
-      Float32 [T, H], the heads' contexts side by side.
-    """
-    batch, length = batch_and_length
-    heads = config.num_attention_heads
-    head_width = config.hidden_size // heads
+def _self_attention(config, hidden, packing, drop):
+    """[T, H] -> [T, H], the heads' contexts side by side."""
+    head_width = config.hidden_size // config.num_attention_heads
     initializer = create_initializer(config.initializer_range)
-
-    def project(name):
-        flat = dense(hidden, config.hidden_size, initializer, name=name)  # [T, H]
-        split = tf.reshape(flat, [batch, length, heads, head_width])
-        return tf.transpose(split, [0, 2, 1, 3])  # [B, N, S, D]
-
-    query, key, value = project("query"), project("key"), project("value")
-    # The scale goes on the query: [B, N, S, D] is smaller than the scores.
-    scale = 1.0 / math.sqrt(head_width)
-    scores = tf.matmul(query * scale, key, transpose_b=True)  # [B, N, S, S]
-    if mask_scores is not None:
-        scores += mask_scores
-    probabilities = drop(tf.nn.softmax(scores), config.attention_probs_dropout_prob)
-    context = tf.matmul(probabilities, value)  # [B, N, S, D]
-    context = tf.transpose(context, [0, 2, 1, 3])  # [B, S, N, D]
-    return tf.reshape(context, [-1, config.hidden_size])
+    query, key, value = (
+        dense(hidden, config.hidden_size, initializer, name=name)
+        for name in ("query", "key", "value")
+    )
+    query = query * (1.0 / math.sqrt(head_width))
+    rate = config.attention_probs_dropout_prob
+    return attend(query, key, value, packing, drop, rate)
 
 
 def get_assignment_map_from_checkpoint(tvars, init_checkpoint):

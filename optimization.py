@@ -60,7 +60,7 @@ def create_train_step(loss, init_lr, num_train_steps, num_warmup_steps):
         exclude_from_weight_decay=list(NOT_DECAYED),
     )
     variables = tf.trainable_variables()
-    gradients = [_as_dense(gradient) for gradient in tf.gradients(loss, variables)]
+    gradients = [_merged(gradient) for gradient in tf.gradients(loss, variables)]
     clipped, norm = tf.clip_by_global_norm(gradients, clip_norm=MAX_GRADIENT_NORM)
     update = optimizer.apply_gradients(zip(clipped, variables))
     # The increment waits for the updates, and they for the rate: the step that follows
@@ -158,17 +158,32 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         variable_name = variable.name.split(":")[0]
         m = _moment(variable_name + "/adam_m", variable)
         v = _moment(variable_name + "/adam_v", variable)
-        next_m = self.beta_1 * m + (1.0 - self.beta_1) * gradient
-        next_v = self.beta_2 * v + (1.0 - self.beta_2) * tf.square(gradient)
-        update = next_m / (tf.sqrt(next_v) + self.epsilon)
-        if self._decays(variable_name):
-            update += self.weight_decay_rate * variable
-        next_variable = variable - self.learning_rate * update
-        return tf.group(
-            tf.assign(variable, next_variable),
-            tf.assign(m, next_m),
-            tf.assign(v, next_v),
-        )
+        # Nothing moves before its gradient is there: older TensorFlow's variables are
+        # read where they stand.
+        with tf.control_dependencies([gradient]):
+            before = [self._decay(variable)] if self._decays(variable_name) else []
+        with tf.control_dependencies(before):
+            return self._adam(variable, m, v, gradient)
+
+    def _decay(self, variable):
+        kept = 1.0 - self.learning_rate * self.weight_decay_rate
+        return tf.assign(variable, variable * kept).op
+
+    def _adam(self, variable, m, v, gradient):
+        """TensorFlow's own kernel; with beta powers of 0 it corrects no bias."""
+        numbers = {
+            "beta1_power": 0.0,
+            "beta2_power": 0.0,
+            "lr": self.learning_rate,
+            "beta1": self.beta_1,
+            "beta2": self.beta_2,
+            "epsilon": self.epsilon,
+        }
+        if hasattr(variable, "handle"):
+            return tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle, m=m.handle, v=v.handle, grad=gradient, **numbers
+            )
+        return tf.raw_ops.ApplyAdam(var=variable, m=m, v=v, grad=gradient, **numbers).op
 
     def _decays(self, variable_name):
         return bool(self.weight_decay_rate) and not any(
@@ -187,10 +202,20 @@ def _moment(name, variable):
     )
 
 
-def _as_dense(gradient):
+def _merged(gradient):
     """A gather's gradient with the rows of one index summed, so that norms are true."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
-    return tf.math.unsorted_segment_sum(
-        gradient.values, gradient.indices, gradient.dense_shape[0]
+    with tf.device("/cpu:0"):
+        indices, places = tf.unique(gradient.indices)
+        count = tf.size(indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, places, count)
+    return tf.IndexedSlices(values, indices, gradient.dense_shape)
+
+
+def _as_dense(gradient):
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    return tf.scatter_nd(
+        tf.expand_dims(gradient.indices, 1), gradient.values, gradient.dense_shape
     )

@@ -8,6 +8,7 @@ import math
 import tensorflow.compat.v1 as tf
 
 LAYER_NORM_EPSILON = 1e-12
+_ALL_INT64 = (-(2**63), 2**63 - 1)
 
 
 def dense(inputs, units, initializer, activation=None, name="dense"):
@@ -23,7 +24,8 @@ def dense(inputs, units, initializer, activation=None, name="dense"):
     Returns:
       Float32 [rows, units].
     """
-    width = get_shape_list(inputs, expected_rank=2)[-1]
+    assert_rank(inputs, 2)
+    width = inputs.shape.as_list()[-1]
     with tf.variable_scope(name):
         kernel = tf.get_variable("kernel", [width, units], initializer=initializer)
         bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
@@ -47,10 +49,34 @@ def layer_norm(input_tensor, name=None):
     with tf.variable_scope(name, default_name="LayerNorm"):
         beta = tf.get_variable("beta", [width], initializer=tf.zeros_initializer())
         gamma = tf.get_variable("gamma", [width], initializer=tf.ones_initializer())
-        mean, variance = tf.nn.moments(input_tensor, axes=[-1], keepdims=True)
-        return tf.nn.batch_normalization(
-            input_tensor, mean, variance, beta, gamma, LAYER_NORM_EPSILON
-        )
+        return _norm(input_tensor, gamma, beta)
+
+
+@tf.custom_gradient
+def _norm(inputs, gamma, beta):
+    """The gradient needs the normed inputs alone, and few passes over them."""
+    mean = tf.reduce_mean(inputs, axis=-1, keepdims=True)
+    centred = inputs - mean
+    variance = tf.reduce_mean(tf.square(centred), axis=-1, keepdims=True)
+    inverse = tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
+    normed = centred * inverse
+
+    def gradient(d_outputs):
+        axes = list(range(inputs.shape.ndims - 1))
+        product = d_outputs * normed
+        d_gamma = tf.reduce_sum(product, axis=axes)
+        d_beta = tf.reduce_sum(d_outputs, axis=axes)
+        d_mean, along = _row_means(d_outputs, gamma), _row_means(product, gamma)
+        d_inputs = (d_outputs * gamma - d_mean - normed * along) * inverse
+        return d_inputs, d_gamma, d_beta
+
+    return normed * gamma + beta, gradient
+
+
+def _row_means(inputs, weights):
+    """The mean of [..., H] times weights [H], as a product: it stores nothing."""
+    width = tf.cast(tf.size(weights), tf.float32)
+    return tf.tensordot(inputs, tf.expand_dims(weights / width, 1), axes=1)
 
 
 def gelu(x):
@@ -65,8 +91,26 @@ def gelu(x):
     Returns:
       Tensor of the same shape and type.
     """
-    inner = math.sqrt(2.0 / math.pi) * (x + 0.044715 * (x * x * x))
-    return 0.5 * x * (1.0 + tf.tanh(inner))
+    return _gelu(x)
+
+
+# 0.5 * (1 + tanh(u)) is sigmoid(2 * u): fewer passes over memory.
+_GELU_LINEAR = 2.0 * math.sqrt(2.0 / math.pi)
+_GELU_CUBIC = _GELU_LINEAR * 0.044715
+
+
+@tf.custom_gradient
+def _gelu(x):
+    chord = _GELU_LINEAR + _GELU_CUBIC * tf.square(x)
+    gate = tf.sigmoid(x * chord)
+
+    def gradient(d_outputs):
+        slope = 3.0 * chord - 2.0 * _GELU_LINEAR
+        # SigmoidGrad is x * gate * (1 - gate), in one pass.
+        steepness = tf.raw_ops.SigmoidGrad(y=gate, dy=x)
+        return d_outputs * (gate + steepness * slope)
+
+    return x * gate, gradient
 
 
 def get_activation(activation_string):
@@ -112,13 +156,26 @@ def dropout(input_tensor, dropout_prob, seed=None):
     """
     if not dropout_prob:
         return input_tensor
-    shape = tf.shape(input_tensor)
-    if seed is None:
-        uniform = tf.random.uniform(shape, dtype=input_tensor.dtype)
-    else:
-        uniform = tf.random.stateless_uniform(shape, seed, dtype=input_tensor.dtype)
-    kept = tf.cast(uniform >= dropout_prob, input_tensor.dtype)
+    kept = kept_places(tf.shape(input_tensor), dropout_prob, seed)
     return input_tensor * (kept * (1.0 / (1.0 - dropout_prob)))
+
+
+def kept_places(shape, dropout_prob, seed=None):
+    """Float32 of that shape: 0 for the fraction that is dropped, else 1.
+
+    A place takes 16 random bits, so the fraction is rounded to 1/65536; making random
+    numbers is most of dropout's cost.
+    """
+    with tf.device("/cpu:0"):
+        count = tf.reduce_prod(shape)
+        draws = tf.expand_dims((count + 3) // 4, 0)
+    if seed is None:
+        bits = tf.random.uniform(draws, *_ALL_INT64, dtype=tf.int64)
+    else:
+        bits = tf.random.stateless_uniform(draws, seed, *_ALL_INT64, dtype=tf.int64)
+    places = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:count], shape)
+    lowest = tf.constant(-(2**15) + round(dropout_prob * 2**16), tf.int16)
+    return tf.cast(places >= lowest, tf.float32)
 
 
 class DropoutStream:
@@ -130,24 +187,41 @@ class DropoutStream:
         self._places = 0
 
     def __call__(self, tensor, rate):
+        """Drops of a tensor, see `dropout`."""
+        return dropout(tensor, rate, self._next_seed()) if rate else tensor
+
+    def kept(self, shape, rate):
+        """Float32 of that shape, 1 where it keeps and 0 where it drops; and 1 - rate.
+
+        None instead of the tensor if the rate is 0.
+        """
         if not rate:
-            return tensor
+            return None, 1.0
+        return kept_places(shape, rate, self._next_seed()), 1.0 - rate
+
+    def _next_seed(self):
         place = self._places
         self._places += 1
-        if self._seed is None:
-            return dropout(tensor, rate)
-        return dropout(tensor, rate, seed_at(self._seed, place))
+        return None if self._seed is None else seed_at(self._seed, place)
+
+
+class _NoDropout:
+    def __call__(self, tensor, rate):
+        del rate
+        return tensor
+
+    def kept(self, shape, rate):
+        del shape, rate
+        return None, 1.0
+
+
+NO_DROPOUT = _NoDropout()
 
 
 def seed_at(seed, place):
     """The seed of one place of the graph: int32 [2] from the step's int32 [2]."""
     # A stride no user counts seeds in: neighbouring seeds share no masks.
     return seed + tf.constant([1000003 * place % 2**31, 0], dtype=tf.int32)
-
-
-def keep_all(tensor, rate):
-    del rate
-    return tensor
 
 
 def create_initializer(initializer_range=0.02):

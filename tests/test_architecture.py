@@ -9,9 +9,11 @@ import pytest
 ALLOWED = {
     "tokenization": set(),
     "optimization": set(),
-    "modeling": {"layers"},
+    "modeling": {"attention", "layers", "packing"},
     "errors": set(),
     "layers": set(),
+    "packing": set(),
+    "attention": set(),
     "metrics": set(),
     "backend": {"errors"},
     "summaries": set(),
