@@ -14,6 +14,7 @@ Shapes are written in these letters throughout the project:
 import collections
 import copy
 import difflib
+import functools
 import json
 import math
 
@@ -32,6 +33,7 @@ from finetuning.layers import (
     layer_norm,
 )
 from finetuning.packing import pack_batch
+from finetuning.precision import FLOAT32, raised
 
 __all__ = [
     "BertConfig",
@@ -156,6 +158,8 @@ class BertModel:
         use_one_hot_embeddings=False,
         scope=None,
         dropout_seed=None,
+        precision=FLOAT32,
+        pad_to=None,
     ):
         """Adds the model's ops and variables to the current graph.
 
@@ -169,6 +173,8 @@ class BertModel:
             of a gather: the same numbers, faster on TPUs and slower elsewhere.
           scope: variable scope; None: "bert".
           dropout_seed: int32 [2], see `dropout`; None: the graph's own random stream.
+          precision: `precision.Precision` of the blocks' products.
+          pad_to: see `packing.pack_batch`.
 
         Raises:
           ValueError: N does not divide H, the activation is unknown, the inputs are not
@@ -180,7 +186,7 @@ class BertModel:
             input_mask = tf.ones_like(input_ids)
         if token_type_ids is None:
             token_type_ids = tf.zeros_like(input_ids)
-        packing = pack_batch(input_mask, config.num_attention_heads)
+        packing = pack_batch(input_mask, config.num_attention_heads, pad_to)
         inputs = packing.pack(input_ids), packing.pack(token_type_ids)
         drop = DropoutStream(dropout_seed) if is_training else NO_DROPOUT
         with tf.variable_scope(scope, default_name="bert"):
@@ -189,7 +195,7 @@ class BertModel:
                     config, inputs, packing, use_one_hot_embeddings, drop
                 )
             with tf.variable_scope("encoder"):
-                layers = _encode(config, embedded, packing, drop)
+                layers = _encode(config, embedded, packing, drop, precision)
             with tf.variable_scope("pooler"):
                 self.pooled_output = dense(
                     packing.first_tokens(layers[-1]),
@@ -281,46 +287,42 @@ def _embed(config, inputs, packing, use_one_hot_embeddings, drop):
     return drop(embedded, config.hidden_dropout_prob), word_table
 
 
-def _encode(config, hidden, packing, drop):
+def _encode(config, hidden, packing, drop, precision):
     """Runs the Transformer blocks: [T, H] -> list of [T, H], one a block."""
     layers = []
     for index in range(config.num_hidden_layers):
         with tf.variable_scope("layer_%d" % index):
-            hidden = _block(config, hidden, packing, drop)
+            hidden = _block(config, hidden, packing, drop, precision)
         layers.append(hidden)
     return layers
 
 
-def _block(config, hidden, packing, drop):
+def _block(config, hidden, packing, drop, precision):
     """One Transformer block: [T, H] -> [T, H]."""
-    initializer = create_initializer(config.initializer_range)
+    layer = functools.partial(
+        dense,
+        initializer=create_initializer(config.initializer_range),
+        precision=precision,
+    )
     with tf.variable_scope("attention"):
         with tf.variable_scope("self"):
-            context = _self_attention(config, hidden, packing, drop)
+            scale = 1.0 / math.sqrt(config.hidden_size // config.num_attention_heads)
+            query = layer(hidden, config.hidden_size, name="query", scale=scale)
+            key = layer(hidden, config.hidden_size, name="key")
+            value = layer(hidden, config.hidden_size, name="value")
+            rate = config.attention_probs_dropout_prob
+            context = attend(query, key, value, packing, drop, rate, precision)
         with tf.variable_scope("output"):
-            attended = dense(context, config.hidden_size, initializer)
-            attended = drop(attended, config.hidden_dropout_prob)
+            attended = layer(context, config.hidden_size)
+            attended = drop(raised(attended), config.hidden_dropout_prob)
             attended = layer_norm(attended + hidden, name="LayerNorm")
     with tf.variable_scope("intermediate"):
         activation = get_activation(config.hidden_act)
-        expanded = dense(attended, config.intermediate_size, initializer, activation)
+        expanded = layer(attended, config.intermediate_size, activation=activation)
     with tf.variable_scope("output"):
-        output = dense(expanded, config.hidden_size, initializer)  # [T, H]
-        output = drop(output, config.hidden_dropout_prob)
+        output = layer(expanded, config.hidden_size)
+        output = drop(raised(output), config.hidden_dropout_prob)
         return layer_norm(output + attended, name="LayerNorm")
-
-
-def _self_attention(config, hidden, packing, drop):
-    """[T, H] -> [T, H], the heads' contexts side by side."""
-    head_width = config.hidden_size // config.num_attention_heads
-    initializer = create_initializer(config.initializer_range)
-    query, key, value = (
-        dense(hidden, config.hidden_size, initializer, name=name)
-        for name in ("query", "key", "value")
-    )
-    query = query * (1.0 / math.sqrt(head_width))
-    rate = config.attention_probs_dropout_prob
-    return attend(query, key, value, packing, drop, rate)
 
 
 def get_assignment_map_from_checkpoint(tvars, init_checkpoint):

@@ -14,12 +14,16 @@ MAX_GRADIENT_NORM = 1.0
 WEIGHT_DECAY_RATE = 0.01
 NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
 
-TrainStep = collections.namedtuple("TrainStep", "train_op learning_rate gradient_norm")
+TrainStep = collections.namedtuple(
+    "TrainStep", "train_op learning_rate gradient_norm skipped_steps"
+)
 TrainStep.__doc__ = """What one training step runs and shows.
 
 train_op: op that updates the variables, then increments the global step.
 learning_rate: float32 scalar, the rate that this step trains at.
 gradient_norm: float32 scalar, the global norm before clipping.
+skipped_steps: int32 scalar, steps so far whose gradients overflowed and that therefore
+  changed no weight; None where no loss scale is in use.
 """
 
 
@@ -38,7 +42,9 @@ def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
     return step.train_op
 
 
-def create_train_step(loss, init_lr, num_train_steps, num_warmup_steps):
+def create_train_step(
+    loss, init_lr, num_train_steps, num_warmup_steps, loss_scale=None
+):
     """Adds gradients, clipping, Adam and the global step's increment to the graph.
 
     Args:
@@ -46,6 +52,8 @@ def create_train_step(loss, init_lr, num_train_steps, num_warmup_steps):
       init_lr: the peak learning rate.
       num_train_steps: optimiser steps until the rate is 0.
       num_warmup_steps: optimiser steps of linear warm-up; 0 or None: none.
+      loss_scale: `loss_scaling.LossScale`; None: gradients that are not finite reach
+        the weights.
 
     Returns:
       `TrainStep`.
@@ -60,14 +68,39 @@ def create_train_step(loss, init_lr, num_train_steps, num_warmup_steps):
         exclude_from_weight_decay=list(NOT_DECAYED),
     )
     variables = tf.trainable_variables()
-    gradients = [_merged(gradient) for gradient in tf.gradients(loss, variables)]
-    clipped, norm = tf.clip_by_global_norm(gradients, clip_norm=MAX_GRADIENT_NORM)
-    update = optimizer.apply_gradients(zip(clipped, variables))
+    scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
+    gradients = tf.gradients(loss if loss_scale is None else loss * scale, variables)
+    gradients = [_merged(gradient) for gradient in gradients]
+    norm = tf.global_norm(gradients) / scale
+    # Clipped and freed from the loss scale in one pass.
+    factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
+    clipped = [_times(gradient, factor) for gradient in gradients]
+    pairs = list(zip(clipped, variables))
+    if loss_scale is None:
+        update, skipped = optimizer.apply_gradients(pairs), None
+    else:
+        update = _apply_if_finite(optimizer, pairs, norm, loss_scale)
+        with tf.control_dependencies([update]):
+            skipped = tf.identity(loss_scale.skipped_steps)
     # The increment waits for the updates, and they for the rate: the step that follows
     # k finished steps always trains at the schedule's rate at k.
     with tf.control_dependencies([update]):
         train_op = tf.assign_add(global_step, 1).op
-    return TrainStep(train_op, learning_rate, norm)
+    return TrainStep(train_op, learning_rate, norm, skipped)
+
+
+def _apply_if_finite(optimizer, pairs, norm, loss_scale):
+    """The op that updates the weights, or where they overflow the scale alone."""
+    finite = tf.math.is_finite(norm)
+    optimizer.create_moments(variable for _, variable in pairs)
+
+    def update():
+        with tf.control_dependencies([optimizer.apply_gradients(pairs)]):
+            return tf.constant(True)
+
+    applied = tf.cond(finite, update, lambda: tf.constant(False))
+    with tf.control_dependencies([applied]):
+        return loss_scale.update(finite)
 
 
 def learning_rate_at(step, init_lr, num_train_steps, num_warmup_steps=None):
@@ -132,6 +165,17 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
         self.exclude_from_weight_decay = exclude_from_weight_decay or []
+        self._moments = {}
+
+    def create_moments(self, variables):
+        """Creates the moments' variables; `apply_gradients` does it where it must."""
+        for variable in variables:
+            name = _name(variable)
+            if name not in self._moments:
+                self._moments[name] = (
+                    _moment(name + "/adam_m", variable),
+                    _moment(name + "/adam_v", variable),
+                )
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
         """Adds one Adam step on each variable that has a gradient.
@@ -155,19 +199,23 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
 
     def _update(self, gradient, variable):
         gradient = _as_dense(gradient)
-        variable_name = variable.name.split(":")[0]
-        m = _moment(variable_name + "/adam_m", variable)
-        v = _moment(variable_name + "/adam_v", variable)
+        self.create_moments([variable])
+        m, v = self._moments[_name(variable)]
         # Nothing moves before its gradient is there: older TensorFlow's variables are
         # read where they stand.
         with tf.control_dependencies([gradient]):
-            before = [self._decay(variable)] if self._decays(variable_name) else []
+            before = [self._decay(variable)] if self._decays(variable) else []
         with tf.control_dependencies(before):
             return self._adam(variable, m, v, gradient)
 
     def _decay(self, variable):
-        kept = 1.0 - self.learning_rate * self.weight_decay_rate
-        return tf.assign(variable, variable * kept).op
+        rate = self.learning_rate * self.weight_decay_rate
+        if hasattr(variable, "handle"):
+            return tf.assign(variable, variable * (1.0 - rate)).op
+        # In place: assigning to an older TensorFlow's variable copies it.
+        return tf.raw_ops.ApplyGradientDescent(
+            var=variable, alpha=rate, delta=variable
+        ).op
 
     def _adam(self, variable, m, v, gradient):
         """TensorFlow's own kernel; with beta powers of 0 it corrects no bias."""
@@ -185,11 +233,15 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
             )
         return tf.raw_ops.ApplyAdam(var=variable, m=m, v=v, grad=gradient, **numbers).op
 
-    def _decays(self, variable_name):
+    def _decays(self, variable):
         return bool(self.weight_decay_rate) and not any(
-            re.search(pattern, variable_name)
+            re.search(pattern, _name(variable))
             for pattern in self.exclude_from_weight_decay
         )
+
+
+def _name(variable):
+    return variable.name.split(":")[0]
 
 
 def _moment(name, variable):
@@ -211,6 +263,15 @@ def _merged(gradient):
         count = tf.size(indices)
     values = tf.math.unsorted_segment_sum(gradient.values, places, count)
     return tf.IndexedSlices(values, indices, gradient.dense_shape)
+
+
+def _times(gradient, factor):
+    if gradient is None:
+        return None
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient * factor
+    values = gradient.values * factor
+    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
 def _as_dense(gradient):

@@ -11,24 +11,28 @@ longest.
 
 import tensorflow.compat.v1 as tf
 
+from finetuning.precision import FLOAT32, raised
 
-def attend(query, key, value, packing, drop, rate, product=tf.matmul):
+
+def attend(query, key, value, packing, drop, rate, precision=FLOAT32):
     """Mixes the values by the softmax of the products of queries and keys.
 
     Args:
-      query: float32 [T, H], scaled by 1/sqrt(D).
-      key: float32 [T, H].
-      value: float32 [T, H].
+      query: [T, H] in the precision's type, scaled by 1/sqrt(D).
+      key: the same, not scaled.
+      value: the same.
       packing: `packing.Packing`.
       drop: `layers.DropoutStream` or `layers.NO_DROPOUT`.
       rate: fraction 0-1 of the probabilities that dropout drops.
-      product: `tf.matmul`, or another that stands for it.
+      precision: `precision.Precision` of the products.
 
     Returns:
       Float32 [T, H], the heads' contexts side by side.
     """
     heads = packing.head_slots.shape.as_list()[-1]
-    groups = [_Attention(group, heads, drop, rate, product) for group in packing.groups]
+    groups = [
+        _Attention(group, heads, drop, rate, precision) for group in packing.groups
+    ]
 
     @tf.custom_gradient
     def compute(query, key, value):
@@ -47,8 +51,8 @@ def attend(query, key, value, packing, drop, rate, product=tf.matmul):
 class _Attention:
     """One group's attention; `forward` leaves what `backward` needs."""
 
-    def __init__(self, group, heads, drop, rate, product):
-        self._group, self._product = group, product
+    def __init__(self, group, heads, drop, rate, precision):
+        self._group, self._product = group, precision.product
         with tf.device("/cpu:0"):
             head = tf.reshape(tf.range(heads), [1, heads, 1])
             self._query_slots, self._key_slots = (
@@ -60,24 +64,24 @@ class _Attention:
         self._kept, self._keep_prob = drop.kept(shape, rate)
 
     def forward(self, query, key, value):
-        """[T, H] thrice -> the context, [B, N, L, D]."""
+        """[T, H] thrice -> the context, float32 [B, N, L, D]."""
         self._query = _split(query, self._query_slots)
         self._key = _split(key, self._key_slots)
         self._value = _split(value, self._key_slots)
-        scores = self._product(self._query, self._key, transpose_b=True)
+        scores = raised(self._product(self._query, self._key, transpose_b=True))
         exps = tf.exp(scores - tf.reduce_max(scores, axis=-1, keepdims=True))
         self._exps = exps * self._group.is_asked  # [B, N, L, L]
         sums = tf.reduce_sum(self._exps, axis=-1, keepdims=True)
         self._scale = self._group.asks / (self._keep_prob * sums)  # [B, N, L, 1]
         self._mix = self._exps if self._kept is None else self._exps * self._kept
-        self._context = self._product(self._mix, self._value) * self._scale
+        self._context = raised(self._product(self._mix, self._value)) * self._scale
         return self._context
 
     def backward(self, d_rows):
         """[T, H] -> gradients of query, key and value, [B, N, L, D] each."""
         d_context = _split(d_rows, self._query_slots) * self._scale
         along = tf.reduce_sum(d_context * self._context, axis=-1, keepdims=True)
-        d_mix = self._product(d_context, self._value, transpose_b=True)
+        d_mix = raised(self._product(d_context, self._value, transpose_b=True))
         d_scores = self._mix * d_mix - self._exps * (self._keep_prob * along)
         return (
             self._product(d_scores, self._key),

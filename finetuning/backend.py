@@ -5,6 +5,7 @@ and 2 alike.
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import sys
@@ -15,6 +16,11 @@ from typing import Optional
 from finetuning.errors import InputError
 
 _GIGABYTE = 1e9
+# M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of
+# https://man7.org/linux/man-pages/man3/mallopt.3.html
+_MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
+# CPU features, x86's and Arm's names, with which bfloat16 products are fast.
+_BFLOAT16_CPUS = {"amx_bf16", "avx512_bf16", "bf16"}
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,23 @@ def start():
     The program calls this once; a module that is imported elsewhere changes nothing.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    _keep_freed_memory()
     with _native_stderr_held_back():
         import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
+
+
+def _keep_freed_memory():
+    """Has the C library keep what is freed: a training step asks for it again at once.
+
+    Else a large tensor's pages come anew from the system, zeroed, at every step.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # It is glibc's.
+        for parameter, value in _MALLOC_OPTIONS:
+            mallopt(parameter, value)
 
 
 @contextlib.contextmanager
@@ -79,11 +99,75 @@ def _first_line(error):
     return str(error.message).strip().split("\n")[0]
 
 
-def session_config():
-    """The `tf.ConfigProto` of every session: what has no GPU kernel runs on the CPU."""
+def session_config(num_threads=0, xla=False):
+    """The `tf.ConfigProto` of every session: what has no GPU kernel runs on the CPU.
+
+    Args:
+      num_threads: CPU threads of one operation; 0: one a physical core.
+      xla: whether TensorFlow compiles what it can for the GPU.
+    """
     import tensorflow.compat.v1 as tf
 
-    return tf.ConfigProto(allow_soft_placement=True)
+    threads = num_threads or physical_cores()
+    config = tf.ConfigProto(
+        allow_soft_placement=True,
+        intra_op_parallelism_threads=threads,
+        # Two at once fill the gaps that small operations leave; more gained nothing.
+        inter_op_parallelism_threads=min(threads, 2),
+    )
+    if xla:
+        optimizer_options = config.graph_options.optimizer_options
+        optimizer_options.global_jit_level = tf.OptimizerOptions.ON_1
+    return config
+
+
+def physical_cores(topology="/sys/devices/system/cpu/cpu%d/topology/"):
+    """Physical cores that this process may use; where that is not told, all CPUs.
+
+    Products gain nothing from the second thread of a core.
+    """
+    cores = set()
+    for cpu in _usable_cpus():
+        try:
+            with open((topology % cpu) + "thread_siblings_list") as file:
+                cores.add(file.read().strip())
+        except OSError:
+            cores.add(cpu)
+    return len(cores)
+
+
+def _usable_cpus():
+    """CPUs that this process may use; not every system can say which."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return range(os.cpu_count())
+
+
+def short_type(device, cpuinfo="/proc/cpuinfo"):
+    """The name of the 16-bit type in which the device computes products.
+
+    Raises:
+      InputError: there is none that gains anything.
+    """
+    if device.kind == "GPU":
+        return "float16"
+    if device.tensorflow.startswith("1."):
+        raise InputError(
+            "--precision=mixed: TensorFlow %s has no 16-bit products for a CPU; leave "
+            "the flag out, or run on a GPU or on TensorFlow 2" % device.tensorflow
+        )
+    try:
+        with open(cpuinfo) as file:
+            features = set(file.read().split())
+    except OSError:
+        features = set()
+    if not features & _BFLOAT16_CPUS:
+        raise InputError(
+            "--precision=mixed: this CPU has no bfloat16 products (none of %s is in "
+            "%s), without which it is slower than float32; leave the flag out"
+            % (", ".join(sorted(_BFLOAT16_CPUS)), cpuinfo)
+        )
+    return "bfloat16"
 
 
 def find_device():
@@ -99,18 +183,11 @@ def find_device():
         devices = device_lib.list_local_devices(session_config())
     gpus = [device for device in devices if device.device_type == "GPU"]
     if not gpus:
-        threads = _cpu_threads()
+        threads = len(_usable_cpus())
         return Device("CPU", "%d threads" % threads, tf.__version__)
     cuda, cudnn = _cuda_versions(tf)
     description = describe_gpu(gpus[0].physical_device_desc, gpus[0].memory_limit)
     return Device("GPU", description, tf.__version__, cuda, cudnn)
-
-
-def _cpu_threads():
-    """CPUs that this process may use; not every system can say which."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def describe_gpu(physical_device_desc, memory_limit):

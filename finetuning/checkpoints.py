@@ -249,3 +249,9 @@ def _some(names):
     shown = ", ".join(names[:_NAMES_SHOWN])
     left = len(names) - _NAMES_SHOWN
     return shown + (" and %d more" % left if left > 0 else "")
+
+
+def lacking(prefix, variables):
+    """The variables that a checkpoint does not hold, as a list."""
+    names = {name for name, _ in tf.train.list_variables(prefix)}
+    return [variable for variable in variables if variable.op.name not in names]

@@ -5,12 +5,15 @@ of labels.
 """
 
 import collections
+from dataclasses import dataclass
+from typing import Optional
 
 import tensorflow.compat.v1 as tf
 
 import modeling
 import optimization
-from finetuning import layers
+from finetuning import layers, loss_scaling
+from finetuning.precision import FLOAT32, Precision
 
 HEAD_DROPOUT = 0.1
 HEAD_INITIALIZER_RANGE = 0.02
@@ -18,11 +21,27 @@ HEAD_INITIALIZER_RANGE = 0.02
 _HEAD_PLACE = 100000
 
 TrainGraph = collections.namedtuple(
-    "TrainGraph", "train_op loss learning_rate gradient_norm"
+    "TrainGraph", ("loss",) + optimization.TrainStep._fields
 )
 InferenceGraph = collections.namedtuple(
     "InferenceGraph", "probabilities per_example_loss label_ids"
 )
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How the graph computes what it computes.
+
+    Attributes:
+      precision: `precision.Precision` of the encoder's products.
+      pad_to: see `packing.pack_batch`; None: no padding is computed.
+    """
+
+    precision: Precision = FLOAT32
+    pad_to: Optional[int] = None
+
+
+PLAIN = Execution()
 
 
 def create_model(
@@ -35,6 +54,7 @@ def create_model(
     num_labels,
     use_one_hot_embeddings,
     dropout_seed=None,
+    execution=PLAIN,
 ):
     """Adds encoder, head and loss to the graph.
 
@@ -48,6 +68,7 @@ def create_model(
       num_labels: L.
       use_one_hot_embeddings: see `modeling.BertModel`.
       dropout_seed: int32 [2], or None: the graph's own random stream.
+      execution: `Execution`.
 
     Returns:
       Float32 tensors: loss [], per-example loss [B], logits [B, L], probabilities
@@ -61,6 +82,8 @@ def create_model(
         token_type_ids=segment_ids,
         use_one_hot_embeddings=use_one_hot_embeddings,
         dropout_seed=dropout_seed,
+        precision=execution.precision,
+        pad_to=execution.pad_to,
     )
     pooled = model.get_pooled_output()  # [B, H]
     weights = tf.get_variable(
@@ -85,7 +108,14 @@ def create_model(
 
 
 def training_graph(
-    config, num_labels, batch, seed, init_lr, num_train_steps, num_warmup_steps
+    config,
+    num_labels,
+    batch,
+    seed,
+    init_lr,
+    num_train_steps,
+    num_warmup_steps,
+    execution=PLAIN,
 ):
     """Adds one training step to the graph.
 
@@ -97,6 +127,7 @@ def training_graph(
       init_lr: peak learning rate.
       num_train_steps: optimiser steps in all.
       num_warmup_steps: of them, in warm-up.
+      execution: `Execution`.
 
     Returns:
       `TrainGraph`.
@@ -116,20 +147,27 @@ def training_graph(
         num_labels,
         use_one_hot_embeddings=False,
         dropout_seed=dropout_seed,
+        execution=execution,
     )
+    scaled = execution.precision.needs_loss_scaling
     step = optimization.create_train_step(
-        loss, init_lr, num_train_steps, num_warmup_steps
+        loss,
+        init_lr,
+        num_train_steps,
+        num_warmup_steps,
+        loss_scaling.LossScale() if scaled else None,
     )
-    return TrainGraph(step.train_op, loss, step.learning_rate, step.gradient_norm)
+    return TrainGraph(loss=loss, **step._asdict())
 
 
-def inference_graph(config, num_labels, batch):
+def inference_graph(config, num_labels, batch, execution=PLAIN):
     """Adds a forward pass to the graph.
 
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
       batch: tensors of `records.inference_batches`.
+      execution: `Execution`.
 
     Returns:
       `InferenceGraph` of float32 [B, L], float32 [B] and int32 [B].
@@ -143,5 +181,6 @@ def inference_graph(config, num_labels, batch):
         batch["label_ids"],
         num_labels,
         use_one_hot_embeddings=False,
+        execution=execution,
     )
     return InferenceGraph(probabilities, per_example_loss, batch["label_ids"])

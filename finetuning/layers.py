@@ -7,11 +7,21 @@ import math
 
 import tensorflow.compat.v1 as tf
 
+from finetuning.precision import FLOAT32, raised
+
 LAYER_NORM_EPSILON = 1e-12
 _ALL_INT64 = (-(2**63), 2**63 - 1)
 
 
-def dense(inputs, units, initializer, activation=None, name="dense"):
+def dense(
+    inputs,
+    units,
+    initializer,
+    activation=None,
+    name="dense",
+    scale=None,
+    precision=FLOAT32,
+):
     """A fully connected layer with variables `<name>/kernel` and `<name>/bias`.
 
     Args:
@@ -20,17 +30,42 @@ def dense(inputs, units, initializer, activation=None, name="dense"):
       initializer: of the kernel; the bias starts at 0.
       activation: function on the result; None: none.
       name: variable scope.
+      scale: float that multiplies the result before the activation; None: 1.
+      precision: `precision.Precision` of the product.
 
     Returns:
-      Float32 [rows, units].
+      Float32 [rows, units]; without an activation in the precision's own type.
     """
     assert_rank(inputs, 2)
     width = inputs.shape.as_list()[-1]
     with tf.variable_scope(name):
         kernel = tf.get_variable("kernel", [width, units], initializer=initializer)
         bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
-        outputs = tf.nn.bias_add(tf.matmul(inputs, kernel), bias)
-        return outputs if activation is None else activation(outputs)
+        if scale is not None:  # There is less of these than of the result.
+            kernel, bias = kernel * scale, bias * scale
+        outputs = _linear(inputs, kernel, bias, precision)
+        return outputs if activation is None else activation(raised(outputs))
+
+
+def _linear(inputs, kernel, bias, precision):
+    """Inputs @ kernel + bias, in the type of products."""
+
+    @tf.custom_gradient
+    def compute(inputs, kernel, bias):
+        # Lowered once, not at every use.
+        low_inputs, low_kernel = precision.lower(inputs), precision.lower(kernel)
+        outputs = precision.product(low_inputs, low_kernel)
+        outputs = tf.nn.bias_add(outputs, precision.lower(bias))
+
+        def gradient(d_outputs):
+            d_inputs = precision.product(d_outputs, low_kernel, transpose_b=True)
+            d_kernel = precision.product(low_inputs, d_outputs, transpose_a=True)
+            d_bias = tf.raw_ops.BiasAddGrad(out_backprop=raised(d_outputs))
+            return tf.cast(d_inputs, inputs.dtype), raised(d_kernel), d_bias
+
+        return outputs, gradient
+
+    return compute(inputs, kernel, bias)
 
 
 def layer_norm(input_tensor, name=None):

@@ -11,12 +11,14 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import modeling
-from finetuning import backend, checkpoints, classifier, records, summaries
+from finetuning import checkpoints, classifier, loss_scaling, records, summaries
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.progress import Progress, duration
 
 _SUMMARY_STEPS = 10
+# By then a loss scale of 2**15 would have fallen to 1, and half as many again.
+_MOST_SKIPPED_IN_A_ROW = 24
 
 Predictions = collections.namedtuple(
     "Predictions", "probabilities per_example_loss label_ids"
@@ -27,6 +29,33 @@ probabilities: float32 array [examples, L].
 per_example_loss: float32 array [examples].
 label_ids: int32 array [examples], the labels in the record file.
 """
+
+
+@dataclass(frozen=True)
+class Inference:
+    """All that evaluation or prediction depends on.
+
+    Attributes:
+      config: `modeling.BertConfig`.
+      num_labels: L.
+      contents: `checkpoints.Contents`, whose variables are restored.
+      examples: `records.RecordFile`.
+      batch_size: B.
+      seed: of the variables that the checkpoint lacks.
+      label: what the progress is called.
+      execution: `classifier.Execution`.
+      session_config: `tf.ConfigProto`.
+    """
+
+    config: modeling.BertConfig
+    num_labels: int
+    contents: checkpoints.Contents
+    examples: records.RecordFile
+    batch_size: int
+    seed: int
+    label: str
+    execution: classifier.Execution = classifier.PLAIN
+    session_config: Optional[tf.ConfigProto] = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +77,8 @@ class Training:
       initial: `checkpoints.Contents` to start from, or None: random weights.
       resumed: `checkpoints.Contents` of the training in `output_dir` that goes on, or
         None; if there is one, `initial` is not looked at.
+      execution: `classifier.Execution`.
+      session_config: `tf.ConfigProto`.
     """
 
     config: modeling.BertConfig
@@ -63,6 +94,8 @@ class Training:
     keep_checkpoints: int
     initial: Optional[checkpoints.Contents]
     resumed: Optional[checkpoints.Contents]
+    execution: classifier.Execution = classifier.PLAIN
+    session_config: Optional[tf.ConfigProto] = None
 
     @property
     def first_step(self):
@@ -100,7 +133,7 @@ def train(training):
             save_summaries_steps=None,
             save_summaries_secs=None,
             log_step_count_steps=None,
-            config=backend.session_config(),
+            config=training.session_config,
         ) as session:
             for _ in range(training.first_step, training.num_steps):
                 session.run(graph.train_op)
@@ -121,6 +154,7 @@ def _training_graph(training):
         training.learning_rate,
         training.num_steps,
         training.num_warmup_steps,
+        training.execution,
     )
 
 
@@ -135,13 +169,22 @@ def _scaffold(training):
             tf.train.init_from_checkpoint(training.initial.prefix, same_names)
         return tf.train.Scaffold(saver=saver)
 
+    # A training in float32 leaves no loss scale.
+    optional = tf.global_variables(loss_scaling.SCOPE + "/")
+    fresh = checkpoints.lacking(training.resumed.prefix, optional)
+    names = {variable.op.name for variable in fresh}
+    restorer = tf.train.Saver(
+        [each for each in tf.global_variables() if each.op.name not in names]
+    )
+
     def restore(scaffold, session):
         del scaffold
-        saver.restore(session, training.resumed.prefix)
+        restorer.restore(session, training.resumed.prefix)
         # Else the saver would forget which older ones to delete in time.
         saver.recover_last_checkpoints(checkpoints.all_in(training.output_dir))
 
-    return tf.train.Scaffold(init_op=tf.no_op(), init_fn=restore, saver=saver)
+    init_op = tf.variables_initializer(fresh)
+    return tf.train.Scaffold(init_op=init_op, init_fn=restore, saver=saver)
 
 
 def _starting_line(training):
@@ -162,6 +205,10 @@ class _ProgressHook(tf.train.SessionRunHook):
             "learning_rate": graph.learning_rate,
             "gradient_norm": graph.gradient_norm,
         }
+        if graph.skipped_steps is not None:  # There is a loss scale.
+            self._fetches["skipped_steps"] = graph.skipped_steps
+        self._skipped = None
+        self._in_a_row = 0
         self._step = training.first_step
         self._progress = None
         self._writer = None
@@ -193,7 +240,8 @@ class _ProgressHook(tf.train.SessionRunHook):
         loss = float(run_values.results["loss"])
         learning_rate = float(run_values.results["learning_rate"])
         norm = float(run_values.results["gradient_norm"])
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        scaled = "skipped_steps" in run_values.results
+        if not (math.isfinite(loss) and (scaled or math.isfinite(norm))):
             self._progress.close()
             raise InputError(
                 "the loss is %g and the gradient's norm %g at step %d: training has "
@@ -201,9 +249,25 @@ class _ProgressHook(tf.train.SessionRunHook):
                 % (loss, norm, self._step, self._training.learning_rate)
             )
         facts = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
+        if scaled:
+            facts += self._skipped_facts(int(run_values.results["skipped_steps"]))
         self._progress.update(self._step, facts)
         if self._step % _SUMMARY_STEPS == 0 or self._step == self._training.num_steps:
             self._summarize(loss, learning_rate)
+
+    def _skipped_facts(self, skipped):
+        """Stops where step after step overflows; else what the progress line adds."""
+        before, self._skipped = self._skipped, skipped
+        self._in_a_row = self._in_a_row + 1 if before not in (None, skipped) else 0
+        if self._in_a_row >= _MOST_SKIPPED_IN_A_ROW:
+            self._progress.close()
+            raise InputError(
+                "%d steps in a row up to step %d gave gradients that are not finite: "
+                "training has failed; try --precision=float32, or a lower "
+                "--learning_rate than %g"
+                % (self._in_a_row, self._step, self._training.learning_rate)
+            )
+        return ", %d skipped" % skipped if skipped else ""
 
     def end(self, session):
         del session
@@ -241,37 +305,35 @@ class _SaveListener(tf.train.CheckpointSaverListener):
         log.info("Saved %s-%d", self._prefix, global_step_value)
 
 
-def infer(config, num_labels, contents, examples, batch_size, seed, label):
-    """Runs the model over a record file, in file order.
+def infer(inference):
+    """Runs the model over a record file.
 
     Args:
-      config: `modeling.BertConfig`.
-      num_labels: L.
-      contents: `checkpoints.Contents`, whose variables are restored.
-      examples: `records.RecordFile`.
-      batch_size: B.
-      seed: of the variables that the checkpoint lacks.
-      label: what the progress is called.
+      inference: `Inference`.
 
     Returns:
-      `Predictions`.
+      `Predictions`, in file order.
 
     Raises:
       InputError: the probabilities are not finite.
     """
+    contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
-        tf.set_random_seed(seed)
-        batch = records.inference_batches(examples, batch_size)
-        graph = classifier.inference_graph(config, num_labels, batch)
+        tf.set_random_seed(inference.seed)
+        batch = records.inference_batches(examples, inference.batch_size)
+        graph = classifier.inference_graph(
+            inference.config, inference.num_labels, batch, inference.execution
+        )
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         saver = tf.train.Saver({name: variables[name] for name in contents.restored})
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
-        with tf.Session(config=backend.session_config()) as session:
+        with tf.Session(config=inference.session_config) as session:
             session.run(fresh)
             saver.restore(session, contents.prefix)
-            steps = math.ceil(examples.count / batch_size)
-            batches = _run_all(session, graph, steps, batch_size, label)
-    predictions = Predictions(*(np.concatenate(parts) for parts in zip(*batches)))
+            fetches = graph + (batch["position"],)
+            *found, positions = _run_all(session, fetches, inference)
+    in_file_order = np.argsort(positions)
+    predictions = Predictions(*(values[in_file_order] for values in found))
     if not np.all(np.isfinite(predictions.probabilities)):
         raise InputError(
             "%s gives probabilities that are not finite: its training failed; use an "
@@ -280,11 +342,17 @@ def infer(config, num_labels, contents, examples, batch_size, seed, label):
     return predictions
 
 
-def _run_all(session, graph, steps, batch_size, label):
-    progress = Progress(label, steps, examples_each=batch_size)
-    batches = []
-    for step in range(1, steps + 1):
-        batches.append(session.run(graph))
+def _run_all(session, fetches, inference):
+    """The fetched arrays of all batches, end to end."""
+    size, count = inference.batch_size, inference.examples.count
+    progress = Progress(inference.label, math.ceil(count / size), examples_each=size)
+    batches, step = [], 0
+    while True:
+        try:
+            batches.append(session.run(fetches))
+        except tf.errors.OutOfRangeError:
+            break
+        step += 1
         progress.update(step)
     progress.close()
-    return batches
+    return [np.concatenate(parts) for parts in zip(*batches)]

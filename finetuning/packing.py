@@ -66,8 +66,9 @@ class Packing:
     head_slots: Any
 
     def pack(self, padded):
-        """[B, S] -> [T]."""
-        return tf.gather(tf.reshape(padded, [-1]), self.cells)
+        """Int32 [B, S] -> [T]."""
+        with tf.device("/cpu:0"):
+            return tf.gather(tf.reshape(padded, [-1]), self.cells)
 
     def unpack(self, rows):
         """[T, H] -> [B, S, H], with zeros at padding."""
@@ -83,12 +84,14 @@ class Packing:
         return take_rows(rows, self.first_rows)
 
 
-def pack_batch(input_mask, heads):
+def pack_batch(input_mask, heads, pad_to=None):
     """Works out the maps of a batch.
 
     Args:
       input_mask: int32 [B, S], 0 for padding.
       heads: N.
+      pad_to: int; all sequences get the rows of the longest one's length rounded up to
+        a multiple of this, so that few shapes occur. None: each its own length.
 
     Returns:
       `Packing`.
@@ -98,26 +101,32 @@ def pack_batch(input_mask, heads):
         shape = tf.shape(is_asked)
         steps = tf.range(1, shape[1] + 1)
         lengths = tf.reduce_max(tf.cast(is_asked, tf.int32) * steps, axis=1)  # [B]
-        order, bounds = _by_length(lengths, input_mask.shape.as_list()[0])
-        sorted_lengths = tf.gather(lengths, order)
-        ends = tf.cumsum(sorted_lengths)
-        is_asked = tf.gather(is_asked, order)
+        static_batch = None if pad_to else input_mask.shape.as_list()[0]
+        order, bounds = _by_length(lengths, static_batch)
+        lengths = tf.gather(lengths, order)
+        extents = _padded(lengths, pad_to, shape[1]) if pad_to else lengths
+        ends = tf.cumsum(extents)
+        parts = lengths, extents, ends, tf.gather(is_asked, order)
         groups = tuple(
-            _group(*(v[first:last] for v in (sorted_lengths, ends, is_asked)))
+            _group(*(part[first:last] for part in parts))
             for first, last in zip(bounds[:-1], bounds[1:])
         )
-        sequences = tf.cast(tf.where(tf.sequence_mask(sorted_lengths)), tf.int32)
-        sequence, positions = tf.unstack(sequences, axis=1)
+        rows = tf.cast(tf.where(tf.sequence_mask(extents)), tf.int32)
+        sequence, positions = tf.unstack(rows, axis=1)
+        places = tf.math.invert_permutation(order)
         return Packing(
             shape=shape,
             cells=tf.gather(order, sequence) * shape[1] + positions,
-            first_rows=tf.gather(
-                ends - sorted_lengths, tf.math.invert_permutation(order)
-            ),
+            first_rows=tf.gather(ends - extents, places),
             positions=positions,
             groups=groups,
             head_slots=_head_slots(groups, heads),
         )
+
+
+def _padded(lengths, pad_to, most):
+    longest = (tf.reduce_max(lengths) + pad_to - 1) // pad_to * pad_to
+    return tf.fill(tf.shape(lengths), tf.minimum(longest, most))
 
 
 def _asked_positions(input_mask):
@@ -137,19 +146,18 @@ def _by_length(lengths, batch):
     return order, [batch * index // count for index in range(count + 1)]
 
 
-def _group(lengths, ends, is_asked):
-    """`Group` of sequences [B] whose rows end before `ends`."""
-    longest = tf.reduce_max(lengths)
+def _group(lengths, extents, ends, is_asked):
+    """`Group` of sequences [B] with so many rows each, which end before `ends`."""
+    longest = tf.reduce_max(extents)
     position = tf.expand_dims(tf.range(longest), 0)  # [1, L]
-    asks = tf.sequence_mask(lengths, longest)  # [B, L]
+    asks = tf.sequence_mask(extents, longest)  # [B, L]
     is_asked = is_asked[:, :longest]
-    first_rows, last_rows = (
-        tf.expand_dims(ends - lengths, 1),
-        tf.expand_dims(ends - 1, 1),
-    )
+    first_rows, last_rows = (tf.expand_dims(r, 1) for r in (ends - extents, ends - 1))
     query_rows = tf.minimum(first_rows + position, last_rows)
-    # A sequence's last row is never masked, unless all of them are.
-    repeated = tf.broadcast_to(last_rows, tf.shape(query_rows))
+    # A sequence's last row before the padding is never masked, unless all of them are.
+    repeated = tf.broadcast_to(
+        first_rows + tf.expand_dims(lengths - 1, 1), tf.shape(query_rows)
+    )
     return Group(
         query_rows=query_rows,
         key_rows=tf.where(is_asked, query_rows, repeated),

@@ -10,10 +10,12 @@ import numpy as np
 from finetuning import (
     backend,
     checkpoints,
+    classifier,
     features,
     files,
     loop,
     metrics,
+    precision,
     provenance,
     records,
     results,
@@ -33,6 +35,8 @@ _RECORD_FILES = {
     "test": "predict.tf_record",
 }
 _MOST_STEPS = 2**31 - 1
+# XLA compiles anew for each shape: 128 tokens make four.
+_XLA_LENGTHS = 32
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Run:
       inputs: `Inputs`.
       device: `backend.Device`.
       seed: of all that is random.
+      execution: `classifier.Execution`.
       examples: split name -> `records.RecordFile`; empty before `prepare`.
     """
 
@@ -51,11 +56,32 @@ class Run:
     inputs: Inputs
     device: backend.Device
     seed: int
+    execution: classifier.Execution
     examples: Optional[Dict[str, records.RecordFile]] = None
 
     @property
     def num_labels(self):
         return len(self.inputs.task.labels)
+
+    @property
+    def session_config(self):
+        return backend.session_config(self.settings.num_threads, self.settings.xla)
+
+
+def choose_execution(settings, device):
+    """How the settings ask this device to compute: `classifier.Execution`.
+
+    Raises:
+      InputError: the device cannot.
+    """
+    chosen = precision.FLOAT32
+    if settings.precision == "mixed":
+        chosen = precision.named(backend.short_type(device))
+    if settings.xla and device.kind != "GPU":
+        raise InputError(
+            "--xla=true compiles for a GPU, and there is none here; leave the flag out"
+        )
+    return classifier.Execution(chosen, _XLA_LENGTHS if settings.xla else None)
 
 
 def execute(run):
@@ -97,15 +123,10 @@ def _convert(run, split_name, source, shown):
     task, length = run.inputs.task, run.settings.max_seq_length
     target = os.path.join(run.settings.output_dir, _RECORD_FILES[split_name])
     read = tasks.read_examples(task, split_name, source)
-    arguments = (task.labels, length, run.inputs.tokenizer)
-    if shown:
-        converted = (
-            features.convert_single_example(index, example, *arguments)
-            for index, example in enumerate(read)
-        )
-    else:
-        converted = (features.convert_example(example, *arguments) for example in read)
-    count, truncated = records.write_records(target, converted)
+    packed = features.pack_examples(
+        read, task.labels, length, run.inputs.tokenizer, shown
+    )
+    count, truncated = records.write_packed_records(target, packed, length)
     if not count:
         files.remove_if_there(target)
         raise InputError("%s holds no examples" % source)
@@ -157,6 +178,8 @@ def train(run):
             keep_checkpoints=settings.keep_checkpoint_max,
             initial=inputs.initial,
             resumed=inputs.resumed,
+            execution=run.execution,
+            session_config=run.session_config,
         )
     )
 
@@ -233,13 +256,17 @@ def find_weights(run):
 def _infer(run, weights, split_name, batch_size, label):
     log.info("%s: restoring %s", label.capitalize(), weights.prefix)
     return loop.infer(
-        run.inputs.config,
-        run.num_labels,
-        weights,
-        run.examples[split_name],
-        batch_size,
-        run.seed,
-        label,
+        loop.Inference(
+            config=run.inputs.config,
+            num_labels=run.num_labels,
+            contents=weights,
+            examples=run.examples[split_name],
+            batch_size=batch_size,
+            seed=run.seed,
+            label=label,
+            execution=run.execution,
+            session_config=run.session_config,
+        )
     )
 
 

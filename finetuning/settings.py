@@ -36,7 +36,8 @@ def _flag(group, default, help_text, **rules):
       group: heading in --help.
       default: its value where it is not given.
       help_text: one or two sentences.
-      **rules: `required` (bool), `least`, `most`, `above` (bounds of a number).
+      **rules: `required` (bool), `least`, `most`, `above` (bounds of a number),
+        `choices` (the strings that are accepted).
     """
     metadata = dict(rules, group=group, help=help_text)
     return dataclasses.field(default=default, metadata=metadata)
@@ -115,6 +116,19 @@ class Settings:
     )
 
     require_gpu: bool = _flag(_DEVICE, False, "End at once where there is no GPU.")
+    precision: str = _flag(
+        _DEVICE,
+        "float32",
+        "Type of the matrix products: float32, or mixed: 16 bits where that is faster "
+        "(float16 on a GPU, bfloat16 on a CPU that has it under TensorFlow 2).",
+        choices=("float32", "mixed"),
+    )
+    xla: bool = _flag(
+        _DEVICE, False, "Compile the graph for the GPU; lengths are then padded."
+    )
+    num_threads: int = _flag(
+        _DEVICE, 0, "CPU threads of one operation; 0: one a physical core.", least=0
+    )
 
     iterations_per_loop: int = _flag(_NO_EFFECT, 1000, "Served TPUs.", least=1)
     use_tpu: bool = _flag(_NO_EFFECT, False, "Only false is accepted.")
@@ -301,9 +315,13 @@ def _check(settings):
 
 
 def _check_range(field, value):
+    rules = field.metadata
+    if value not in rules.get("choices", (value,)):
+        raise InputError(
+            "--%s=%s: expected %s" % (field.name, value, " or ".join(rules["choices"]))
+        )
     if value is None or isinstance(value, (bool, str)):
         return
-    rules = field.metadata
     wanted = []
     if "above" in rules:
         wanted.append(("above %g" % rules["above"], value > rules["above"]))

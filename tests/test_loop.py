@@ -9,7 +9,9 @@ from finetuning import loop
 from finetuning.errors import InputError
 
 Values = collections.namedtuple("Values", "results")
-Graph = collections.namedtuple("Graph", "loss learning_rate gradient_norm")
+Graph = collections.namedtuple(
+    "Graph", "loss learning_rate gradient_norm skipped_steps"
+)
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def hook(tmp_path):
         resumed=None,
     )
     with tf.Graph().as_default():
-        hook = loop._ProgressHook(training, Graph(None, None, None))
+        hook = loop._ProgressHook(training, Graph(None, None, None, None))
         hook.after_create_session(None, None)
         yield hook
         tf.summary.FileWriterCache.clear()

@@ -54,6 +54,9 @@ OWN_FLAGS = {
     "random_seed": (int, None, "12"),
     "keep_checkpoint_max": (int, 5, "0"),
     "require_gpu": (bool, False, "true"),
+    "precision": (str, "float32", "mixed"),
+    "xla": (bool, False, "true"),
+    "num_threads": (int, 0, "3"),
 }
 ALL_FLAGS = dict(FLAGS, **OWN_FLAGS)
 
@@ -201,6 +204,7 @@ def test_paths_and_texts_are_taken_as_they_stand():
         ("num_tpu_cores", "0", "at least 1"),
         ("keep_checkpoint_max", "-1", "at least 0"),
         ("random_seed", "-1", "at least 0 and at most 2147483647"),
+        ("num_threads", "-1", "at least 0"),
         ("random_seed", "2147483648", "at least 0 and at most 2147483647"),
         ("learning_rate", "0.0", "above 0"),
         ("learning_rate", "-1e-05", "above 0"),
@@ -261,6 +265,7 @@ def test_number_that_no_float_can_hold(name):
         ("--max_seq_length=12.5", "--max_seq_length=12.5: expected a whole number"),
         ("--max_seq_length=", "--max_seq_length=: expected a whole number"),
         ("--random_seed=x", "--random_seed=x: expected a whole number"),
+        ("--precision=half", "--precision=half: expected float32 or mixed"),
         ("--learning_rate=2e", "--learning_rate=2e: expected a number"),
         ("--do_train=maybe", "--do_train=maybe: expected true or false"),
         ("--do_train=2", "--do_train=2: expected true or false"),
@@ -532,7 +537,7 @@ def test_help_is_grouped():
             "keep_checkpoint_max",
         ],
         "Evaluation and prediction:": ["eval_batch_size", "predict_batch_size"],
-        "Device:": ["require_gpu"],
+        "Device:": ["require_gpu", "precision", "xla", "num_threads"],
         "Accepted so that old command lines run; without effect:": [
             "iterations_per_loop",
             "use_tpu",
