@@ -204,10 +204,12 @@ def kept_places(shape, dropout_prob, seed=None):
     with tf.device("/cpu:0"):
         count = tf.reduce_prod(shape)
         draws = tf.expand_dims((count + 3) // 4, 0)
+        # Else a GPU would hold these two, and the host wait to read them.
+        bounds = [tf.constant(bound, tf.int64) for bound in _ALL_INT64]
     if seed is None:
-        bits = tf.random.uniform(draws, *_ALL_INT64, dtype=tf.int64)
+        bits = tf.random.uniform(draws, *bounds, dtype=tf.int64)
     else:
-        bits = tf.random.stateless_uniform(draws, seed, *_ALL_INT64, dtype=tf.int64)
+        bits = tf.random.stateless_uniform(draws, seed, *bounds, dtype=tf.int64)
     places = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:count], shape)
     lowest = tf.constant(-(2**15) + round(dropout_prob * 2**16), tf.int16)
     return tf.cast(places >= lowest, tf.float32)
