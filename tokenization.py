@@ -15,6 +15,7 @@ whose Unicode tables say what a character is (punctuation, accent, ...). TensorF
 needed for a vocabulary behind a URL (gs://...) alone.
 """
 
+import itertools
 import os
 import re
 import string
@@ -48,8 +49,8 @@ _CJK_BLOCKS = (
     (0x2F800, 0x2FA1F),  # Compatibility Ideographs Supplement
 )
 
-# Longer chunks, such as a sentence of Chinese, hardly ever come again.
-_MAX_REMEMBERED_CHUNK = 32
+# Longer texts, such as a sentence of Chinese, hardly ever come again.
+_MAX_REMEMBERED_LENGTH = 32
 
 
 def validate_case_matches_checkpoint(do_lower_case, init_checkpoint):
@@ -152,7 +153,7 @@ class FullTokenizer:
     """Text to the pieces of a vocabulary, and those to ids.
 
     It remembers what it has found, so its attributes, and theirs, must not be changed
-    once `tokenize` has been called.
+    once `tokenize` or `text_to_ids` has been called.
 
     Attributes:
         vocab: dict from token (str) to id (int).
@@ -170,18 +171,24 @@ class FullTokenizer:
         self.inv_vocab = {index: token for token, index in self.vocab.items()}
         self.basic_tokenizer = BasicTokenizer(do_lower_case=do_lower_case)
         self.wordpiece_tokenizer = WordpieceTokenizer(vocab=self.vocab)
-        self._remembered = _Memory()
+        # No step looks across a space, so what a chunk between spaces yields does
+        # not depend on its neighbours, and most chunks of a corpus come again.
+        self._pieces_of_chunks = _Results(self._find_pieces)
+        self._ids_of_chunks = _Results(self._find_ids)
 
     def tokenize(self, text):
         """Returns the list of the pieces (str) of `text`."""
-        # No step looks across a space, so what a chunk between spaces yields does
-        # not depend on its neighbours, and most chunks of a corpus come again.
-        remembered = self._remembered
-        pieces = []
-        for chunk in convert_to_unicode(text).split(" "):
-            found = remembered.get(chunk)
-            pieces.extend(self._tokenize_chunk(chunk) if found is None else found)
-        return pieces
+        return self._pieces_of_chunks.joined(convert_to_unicode(text).split(" "))
+
+    def text_to_ids(self, text):
+        """Returns the list of the ids (int) of the pieces of `text`.
+
+        These are `convert_tokens_to_ids(tokenize(text))`, found without the pieces.
+
+        Raises:
+            KeyError: a piece, such as "[UNK]", is not in the vocabulary.
+        """
+        return self._ids_of_chunks.joined(convert_to_unicode(text).split(" "))
 
     def convert_tokens_to_ids(self, tokens):
         """Returns the ids (int) of `tokens`; raises KeyError for an unknown one."""
@@ -191,13 +198,14 @@ class FullTokenizer:
         """Returns the tokens (str) of `ids`; raises KeyError for an unknown one."""
         return convert_by_vocab(self.inv_vocab, ids)
 
-    def _tokenize_chunk(self, chunk):
-        """Returns the tuple of the pieces of `chunk`, and remembers a short one's."""
+    def _find_pieces(self, chunk):
+        """Returns the tuple of the pieces of `chunk`, a text without a space."""
         words = self.basic_tokenizer.tokenize(chunk)
-        pieces = tuple(self.wordpiece_tokenizer.tokenize(" ".join(words)))
-        if len(chunk) <= _MAX_REMEMBERED_CHUNK:
-            self._remembered.keep(chunk, pieces)
-        return pieces
+        return tuple(self.wordpiece_tokenizer.tokenize(" ".join(words)))
+
+    def _find_ids(self, chunk):
+        """Returns the tuple of the ids of the pieces of `chunk`."""
+        return tuple(self.convert_tokens_to_ids(self._find_pieces(chunk)))
 
 
 class BasicTokenizer:
@@ -225,8 +233,11 @@ class BasicTokenizer:
 
     def _tokenize_ascii(self, text):
         """Does for ASCII, where characters are of few kinds, the same but faster."""
-        text = _ASCII_CONTROLS.sub("", text)
-        return _ASCII_WORDS.findall(text.lower() if self.do_lower_case else text)
+        if self.do_lower_case:
+            text = text.lower()
+        if text.isalnum():  # As most chunks of a text are: a word as it stands.
+            return [text]
+        return _ASCII_WORDS.findall(_ASCII_CONTROLS.sub("", text))
 
 
 class WordpieceTokenizer:
@@ -248,7 +259,7 @@ class WordpieceTokenizer:
         self.vocab = vocab
         self.unk_token = unk_token
         self.max_input_chars_per_word = max_input_chars_per_word
-        self._remembered = _Memory()
+        self._pieces_of_words = _Results(self._find_pieces)
 
     def tokenize(self, text):
         """Returns the list of the pieces (str) of the words in `text`.
@@ -256,22 +267,16 @@ class WordpieceTokenizer:
         The words stand between white space, as `BasicTokenizer` returns them. With a
         suitable vocabulary "unaffable" gives ["un", "##aff", "##able"].
         """
-        remembered = self._remembered
-        pieces = []
-        for word in whitespace_tokenize(convert_to_unicode(text)):
-            found = remembered.get(word)
-            pieces.extend(self._tokenize_word(word) if found is None else found)
-        return pieces
+        words = whitespace_tokenize(convert_to_unicode(text))
+        return self._pieces_of_words.joined(words)
 
-    def _tokenize_word(self, word):
-        """Returns the tuple of the pieces of one word, and remembers a short one's."""
+    def _find_pieces(self, word):
+        """Returns the tuple of the pieces of `word`, or of the unknown token alone."""
         if len(word) > self.max_input_chars_per_word:
             return (self.unk_token,)
-        return self._remembered.keep(word, self._longest_pieces(word))
-
-    def _longest_pieces(self, word):
-        """Returns the tuple of the pieces of `word`, or of the unknown token alone."""
         vocab, pieces = self.vocab, []
+        if word in vocab:
+            return (word,)
         rest, shortest = word, 1
         while len(rest) >= shortest:
             for end in range(len(rest), shortest - 1, -1):
@@ -310,6 +315,23 @@ class _Memory(dict):
             self.clear()
         self[key] = result
         return result
+
+
+class _Results(_Memory):
+    """What a rule makes of texts; found when first asked for, and kept if short."""
+
+    def __init__(self, find):
+        """Takes the rule, a function from a text (str) to a tuple."""
+        self._find = find
+
+    def __missing__(self, text):
+        """Returns the tuple that the rule makes of `text`."""
+        found = self._find(text)
+        return self.keep(text, found) if len(text) <= _MAX_REMEMBERED_LENGTH else found
+
+    def joined(self, texts):
+        """Returns the list of what all the tuples of `texts` hold, in order."""
+        return list(itertools.chain.from_iterable(map(self.__getitem__, texts)))
 
 
 class _CharacterTable(_Memory):

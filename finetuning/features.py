@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import List
+from typing import List, NamedTuple
 
 import tokenization
 from finetuning.tasks import InputExample
@@ -41,6 +41,35 @@ class InputFeatures:
     truncated: bool = False
 
 
+class PackedExample(NamedTuple):
+    """One example without its padding, from which all of `InputFeatures` follows.
+
+    Attributes:
+      token_ids: list of its n token ids, `[CLS]` and `[SEP]` among them, n <= S.
+      first_segment: how many of them are of segment 0; the rest are of segment 1.
+      label_id: position of the label in the task's labels.
+      truncated: whether tokens were left out to fit the length.
+    """
+
+    token_ids: List[int]
+    first_segment: int
+    label_id: int
+    truncated: bool
+
+    def padded(self, max_seq_length):
+        """The same as `InputFeatures` of S = `max_seq_length`."""
+        length = len(self.token_ids)
+        padding = [0] * (max_seq_length - length)
+        second_segment = [1] * (length - self.first_segment)
+        return InputFeatures(
+            input_ids=self.token_ids + padding,
+            input_mask=[1] * length + padding,
+            segment_ids=[0] * self.first_segment + second_segment + padding,
+            label_id=self.label_id,
+            truncated=self.truncated,
+        )
+
+
 def convert_examples_to_features(examples, label_list, max_seq_length, tokenizer):
     """`convert_single_example` for each of an iterable of examples, as a list."""
     return [
@@ -70,38 +99,69 @@ def convert_single_example(ex_index, example, label_list, max_seq_length, tokeni
 
 def convert_example(example, label_list, max_seq_length, tokenizer):
     """`convert_single_example`, without a word."""
-    tokens_a = tokenizer.tokenize(example.text_a)
-    tokens_b = tokenizer.tokenize(example.text_b) if example.text_b else []
-    tokens, first_segment = pack(tokens_a, tokens_b, max_seq_length)
-    padding = [0] * (max_seq_length - len(tokens))
-    special_tokens = 3 if tokens_b else 2
-    return InputFeatures(
-        input_ids=tokenizer.convert_tokens_to_ids(tokens) + padding,
-        input_mask=[1] * len(tokens) + padding,
-        segment_ids=[0] * first_segment + [1] * (len(tokens) - first_segment) + padding,
-        label_id=list(label_list).index(example.label),
-        truncated=len(tokens_a) + len(tokens_b) + special_tokens > len(tokens),
+    packed = pack_example(example, label_list, max_seq_length, tokenizer)
+    return packed.padded(max_seq_length)
+
+
+def pack_examples(examples, label_list, max_seq_length, tokenizer, shown=False):
+    """Yields the `PackedExample` of each example, and logs the first five if `shown`.
+
+    This is the fast way to a record file; the arguments are otherwise those of
+    `convert_examples_to_features`.
+    """
+    for index, example in enumerate(examples):
+        packed = pack_example(example, label_list, max_seq_length, tokenizer)
+        if shown and index < SHOWN_EXAMPLES:
+            _show(example, packed.padded(max_seq_length), tokenizer)
+        yield packed
+
+
+def pack_example(example, label_list, max_seq_length, tokenizer):
+    """The `PackedExample` of one example; arguments as of `convert_single_example`."""
+    split, ends = tokenizer.tokenize, ("[CLS]", "[SEP]")
+    straight_to_ids = _is_our_own(tokenizer)
+    if straight_to_ids:
+        split, ends = tokenizer.text_to_ids, tokenizer.convert_tokens_to_ids(ends)
+    a = split(example.text_a)
+    b = split(example.text_b) if example.text_b else []
+    packed, first_segment = pack(a, b, max_seq_length, ends)
+    truncated = len(a) + len(b) + (3 if b else 2) > len(packed)
+    if not straight_to_ids:
+        packed = tokenizer.convert_tokens_to_ids(packed)
+    label_id = list(label_list).index(example.label)
+    return PackedExample(packed, first_segment, label_id, truncated)
+
+
+def _is_our_own(tokenizer):
+    """Whether `text_to_ids` skips no method that a user's class or object replaced."""
+    ours = tokenization.FullTokenizer
+    return (
+        getattr(tokenizer.tokenize, "__func__", None) is ours.tokenize
+        and getattr(tokenizer.convert_tokens_to_ids, "__func__", None)
+        is ours.convert_tokens_to_ids
     )
 
 
-def pack(tokens_a, tokens_b, max_seq_length):
+def pack(tokens_a, tokens_b, max_seq_length, ends=("[CLS]", "[SEP]")):
     """`[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]` where b has tokens.
 
     Args:
-      tokens_a: tokens of the first text.
-      tokens_b: tokens of the second text; empty: a single sentence.
+      tokens_a: list of the first text's tokens, or of their ids.
+      tokens_b: list of the second text's; empty: a single sentence.
       max_seq_length: most tokens of the result, 3 or more.
+      ends: what stands for `[CLS]` and `[SEP]`, such as their ids.
 
     Returns:
       The tokens, a new list, and how many of them are of the first segment.
     """
+    begin, end = ends
     kept_a, kept_b = max_seq_length - 2, 0
     if tokens_b:
         kept_a, kept_b = _kept_lengths(len(tokens_a), len(tokens_b), max_seq_length - 3)
-    first = ["[CLS]"] + tokens_a[:kept_a] + ["[SEP]"]
+    first = [begin] + tokens_a[:kept_a] + [end]
     if not kept_b:  # None was given, or nothing of it is left.
         return first, len(first)
-    return first + tokens_b[:kept_b] + ["[SEP]"], len(first)
+    return first + tokens_b[:kept_b] + [end], len(first)
 
 
 def _kept_lengths(length_a, length_b, room):

@@ -1,10 +1,14 @@
 """The features' TFRecord files, and the `tf.data` pipelines that read them."""
 
+import functools
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from finetuning import files
+
+# Memory for this many at a time: a few MB.
+_SORTED_EXAMPLES = 4096
 
 
 class RecordFile(NamedTuple):
@@ -34,14 +38,25 @@ def write_records(path, features):
     Returns:
       The number of records, and how many of them were truncated.
     """
+    return _write(path, features, _serialize)
+
+
+def write_packed_records(path, packed, sequence_length):
+    """`write_records` of the `features.PackedExample` of an iterable, padded to S."""
+    serialize = functools.partial(_serialize_packed, sequence_length)
+    return _write(path, packed, serialize)
+
+
+def _write(path, rows, serialize):
+    """Writes the records that `serialize` makes of rows; see `write_records`."""
     count = truncated = 0
     temporary = files.temporary_path(path)
     try:
         with tf.io.TFRecordWriter(temporary) as writer:
-            for feature in features:
-                writer.write(_serialize(feature))
+            for row in rows:
+                writer.write(serialize(row))
                 count += 1
-                truncated += feature.truncated
+                truncated += row.truncated
         files.rename(temporary, path)
     except BaseException:
         files.remove_if_there(temporary)
@@ -50,22 +65,110 @@ def write_records(path, features):
 
 
 def _serialize(feature):
-    values = {
-        "input_ids": feature.input_ids,
-        "input_mask": feature.input_mask,
-        "segment_ids": feature.segment_ids,
-        "label_ids": [feature.label_id],
-        "is_real_example": [int(feature.is_real_example)],
-    }
-    example = tf.train.Example(
-        features=tf.train.Features(
-            feature={
-                name: tf.train.Feature(int64_list=tf.train.Int64List(value=value))
-                for name, value in values.items()
-            }
-        )
+    """The record of `InputFeatures`."""
+    return _example(
+        _packed(feature.input_ids),
+        _packed(feature.input_mask),
+        _packed(feature.segment_ids),
+        feature.label_id,
+        int(feature.is_real_example),
     )
-    return example.SerializeToString()
+
+
+def _serialize_packed(sequence_length, row):
+    """The record of a `PackedExample`; a 0 or a 1 is packed as that very byte."""
+    length = len(row.token_ids)
+    padding = bytes(sequence_length - length)
+    second_segment = b"\1" * (length - row.first_segment)
+    return _example(
+        b"".join(map(_VARINTS.__getitem__, row.token_ids)) + padding,
+        b"\1" * length + padding,
+        bytes(row.first_segment) + second_segment + padding,
+        row.label_id,
+        1,
+    )
+
+
+# What tf.train.Example and its parts write is put together here by hand, because they
+# take most of the time of a conversion: the format is that of
+# https://protobuf.dev/programming-guides/encoding/, and the numbers of the fields are
+# those of tensorflow/core/example/{example,feature}.proto.
+
+
+def _example(input_ids, input_mask, segment_ids, label_id, is_real_example):
+    """The bytes of a `tf.train.Example`, from three packed lists and two ints."""
+    entries = (
+        _entry_head("input_ids", len(input_ids)),
+        input_ids,
+        _entry_head("input_mask", len(input_mask)),
+        input_mask,
+        _entry_head("segment_ids", len(segment_ids)),
+        segment_ids,
+        _entries_of_one(label_id, is_real_example),
+    )
+    return _field(1, b"".join(entries))  # Example.features
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _entries_of_one(label_id, is_real_example):
+    """The two entries with lists of one number; there are few labels."""
+    label, real = _varint(label_id), _varint(is_real_example)
+    label_head = _entry_head("label_ids", len(label))
+    return label_head + label + _entry_head("is_real_example", len(real)) + real
+
+
+@functools.lru_cache(maxsize=1 << 13)
+def _entry_head(name, size):
+    """What comes before the `size` bytes of a packed list in `tf.train.Features`."""
+    int64_list = _field(1, bytes(size))  # Int64List.value
+    value = _field(3, int64_list)  # Feature.int64_list
+    entry = _field(1, name.encode("ascii")) + _field(2, value)  # a map's key and value
+    field = _field(1, entry)  # Features.feature
+    return field[: len(field) - size]
+
+
+def _field(number, payload):
+    """A length-delimited field (wire type 2): its tag, the payload's length, and it."""
+    return _VARINTS[number << 3 | 2] + _VARINTS[len(payload)] + payload
+
+
+def _packed(values):
+    """The varints of ints, joined; raises ValueError for one that int64 does not hold.
+
+    Args:
+      values: sequence of ints; passed through twice.
+    """
+    try:
+        packed = bytes(list(values))
+        if packed.isascii():  # The varint of a number below 128 is that byte.
+            return packed
+    except ValueError:
+        pass
+    return b"".join(map(_VARINTS.__getitem__, values))
+
+
+class _Varints(dict):
+    """int -> bytes of its varint; filled as numbers are met, a vocabulary's ids."""
+
+    def __missing__(self, number):
+        self[number] = varint = _varint(number)
+        return varint
+
+
+def _varint(number):
+    """Groups of seven bits, the lowest first; all but the last have the top bit set."""
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError("not an int64: %d" % number)
+    rest = number & ((1 << 64) - 1)  # A negative one is written as its complement.
+    groups = bytearray()
+    while rest > 127:
+        groups.append(rest & 127 | 128)
+        rest >>= 7
+    groups.append(rest)
+    return bytes(groups)
+
+
+_VARINTS = _Varints()
 
 
 def training_batches(examples, batch_size, seed, first_step):
@@ -92,15 +195,34 @@ def training_batches(examples, batch_size, seed, first_step):
 
 
 def inference_batches(examples, batch_size):
-    """The whole set once, in file order; the last batch may be smaller.
+    """The whole set once; examples of like length share a batch.
+
+    Within stretches of the file they are sorted by length, the longest first: so the
+    batch that takes the most memory comes first, and few tokens are padding.
+
+    Args:
+      examples: `RecordFile`.
+      batch_size: B; the last batch of a stretch may be smaller.
 
     Returns:
-      Dictionary as of `training_batches`.
+      Dictionary as of `training_batches`, and `position`, int64 [B]: where in the file
+      each example stands.
     """
     # A batch takes its memory before it is full.
     batch_size = min(batch_size, examples.count)
-    dataset = tf.data.TFRecordDataset(examples.path).batch(batch_size)
-    return _next_batch(dataset, examples.sequence_length)
+    stretch = max(_SORTED_EXAMPLES // batch_size, 1) * batch_size
+    parse = _batch_parser(examples.sequence_length)
+
+    def batches(serialized, position):
+        batch = dict(parse(serialized), position=position)
+        order = tf.argsort(-tf.reduce_sum(batch["input_mask"], axis=1), stable=True)
+        batch = {name: tf.gather(values, order) for name, values in batch.items()}
+        return tf.data.Dataset.from_tensor_slices(batch).batch(batch_size)
+
+    dataset = tf.data.TFRecordDataset(examples.path)
+    dataset = tf.data.Dataset.zip((dataset, tf.data.Dataset.range(examples.count)))
+    dataset = dataset.batch(stretch).flat_map(batches).prefetch(2)
+    return tf.data.make_one_shot_iterator(dataset).get_next()
 
 
 def _next_batch(dataset, sequence_length):

@@ -173,6 +173,59 @@ def test_long_texts_are_cut_at_once():
     assert (len(packed), first) == (128, 65)
 
 
+def test_a_pair_of_very_long_texts(tokenizer):
+    row = convert(tokenizer, "a " * 100000, "b " * 100000, 8)
+    assert row.input_ids == [2, 4, 4, 4, 3, 5, 5, 3]
+    assert row.truncated is True
+
+
+# Packed, and by which methods of the tokenizer
+
+
+@pytest.mark.parametrize("text_b", ["c bs", None, ""])
+@pytest.mark.parametrize("length", [3, 4, 5, 6, 7, 8, 11])
+def test_packed_example_holds_all_of_the_features(tokenizer, text_b, length):
+    example = InputExample("dev-7", "a b", text_b, "yes")
+    packed = features.pack_example(example, LABELS, length, tokenizer)
+    row = features.convert_example(example, LABELS, length, tokenizer)
+    assert packed.padded(length) == row
+    assert packed.token_ids == row.input_ids[: sum(row.input_mask)]
+    assert packed.first_segment == sum(row.input_mask) - sum(row.segment_ids)
+    assert (packed.label_id, packed.truncated) == (1, row.truncated)
+
+
+class Words:
+    """A tokenizer of a user's own, with the two methods that conversion is to use."""
+
+    def tokenize(self, text):
+        return text.split("-")
+
+    def convert_tokens_to_ids(self, tokens):
+        assert tokens[0] == "[CLS]" and tokens[-1] == "[SEP]"
+        return [len(token) for token in tokens]
+
+
+class OtherPieces(tokenization.FullTokenizer):
+    tokenize = Words.tokenize
+
+
+class OtherIds(tokenization.FullTokenizer):
+    convert_tokens_to_ids = Words.convert_tokens_to_ids
+
+
+def test_a_tokenizer_of_ones_own(tokenizer):
+    assert convert(Words(), "aa-b", "ccc", 8).input_ids == [5, 2, 1, 5, 3, 5, 0, 0]
+
+
+def test_what_a_user_replaced_is_used(tokenizer, tmp_path):
+    vocab = str(tmp_path / "vocab.txt")
+    with pytest.raises(KeyError, match="not in the vocabulary: 'bs'"):
+        convert(OtherPieces(vocab, False), "a-bs", "c", 8)
+    assert convert(OtherIds(vocab, False), "a bs", None, 5).input_ids == [5, 1, 1, 3, 5]
+    tokenizer.tokenize = Words().tokenize
+    assert convert(tokenizer, "h-a", None, 3).input_ids == [2, 11, 3]
+
+
 # The log
 
 
@@ -203,6 +256,16 @@ def test_five_examples_are_logged(tokenizer, logged):
 def test_convert_example_logs_nothing(tokenizer, logged):
     convert(tokenizer, "a", "b", 8)
     assert logged() == []
+
+
+@pytest.mark.parametrize("shown, lines", [(True, 5 * 7), (False, 0)])
+def test_packed_examples_are_logged_if_so_wished(tokenizer, logged, shown, lines):
+    examples = [InputExample("dev-%d" % n, "a bs", "c", "no") for n in range(7)]
+    packed = list(features.pack_examples(examples, LABELS, 9, tokenizer, shown))
+    assert len(logged()) == lines
+    rows = features.convert_examples_to_features(examples, LABELS, 9, tokenizer)
+    assert [example.padded(9) for example in packed] == rows
+    assert not lines or logged()[:lines] == logged()[lines:]
 
 
 # The names of the original

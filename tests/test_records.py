@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from finetuning import records
-from finetuning.features import InputFeatures
+from finetuning.features import InputFeatures, PackedExample
 
 LENGTH = 4
 NAMES = ("input_ids", "input_mask", "segment_ids", "label_ids")
@@ -147,21 +147,120 @@ def test_file_by_a_path_of_tensorflows_file_layer(tmp_path):
     assert os.listdir(str(tmp_path)) == ["eval.tf_record"]
 
 
+# The bytes
+
+
+def example_of(row):
+    """The `tf.train.Example` that a record is to hold, by TensorFlow's own classes."""
+    values = {
+        "input_ids": row.input_ids,
+        "input_mask": row.input_mask,
+        "segment_ids": row.segment_ids,
+        "label_ids": [row.label_id],
+        "is_real_example": [int(row.is_real_example)],
+    }
+    lists = {k: tf.train.Int64List(value=list(v)) for k, v in values.items()}
+    fields = {k: tf.train.Feature(int64_list=v) for k, v in lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=fields))
+
+
+def written(tmp_path, rows):
+    path = write(tmp_path, rows).path
+    records_read = list(tf.python_io.tf_record_iterator(path))
+    return [tf.train.Example.FromString(record) for record in records_read]
+
+
+@pytest.mark.parametrize("length", [0, 1, 3, 63, 64, 111, 127, 128, 129, 16384, 70000])
+def test_records_of_any_length(tmp_path, length):
+    """Lengths at which the sizes before the parts take one more byte, and others."""
+    rng = np.random.RandomState(length)
+    rows = [
+        InputFeatures(
+            rng.randint(0, limit, length).tolist(),
+            rng.randint(0, 2, length).tolist(),
+            rng.randint(0, 2, length).tolist(),
+            label_id=int(rng.randint(0, 300)),
+            is_real_example=bool(rng.randint(0, 2)),
+        )
+        for limit in (1, 128, 256, 30522, 1 << 62)
+    ]
+    assert written(tmp_path, rows) == [example_of(row) for row in rows]
+
+
+def test_records_of_any_int64(tmp_path):
+    numbers = [(1 << bits) + more for bits in range(63) for more in (-1, 0)]
+    numbers += [(1 << 63) - 1, -1, -128, -(1 << 63)]
+    rows = [InputFeatures([n, 0], [1, n], [n, 1], n) for n in numbers]
+    assert written(tmp_path, rows) == [example_of(row) for row in rows]
+
+
+def test_records_of_arrays(tmp_path):
+    row = InputFeatures(
+        np.array([300, 5]), np.array([1, 0]), np.array([1, 127], np.int32), np.int64(2)
+    )
+    assert written(tmp_path, [row]) == [example_of(row)]
+
+
+@pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1])
+def test_records_hold_int64_and_nothing_else(tmp_path, number):
+    with pytest.raises(ValueError, match="not an int64"):
+        write(tmp_path, [InputFeatures([number], [1], [0], 0)])
+    with pytest.raises(TypeError):
+        write(tmp_path, [InputFeatures(["7"], [1], [0], 0)])
+
+
+@pytest.mark.parametrize("length", [4, 127, 128, 300])
+def test_packed_records_are_those_of_the_features(tmp_path, length):
+    rng = np.random.RandomState(length)
+    rows = [
+        PackedExample(rng.randint(0, 30522, n).tolist(), first, label, truncated)
+        for n in (2, 3, length - 1, length)
+        for first in (2, n)
+        for label, truncated in ((0, False), (200, True))
+    ]
+    path = str(tmp_path / "packed")
+    assert records.write_packed_records(path, iter(rows), length) == (16, 8)
+    padded = write(tmp_path, [row.padded(length) for row in rows]).path
+    packed = list(tf.python_io.tf_record_iterator(path))
+    assert packed == list(tf.python_io.tf_record_iterator(padded))
+    assert [tf.train.Example.FromString(record) for record in packed] == [
+        example_of(row.padded(length)) for row in rows
+    ]
+
+
 # Inference
 
 
 @pytest.mark.parametrize(
     "batch_size, sizes", [(4, [4, 4, 2]), (5, [5, 5]), (1, [1] * 10), (32, [10])]
 )
-def test_inference_keeps_file_order(ten, batch_size, sizes):
+def test_inference_reads_all_and_says_where_it_stood(ten, batch_size, sizes):
     batches = run(lambda: records.inference_batches(ten, batch_size))
     assert [len(batch["label_ids"]) for batch in batches] == sizes
-    assert ids(batches) == list(range(10))
+    positions = np.concatenate([batch["position"] for batch in batches])
+    assert ids(batches) == positions.tolist() == list(range(10))
+
+
+def test_inference_puts_like_lengths_together(tmp_path, monkeypatch):
+    """The longest first, within stretches that hold whole batches."""
+    monkeypatch.setattr(records, "_SORTED_EXAMPLES", 7)
+    lengths = [2, 4, 3, 4, 2, 3, 3, 4, 2]
+    path = str(tmp_path / "eval.tf_record")
+    rows = [
+        InputFeatures([i] * n + [0] * (4 - n), [1] * n + [0] * (4 - n), [0] * 4, 0)
+        for i, n in enumerate(lengths)
+    ]
+    records.write_records(path, rows)
+    examples = records.RecordFile(path, len(rows), 4)
+    batches = run(lambda: records.inference_batches(examples, 3))
+    found = [batch["position"].tolist() for batch in batches]
+    assert found == [[1, 3, 2], [5, 0, 4], [7, 6, 8]]
+    assert [batch["input_ids"][:, 0].tolist() for batch in batches] == found
 
 
 def test_inference_batch(ten):
     (batch,) = run(lambda: records.inference_batches(ten, 10))
-    assert sorted(batch) == sorted(NAMES)
+    assert sorted(batch) == sorted(NAMES + ("position",))
     assert all(batch[name].dtype == np.int32 for name in NAMES)
     assert batch["input_ids"].tolist() == [[n, 7, 3, 0] for n in range(10)]
     assert batch["input_mask"].tolist() == [[1, 1, 1, 0]] * 10

@@ -333,10 +333,22 @@ def test_full_tokenizer(vocab_file):
     assert tokenizer.convert_ids_to_tokens(ids) == pieces
     assert tokenizer.tokenize("") == tokenizer.tokenize("  \t ") == []
     assert tokenizer.tokenize(b"Hello\xff\xe5\x8d\x9a!") == ["hello", "\u535a", "!"]
+    assert tokenizer.text_to_ids("UNwant\u00e9d,running") == ids
+    assert tokenizer.text_to_ids("") == tokenizer.text_to_ids("  \t ") == []
+    assert tokenizer.text_to_ids(b"Hello\xff\xe5\x8d\x9a!") == [13, 11, 12]
     assert tokenizer.vocab == {piece: index for index, piece in enumerate(PIECES)}
     assert tokenizer.inv_vocab == dict(enumerate(PIECES))
-    with pytest.raises(ValueError, match="NoneType"):
-        tokenizer.tokenize(None)
+    for method in (tokenizer.tokenize, tokenizer.text_to_ids):
+        with pytest.raises(ValueError, match="NoneType"):
+            method(None)
+
+
+def test_ids_of_a_text_need_an_unknown_token_only_where_there_is_one(tmp_path):
+    tokenizer = tokenization.FullTokenizer(write(tmp_path, b"a\n##b\n"))
+    assert tokenizer.text_to_ids("ab a") == [0, 1, 0]
+    for _ in range(2):
+        with pytest.raises(KeyError, match=r"not in the vocabulary: '\[UNK\]'"):
+            tokenizer.text_to_ids("a zz")
 
 
 def test_full_tokenizer_cased(vocab_file):
@@ -350,13 +362,20 @@ def test_results_are_the_callers_own(vocab_file):
         pieces = tokenizer.tokenize("unwanted")
         assert pieces == ["un", "##want", "##ed"]
         pieces.clear()
+        ids = tokenizer.text_to_ids("unwanted")
+        assert ids == [7, 4, 5]
+        ids.clear()
 
 
 def test_tokenizer_can_be_sent_to_another_process(vocab_file):
     tokenizer = tokenization.FullTokenizer(vocab_file)
     tokenizer.tokenize("unwanted")
+    tokenizer.text_to_ids("unwanted")
     for twin in (pickle.loads(pickle.dumps(tokenizer)), copy.deepcopy(tokenizer)):
+        twin.vocab["hello"] = 99  # Its own, and what it finds is by its own.
         assert twin.tokenize("unwanted hello") == ["un", "##want", "##ed", "hello"]
+        assert twin.text_to_ids("unwanted hello") == [7, 4, 5, 99]
+    assert tokenizer.text_to_ids("hello") == [13]
 
 
 def test_memory_is_bounded(vocab_file, monkeypatch):
@@ -365,11 +384,17 @@ def test_memory_is_bounded(vocab_file, monkeypatch):
     table = tokenization._CharacterTable(str.upper)
     for text in ("un", "wa", "want", "wanted", "un", "a" * 300, "\u535a" * 300, "wa!"):
         tokenizer.tokenize(text)
+        tokenizer.text_to_ids(text)
         assert text.translate(table) == text.upper()
-        remembered = tokenizer._remembered, tokenizer.wordpiece_tokenizer._remembered
-        assert all(len(memory) <= 3 for memory in remembered + (table,))
-        assert all(len(key) <= 200 for memory in remembered for key in memory)
+        remembered = (
+            tokenizer._pieces_of_chunks,
+            tokenizer._ids_of_chunks,
+            tokenizer.wordpiece_tokenizer._pieces_of_words,
+        )
+        assert all(0 < len(memory) <= 3 for memory in remembered + (table,))
+        assert all(len(key) <= 32 for memory in remembered for key in memory)
     assert tokenizer.tokenize("un wanted wa!") == ["un", "want", "##ed", "wa", "!"]
+    assert tokenizer.text_to_ids("un wanted wa!") == [7, 3, 5, 6, 12]
 
 
 def test_import_needs_the_standard_library_alone(vocab_file):
@@ -528,6 +553,8 @@ def test_random_texts_against_the_reference(random_texts, random_vocab_file, low
             pieces.extend(reference_pieces(word, tokenizer.vocab))
         assert tokenizer.tokenize(text) == pieces
         assert tokenizer.wordpiece_tokenizer.tokenize(" ".join(words)) == pieces
+        ids = [tokenizer.vocab[piece] for piece in pieces]
+        assert tokenizer.text_to_ids(text) == ids
         unknown += pieces.count("[UNK]")
         known += len(pieces) - pieces.count("[UNK]")
     assert unknown > 1000
