@@ -58,10 +58,12 @@ def create_train_step(
     Returns:
       `TrainStep`.
     """
-    global_step = tf.train.get_or_create_global_step()
-    learning_rate = learning_rate_at(
-        global_step, init_lr, num_train_steps, num_warmup_steps
-    )
+    # The host decides by it; on a GPU it would be fetched back at every step.
+    with tf.device("/cpu:0"):
+        global_step = tf.train.get_or_create_global_step()
+        learning_rate = learning_rate_at(
+            global_step, init_lr, num_train_steps, num_warmup_steps
+        )
     optimizer = AdamWeightDecayOptimizer(
         learning_rate,
         weight_decay_rate=WEIGHT_DECAY_RATE,
@@ -84,7 +86,7 @@ def create_train_step(
             skipped = tf.identity(loss_scale.skipped_steps)
     # The increment waits for the updates, and they for the rate: the step that follows
     # k finished steps always trains at the schedule's rate at k.
-    with tf.control_dependencies([update]):
+    with tf.control_dependencies([update]), tf.device("/cpu:0"):
         train_op = tf.assign_add(global_step, 1).op
     return TrainStep(train_op, learning_rate, norm, skipped)
 

@@ -132,10 +132,9 @@ def training_graph(
     Returns:
       `TrainGraph`.
     """
-    global_step = tf.train.get_or_create_global_step()
     # Seeds are read on the host: made there, they cost a GPU one copy a step.
     with tf.device("/cpu:0"):
-        step = tf.cast(global_step, tf.int32)
+        step = tf.cast(tf.train.get_or_create_global_step(), tf.int32)
         dropout_seed = tf.stack([tf.constant(seed, tf.int32), step])
     loss, _, _, _ = create_model(
         config,

@@ -110,8 +110,10 @@ def _norm(inputs, gamma, beta):
 
 def _row_means(inputs, weights):
     """The mean of [..., H] times weights [H], as a product: it stores nothing."""
-    width = tf.cast(tf.size(weights), tf.float32)
-    return tf.tensordot(inputs, tf.expand_dims(weights / width, 1), axes=1)
+    if inputs.shape.ndims != 2:
+        return tf.reduce_mean(inputs * weights, axis=-1, keepdims=True)
+    width = weights.shape.as_list()[0]
+    return tf.matmul(inputs, tf.expand_dims(weights * (1.0 / width), 1))
 
 
 def gelu(x):

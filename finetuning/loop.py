@@ -142,7 +142,6 @@ def train(training):
 
 
 def _training_graph(training):
-    tf.train.create_global_step()
     batch = records.training_batches(
         training.examples, training.batch_size, training.seed, training.first_step
     )

@@ -23,6 +23,7 @@ class Encoder:
     """An encoder with fixed random weights that takes arrays of any shape."""
 
     def __init__(self, config, is_training=False, **options):
+        tf.set_random_seed(5)
         self.inputs = {
             name: tf.placeholder(tf.int32, [None, None])
             for name in ("input_ids", "input_mask", "segment_ids")
@@ -35,7 +36,6 @@ class Encoder:
             self.inputs["segment_ids"],
             **options,
         )
-        tf.set_random_seed(5)
         self.session = tf.Session()
         self.session.run(tf.global_variables_initializer())
 

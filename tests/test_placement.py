@@ -61,9 +61,15 @@ def argument_names(arguments, op, tensors):
     return names
 
 
+def is_pinned(op):
+    """To the host: itself, or by a variable that it reads or writes there."""
+    handles = [t.op for t in op.inputs if t.dtype == tf.resource]
+    return bool(op.device) or any(handle.device for handle in handles)
+
+
 def places(op, registered):
     """(Where each input is read, where each output lies), or None: no kernel."""
-    if op.device:
+    if is_pinned(op):
         return [HOST] * len(op.inputs), [HOST] * len(op.outputs)
     kernel = kernel_for(op, registered(op.type))
     if kernel is None:
