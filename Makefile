@@ -18,10 +18,11 @@ submake = MAKEFLAGS= $(MAKE) --no-print-directory
 ABOUT_tf1 = TensorFlow 1.14, Python 3.7
 ABOUT_tf2 = TensorFlow 2.21, Python 3.10 to 3.13
 ABOUT_lint = ruff, Python 3.7 or newer
+ABOUT_bench = Hugging Face for the benchmarks, Python 3.10 to 3.13
 
 .PHONY: help
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "STACK=tf1 (TensorFlow 1.14) or STACK=tf2 (TensorFlow 2.21) chooses one for"
 	@echo "env, demo, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH name a Python."
@@ -32,14 +33,20 @@ help:  ## list these targets
 # from; that copy is put there last, so a failed installation leaves none. A Python
 # that the caller names must also be the one that it was made with.
 PINS = .venv/tf1/requirements.txt .venv/tf2/requirements.txt \
-	.venv/lint/requirements.txt
+	.venv/lint/requirements.txt .venv/bench/requirements.txt
 NAMED_tf1 = $(PYTHON_TF1)
 NAMED_tf2 = $(PYTHON_TF2)
 
+# What an environment is made from, and whose Python it takes.
+FROM_bench = benchmarks/requirements.txt
+PYTHON_OF_bench = tf2
+from = $(or $(FROM_$*),requirements-$*.txt)
+python_of = $(or $(PYTHON_OF_$*),$*)
+
 define is_ready
-cmp -s requirements-$*.txt $@ && .venv/$*/bin/python -c "" 2>/dev/null && \
+cmp -s $(from) $@ && .venv/$*/bin/python -c "" 2>/dev/null && \
 { [ -z "$(NAMED_$*)" ] || \
-	[ "$$(scripts/find_python.sh $*)" = "$$(cat .venv/$*/made-with.txt)" ]; }
+	[ "$$(scripts/find_python.sh $(python_of))" = "$$(cat .venv/$*/made-with.txt)" ]; }
 endef
 
 # A registry may fail for a moment: pip tries again itself, and is then run once more.
@@ -55,13 +62,13 @@ FORCE:
 
 $(PINS): .venv/%/requirements.txt: FORCE
 	@if $(is_ready); then exit 0; fi; \
-	python=$$(scripts/find_python.sh $*) || { \
+	python=$$(scripts/find_python.sh $(python_of)) || { \
 		echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
 	echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
 	mkdir -p .venv && rm -rf .venv/$* && \
 	{ "$$python" -m venv .venv/$* >$(log) 2>&1 && \
 		printf '%s\n' "$$python" >.venv/$*/made-with.txt && \
-		cp requirements-$*.txt .venv/$*/requirements.new && \
+		cp $(from) .venv/$*/requirements.new && \
 		{ $(install) >$(log) 2>&1 || $(install) >$(log) 2>&1; }; } || { \
 		tail -n 20 $(log) >&2; \
 		echo "Setting up .venv/$* failed; all it said is in $(log)" >&2; \
@@ -117,6 +124,10 @@ bench-tf1 bench-tf2: bench-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python benchmarks/bench.py $${ORIGINAL:+"--original=$$ORIGINAL"} \
 		$${DATA_DIR:+"--data_dir=$$DATA_DIR"} $(BENCH_ARGS)
 
+.PHONY: bench-env
+bench-env: .venv/bench/requirements.txt  ## set up Hugging Face, for make bench
+	@echo ".venv/bench is ready"
+
 # ---- Tests: every stack that can run here ----
 
 .PHONY: test-tf1 test-tf2
@@ -139,7 +150,7 @@ fi;
 endef
 
 .PHONY: test
-test:  ## run the tests on each stack; REQUIRE="tf1 tf2", ORIGINAL=DIR, PYTEST_ARGS=..
+test:  ## run tests on each stack; REQUIRE="tf1 tf2", ORIGINAL=DIR, PYTEST_ARGS=..
 	@passed= failed= left_out=; \
 	$(foreach stack,$(or $(STACK),tf1 tf2),$(call run_suite,$(stack))) \
 	[ -z "$$passed" ] || echo "Tests passed on:$$passed"; \
@@ -155,6 +166,7 @@ lint: .venv/lint/requirements.txt  ## check the code's style and formatting with
 	@.venv/lint/bin/python -m ruff format --check .
 
 .PHONY: clean
-clean:  ## remove the environments and the demo's output (demo_output)
-	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/*.log demo_output
+clean:  ## remove the environments and what demo and benchmark wrote
+	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/bench .venv/*.log demo_output \
+		benchmarks/results
 	@if [ -d .venv ]; then rmdir .venv 2>/dev/null || echo "Left the rest of .venv"; fi

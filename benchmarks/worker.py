@@ -1,103 +1,181 @@
-"""One program's training step; see bench.py.
+"""This program, the original, or the matrix products alone, on TensorFlow.
 
-  worker.py ours|original DIRECTORY BATCHES.npz LAYERS HIDDEN HEADS
-
-Prints TensorFlow's version when it has warmed up. Then, for each number that it reads,
-trains so many steps and prints the seconds they took.
+Started by bench.py, see serving.py. The spec holds: program ("ours", "original",
+"limit" or "growth"), directory (of the program's modules), shape (of the model),
+threads, kind ("CPU" or "GPU"), and but for "growth" also training (or inference),
+batch, dtype, arrays and weights (files of batches.py).
 """
 
+import contextlib
 import os
 import sys
 import time
 
+import batches
+import limit
 import numpy as np
+import serving
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-WARM_UP_STEPS = 3
-LEARNING_RATE, ALL_STEPS, WARM_UP = 2e-5, 1000, 100
+# Encloses the model's names, so that a second graph can share its variables.
+_SCOPE = "bench"
 
 
-def main():
-    program, directory, path, layers, hidden, heads = sys.argv[1:]
-    sys.path.insert(0, directory)
-    sys.argv = sys.argv[:1]  # The original's import reads flags from here.
+def set_up(spec):
+    sys.path.insert(0, spec["directory"])
     import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.ERROR)
-    shape = {
-        "vocab_size": 30522,
-        "hidden_size": int(hidden),
-        "num_hidden_layers": int(layers),
-        "num_attention_heads": int(heads),
-        "intermediate_size": 4 * int(hidden),
-        "type_vocab_size": 2,
-    }
-    with np.load(path) as archive:
-        arrays = dict(archive)
+    if spec["program"] == "growth":
+        return {}, lambda **point: _time_point(tf, spec, **point)
     with tf.Graph().as_default():
-        train_op = build(tf, program, shape, next_batch(tf, arrays))
-        with tf.Session() as session:
-            session.run(tf.global_variables_initializer())
-            serve(tf, session, train_op)
+        return _set_up_steps(tf, spec)
 
 
-def next_batch(tf, arrays):
-    """The batches over and over, as the tensors of one."""
-    names = {key.split("/")[1] for key in arrays}
-    count = len({key.split("/")[0] for key in arrays})
-    stacked = {
-        name: np.stack([arrays["%d/%s" % (i, name)] for i in range(count)])
-        for name in names
-    }
-    dataset = tf.data.Dataset.from_tensor_slices(stacked).repeat().prefetch(2)
+def _set_up_steps(tf, spec):
+    examples, check = batches.load(spec["arrays"])
+    if spec["program"] == "limit":
+        facts, session, steps = limit.set_up(tf, spec, examples, _config(tf, spec))
+        return facts, serving.in_turn(session.run, steps)
+    tf.set_random_seed(1)
+    fetches, loss = _build(tf, spec, examples, check)
+    session = tf.Session(config=_config(tf, spec))
+    session.run(tf.global_variables_initializer())
+    _load_weights(tf, session, spec["weights"])
+    with _full_precision(tf):
+        facts = {"first_loss": float(session.run(loss))}
+    return facts, serving.in_turn(session.run, [fetches])
+
+
+def _config(tf, spec):
+    """Of the session, as the program's own command has it."""
+    threads = spec["threads"]
+    if spec["program"] == "original":
+        config = tf.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=threads,
+            inter_op_parallelism_threads=threads,
+        )
+    else:
+        from finetuning import backend
+
+        config = backend.session_config(threads)
+    config.gpu_options.allow_growth = True  # Several workers share a GPU.
+    return config
+
+
+@contextlib.contextmanager
+def _full_precision(tf):
+    """Keeps a GPU from rounding float32 to TensorFloat-32, where that can be said."""
+    experimental = tf.config.experimental
+    if not hasattr(experimental, "enable_tensor_float_32_execution"):
+        yield
+        return
+    experimental.enable_tensor_float_32_execution(False)
+    yield
+    experimental.enable_tensor_float_32_execution(True)
+
+
+def _build(tf, spec, examples, check):
+    """The fetches of one step, and the loss of the first batch without dropout."""
+    import modeling
+
+    tf.train.get_or_create_global_step()
+    config = modeling.BertConfig(**spec["shape"])
+    batch = _next_batch(tf, examples, spec["batch"], spec["training"])
+    build = {"ours": _ours, "original": _original}[spec["program"]]
+    with tf.variable_scope(_SCOPE):
+        fetches = build(tf, spec, config, batch)
+    with tf.variable_scope(_SCOPE, reuse=True):
+        held = {name: tf.constant(value) for name, value in check.items()}
+        exact = dict(spec, training=False, dtype="float32")
+        loss = tf.reduce_mean(build(tf, exact, config, held)[0])
+    return fetches, loss
+
+
+def _next_batch(tf, examples, size, training):
+    """The examples over and over, as the tensors of one batch."""
+    dataset = tf.data.Dataset.from_tensor_slices(examples).repeat()
+    # As both programs' own pipelines: only in training is the size known beforehand.
+    dataset = dataset.batch(size, drop_remainder=training).prefetch(2)
     return tf.data.make_one_shot_iterator(dataset).get_next()
 
 
-def build(tf, program, shape, batch):
-    """The op of one training step, dropout and all."""
-    import modeling
+def _ours(tf, spec, config, batch):
+    del tf
+    from finetuning import classifier, precision
+
+    execution = classifier.Execution(precision.named(spec["dtype"]))
+    if not spec["training"]:
+        graph = classifier.inference_graph(config, batches.LABELS, batch, execution)
+        return [graph.per_example_loss, graph.probabilities]
+    graph = classifier.training_graph(
+        config,
+        batches.LABELS,
+        batch,
+        1,
+        batches.LEARNING_RATE,
+        batches.ALL_STEPS,
+        batches.WARM_UP,
+        execution=execution,
+    )
+    return [graph.loss, graph.train_op]
+
+
+def _original(tf, spec, config, batch):
+    del tf
     import optimization
-
-    tf.train.get_or_create_global_step()
-    config = modeling.BertConfig(**shape)
-    if program == "ours":
-        from finetuning import classifier
-
-        named = dict(batch, label_ids=batch["label_id"])
-        return classifier.training_graph(
-            config, 2, named, 1, LEARNING_RATE, ALL_STEPS, WARM_UP
-        ).train_op
     import run_classifier
 
-    loss = run_classifier.create_model(
+    loss, per_example_loss, _, probabilities = run_classifier.create_model(
         config,
-        True,
+        spec["training"],
         batch["input_ids"],
         batch["input_mask"],
         batch["segment_ids"],
-        batch["label_id"],
-        2,
+        batch["label_ids"],
+        batches.LABELS,
         False,
-    )[0]
-    return optimization.create_optimizer(
-        loss, LEARNING_RATE, ALL_STEPS, WARM_UP, use_tpu=False
     )
+    if not spec["training"]:
+        return [per_example_loss, probabilities]
+    train_op = optimization.create_optimizer(
+        loss, batches.LEARNING_RATE, batches.ALL_STEPS, batches.WARM_UP, use_tpu=False
+    )
+    return [loss, train_op]
 
 
-def serve(tf, session, train_op):
-    train(session, train_op, WARM_UP_STEPS)
-    print(tf.__version__, flush=True)
-    for line in sys.stdin:
-        print(train(session, train_op, int(line)), flush=True)
+def _load_weights(tf, session, path):
+    """Sets every trainable variable; none may be left as it was drawn."""
+    with np.load(path) as archive:
+        for variable in tf.trainable_variables():
+            name = variable.op.name[len(_SCOPE) + 1 :]
+            variable.load(archive[name], session)
 
 
-def train(session, train_op, steps):
-    started = time.perf_counter()
-    for _ in range(steps):
-        session.run(train_op)
-    return time.perf_counter() - started
+def _time_point(tf, spec, batch, length, layers, steps):
+    """Seconds of each training step at one size, after some that do not count."""
+    import modeling
+
+    shape = dict(spec["shape"], num_hidden_layers=layers)
+    rng = np.random.RandomState(0)
+    # No padding, so that nothing but the size changes.
+    tokens = np.full(2 * batch, length)
+    examples = batches.examples_of(tokens, length, rng, shape["vocab_size"])
+    seconds = []
+    with tf.Graph().as_default():
+        tf.train.get_or_create_global_step()
+        tensors = _next_batch(tf, examples, batch, True)
+        config = modeling.BertConfig(**shape)
+        fetches = _ours(tf, dict(spec, training=True), config, tensors)
+        with tf.Session(config=_config(tf, spec)) as session:
+            session.run(tf.global_variables_initializer())
+            for _ in range(steps + 2):
+                started = time.perf_counter()
+                session.run(fetches)
+                seconds.append(time.perf_counter() - started)
+    return seconds[2:]
 
 
 if __name__ == "__main__":
-    main()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    serving.serve(set_up)

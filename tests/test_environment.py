@@ -15,7 +15,7 @@ STACKS = {"tf1": ["3.7"], "tf2": ["3.10", "3.11", "3.12", "3.13"]}
 RUNNING = "%d.%d" % sys.version_info[:2]
 VARIABLES = {"BENCH_ARGS", "BERT_ORIGINAL", "DATA_DIR", "ORIGINAL", "PYTEST_ARGS"}
 VARIABLES |= {"PYTHON_TF1", "PYTHON_TF2", "REQUIRE", "STACK"}
-TARGETS = {"help", "env", "demo", "bench", "test", "lint", "clean"}
+TARGETS = {"help", "env", "demo", "bench", "bench-env", "test", "lint", "clean"}
 
 # Packages whose modules have another name.
 PACKAGE_OF = {
@@ -50,6 +50,8 @@ def pip_lines(stack):
 
 
 def read_requirements(stack):
+    if stack == "bench":
+        return read("benchmarks", "requirements.txt").splitlines()
     return read("requirements-%s.txt" % stack).splitlines()
 
 
@@ -93,7 +95,7 @@ def conda_pins():
     }
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", [*STACKS, "bench"])
 def test_requirements_name_exact_versions_once(stack):
     exact = r'[\w.-]+==[\w.]+(; python_version < "3\.\d+")?'
     lines = pip_lines(stack)
@@ -141,10 +143,14 @@ def imported(path):
 
 
 def is_local(name, importer):
-    """Whether a file sees a module of that name beside it or in the root."""
+    """Whether a file sees a module of that name beside it, or where tests look."""
     return any(
         os.path.exists(os.path.join(folder, name + ending))
-        for folder in (ROOT, os.path.dirname(importer))
+        for folder in (
+            ROOT,
+            os.path.dirname(importer),
+            os.path.join(ROOT, "benchmarks"),
+        )
         for ending in (".py", "/__init__.py")
     )
 
@@ -166,10 +172,13 @@ def is_standard(name):
     )
 
 
-def third_party():
-    """{package: a file that imports it} over the whole checkout."""
+def third_party(stack):
+    """{package: a file that imports it} over all files that run on the stack."""
     packages = {}
     for path in python_files():
+        # Only this file of the checkout runs in the environment "bench".
+        if (os.path.basename(path) == "worker_hf.py") != (stack == "bench"):
+            continue
         for name in imported(path):
             if not is_local(name, path) and not is_standard(name):
                 package = normal(PACKAGE_OF.get(name, name))
@@ -178,13 +187,15 @@ def third_party():
 
 
 def test_imports_are_found():
-    assert {"numpy", "pytest", "tensorflow"} <= set(third_party())
+    assert {"numpy", "pytest", "tensorflow"} <= set(third_party("tf2"))
+    assert {"numpy", "torch", "transformers"} == set(third_party("bench"))
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", [*STACKS, "bench"])
 def test_every_import_is_in_the_requirements(stack):
     pins = pip_pins(stack)
-    missing = {name: file for name, file in third_party().items() if name not in pins}
+    imports = third_party(stack)
+    missing = {name: file for name, file in imports.items() if name not in pins}
     assert missing == {}
 
 
@@ -408,7 +419,7 @@ class Checkout:
         lines = ['[ "$1" = %s ] && echo false && exit 0' % stack for stack in stacks]
         write_script(self.root / "scripts" / "find_python.sh", *lines + ["exit 1"])
 
-    def make_ready(self, stack):
+    def make_ready(self, stack, requirements=None):
         folder = self.root / ".venv" / stack
         write_script(
             folder / "bin" / "python",
@@ -417,7 +428,7 @@ class Checkout:
             "exit $(cat status-%s 2>/dev/null || echo 0)" % stack,
         )
         shutil.copy(
-            str(self.root / ("requirements-%s.txt" % stack)),
+            str(requirements or self.root / ("requirements-%s.txt" % stack)),
             str(folder / "requirements.txt"),
         )
 
@@ -443,7 +454,7 @@ def checkout(tmp_path):
 @needs_make
 def test_help_is_the_default_and_lists_the_targets(checkout):
     helped = checkout.make()
-    assert set(re.findall(r"^make (\w+) ", helped.stdout, re.M)) == TARGETS
+    assert set(re.findall(r"^make ([\w-]+) ", helped.stdout, re.M)) == TARGETS
     assert checkout.make("help").stdout == helped.stdout
     assert max(map(len, helped.stdout.splitlines())) <= 88
 
@@ -525,6 +536,18 @@ def test_the_benchmark_gets_its_arguments(checkout):
 
 
 @needs_make
+def test_the_benchmark_peer_has_an_environment_of_its_own(checkout):
+    (checkout.root / "benchmarks").mkdir()
+    requirements = checkout.root / "benchmarks" / "requirements.txt"
+    requirements.write_text("numpy==0\n")
+    made = checkout.make("bench-env")
+    assert "Setting up .venv/bench" in made.stdout
+    assert made.returncode != 0
+    checkout.make_ready("bench", requirements)
+    assert checkout.make("bench-env").stdout == ".venv/bench is ready\n"
+
+
+@needs_make
 def test_a_failed_set_up_says_so_and_is_not_taken_for_done(checkout):
     (checkout.root / "requirements-tf2.txt").write_text("numpy==0\n")
     for _ in range(2):
@@ -572,11 +595,12 @@ def test_an_unknown_stack_is_refused(checkout):
 
 @needs_make
 def test_clean_removes_what_make_created(checkout):
-    for name in ("demo_output", "demo_output_of_mine", "data"):
-        (checkout.root / name).mkdir()
+    for name in ("demo_output", "demo_output_of_mine", "data", "benchmarks/results"):
+        (checkout.root / name).mkdir(parents=True)
     kept = set(os.listdir(str(checkout.root))) - {".venv", "demo_output"}
     assert checkout.make("clean").returncode == 0
     assert set(os.listdir(str(checkout.root))) == kept
+    assert os.listdir(str(checkout.root / "benchmarks")) == []
     (checkout.root / ".venv" / "bin").mkdir(parents=True)
     assert checkout.make("clean").returncode == 0
     assert os.listdir(str(checkout.root / ".venv")) == ["bin"]

@@ -1,0 +1,159 @@
+"""The same model in Hugging Face's transformers on PyTorch; see worker.py.
+
+The spec's dtype is that of torch.autocast, its variant the implementation of attention.
+"""
+
+import os
+
+import batches
+import numpy as np
+import serving
+import torch
+import transformers
+
+# As the original's optimiser; see optimization.py.
+_NOT_DECAYED = ("bias", "LayerNorm")
+_DECAY, _EPSILON, _MAX_NORM = 0.01, 1e-6, 1.0
+
+
+def set_up(spec):
+    torch.set_num_threads(spec["threads"])
+    torch.manual_seed(1)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    examples, check = batches.load(spec["arrays"])
+    model = _model(spec["shape"], spec["variant"])
+    with np.load(spec["weights"]) as archive:
+        model.load_state_dict(
+            {_name(key): _tensor(key, archive[key]) for key in archive.files}
+        )
+    model.to(device)
+    model.eval()
+    with torch.inference_mode():
+        (batch,) = _batches(check, len(check["label_ids"]), device)
+        first_loss = model(**batch).loss.item()
+    step = (_trainer if spec["training"] else _predictor)(model, spec, device)
+    facts = {
+        "first_loss": first_loss,
+        "variant": spec["variant"],
+        "version": "torch %s, transformers %s"
+        % (torch.__version__, transformers.__version__),
+    }
+    # As TensorFlow's default, where the device knows it.
+    torch.backends.cuda.matmul.allow_tf32 = True
+    return facts, serving.in_turn(step, _batches(examples, spec["batch"], device))
+
+
+def _model(shape, attention):
+    names = (
+        "vocab_size",
+        "hidden_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "intermediate_size",
+        "max_position_embeddings",
+        "type_vocab_size",
+    )
+    config = transformers.BertConfig(
+        num_labels=batches.LABELS,
+        # BERT's GELU, the tanh formula, as one kernel.
+        hidden_act="gelu_pytorch_tanh",
+        layer_norm_eps=1e-12,
+        classifier_dropout=0.1,
+        hidden_dropout_prob=shape["hidden_dropout_prob"],
+        attention_probs_dropout_prob=shape["attention_probs_dropout_prob"],
+        **{name: shape[name] for name in names},
+    )
+    return transformers.AutoModelForSequenceClassification.from_config(
+        config, attn_implementation=attention
+    )
+
+
+def _name(key):
+    """Hugging Face's name of a variable of Google's checkpoints."""
+    if key in ("output_weights", "output_bias"):
+        return "classifier." + key[len("output_") :].replace("weights", "weight")
+    name = key.replace("layer_", "layer.").replace("/", ".")
+    for ours, theirs in (("gamma", "weight"), ("beta", "bias"), ("kernel", "weight")):
+        if name.endswith("." + ours):
+            name = name[: -len(ours)] + theirs
+    return name + ".weight" if name.endswith("_embeddings") else name
+
+
+def _tensor(key, value):
+    return torch.from_numpy(value.T.copy() if key.endswith("kernel") else value)
+
+
+def _batches(examples, size, device):
+    """Batches in the order of the examples, each padded to its longest."""
+    found = []
+    for start in range(0, len(examples["label_ids"]), size):
+        rows = slice(start, start + size)
+        longest = int(examples["input_mask"][rows].sum(axis=1).max())
+        part = {
+            name: torch.from_numpy(value[rows].astype(np.int64)).to(device)
+            for name, value in examples.items()
+        }
+        found.append(
+            {
+                "input_ids": part["input_ids"][:, :longest].contiguous(),
+                "attention_mask": part["input_mask"][:, :longest].contiguous(),
+                "token_type_ids": part["segment_ids"][:, :longest].contiguous(),
+                "labels": part["label_ids"],
+            }
+        )
+    return found
+
+
+def _autocast(spec, device):
+    dtype = getattr(torch, spec["dtype"])
+    return torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
+
+
+def _predictor(model, spec, device):
+    model.eval()
+
+    def predict(batch):
+        with torch.inference_mode(), _autocast(spec, device):
+            logits = model(**batch).logits
+            return torch.softmax(logits.float(), dim=-1).cpu()
+
+    return predict
+
+
+def _trainer(model, spec, device):
+    model.train()
+    kept, decayed = [], []
+    for name, parameter in model.named_parameters():
+        group = kept if any(part in name for part in _NOT_DECAYED) else decayed
+        group.append(parameter)
+    groups = [
+        {"params": decayed, "weight_decay": _DECAY},
+        {"params": kept, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(
+        groups, lr=batches.LEARNING_RATE, eps=_EPSILON, fused=True
+    )
+    schedule = transformers.get_linear_schedule_with_warmup(
+        optimizer, batches.WARM_UP, batches.ALL_STEPS
+    )
+    parameters = kept + decayed
+    scaler = torch.amp.GradScaler(device, enabled=spec["dtype"] == "float16")
+
+    def train(batch):
+        with _autocast(spec, device):
+            loss = model(**batch).loss
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)
+        torch.nn.utils.clip_grad_norm_(parameters, _MAX_NORM, foreach=True)
+        scaler.step(optimizer)
+        scaler.update()
+        schedule.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    return train
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    serving.serve(set_up)
