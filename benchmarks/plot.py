@@ -39,7 +39,7 @@ def draw(path, results):
         "BERT fine-tuning: %s\n%s" % (results["model"], results["machine_line"]),
         fontsize=10,
     )
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.4 / (sum(heights) + 0.8)))
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.6 / (sum(heights) + 0.8)))
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
