@@ -80,6 +80,8 @@ def _run(chosen, without_effect, logs):
     files.make_directory(chosen.output_dir)
     logs.enter_context(console.log_file(chosen.output_dir))
     log.info("Device: %s", device.line())
+    if execution.precision.is_short:
+        log.info("Products in %s, all else in float32", execution.precision.dtype.name)
     log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)
     for name in without_effect:
         log.info("--%s has no effect: it served TPUs", name)

@@ -20,6 +20,10 @@ class Precision:
     dtype: tf.DType
 
     @property
+    def is_short(self):
+        return self.dtype != tf.float32
+
+    @property
     def needs_loss_scaling(self):
         """Whether small gradients vanish in this type (section 3.2 of the paper)."""
         return self.dtype == tf.float16

@@ -11,6 +11,7 @@ from tensorflow.python.client import device_lib
 
 from finetuning import backend
 from finetuning.backend import Device
+from finetuning.errors import InputError
 
 V100 = (
     "device: 0, name: Tesla V100-SXM2-16GB, pci bus id: 0000:00:1e.0, "
@@ -159,6 +160,71 @@ def test_device_of_this_machine():
 
 def test_sessions_put_what_has_no_gpu_kernel_on_the_cpu():
     assert backend.session_config().allow_soft_placement is True
+
+
+# Threads, XLA, 16-bit types
+
+
+@pytest.mark.parametrize("given, threads, at_once", [(1, 1, 1), (2, 2, 2), (7, 7, 2)])
+def test_threads_that_are_asked_for(given, threads, at_once):
+    config = backend.session_config(num_threads=given)
+    assert config.intra_op_parallelism_threads == threads
+    assert config.inter_op_parallelism_threads == at_once
+
+
+def test_threads_by_default_are_the_physical_cores(monkeypatch):
+    monkeypatch.setattr(backend, "physical_cores", lambda: 5)
+    assert backend.session_config().intra_op_parallelism_threads == 5
+
+
+def test_two_threads_of_a_core_are_one_core(tmp_path, monkeypatch):
+    """CPUs 0 and 2 share a core; of CPU 5 the system tells nothing."""
+    for cpu, siblings in ((0, "0,2"), (1, "1,3"), (2, "0,2"), (3, "1,3")):
+        directory = tmp_path / ("cpu%d" % cpu)
+        directory.mkdir()
+        (directory / "thread_siblings_list").write_text(siblings + "\n")
+    monkeypatch.setattr(backend, "_usable_cpus", lambda: {0, 1, 2, 5})
+    assert backend.physical_cores(str(tmp_path) + "/cpu%d/") == 3
+
+
+def test_xla_only_where_it_is_asked_for():
+    def level(**options):
+        options = backend.session_config(**options).graph_options.optimizer_options
+        return options.global_jit_level
+
+    assert level() == tf.OptimizerOptions.DEFAULT
+    assert level(xla=True) == tf.OptimizerOptions.ON_1
+
+
+def cpuinfo(tmp_path, features):
+    path = tmp_path / "cpuinfo"
+    path.write_text("model name : some\nflags\t\t: fpu sse2 %s\n" % features)
+    return str(path)
+
+
+@pytest.mark.parametrize("feature", ["amx_bf16", "avx512_bf16", "bf16"])
+def test_bfloat16_on_a_cpu_that_has_it(tmp_path, feature):
+    device = backend.Device("CPU", "2 threads", "2.21.0")
+    assert backend.short_type(device, cpuinfo(tmp_path, feature)) == "bfloat16"
+
+
+def test_no_16_bits_on_another_cpu(tmp_path):
+    device = backend.Device("CPU", "2 threads", "2.21.0")
+    with pytest.raises(InputError, match="--precision=mixed: this CPU has no bfloat16"):
+        backend.short_type(device, cpuinfo(tmp_path, "avx512f"))
+    with pytest.raises(InputError, match="this CPU has no bfloat16"):
+        backend.short_type(device, str(tmp_path / "none"))
+
+
+def test_no_16_bits_on_a_cpu_under_tensorflow_1(tmp_path):
+    device = backend.Device("CPU", "2 threads", "1.14.0")
+    with pytest.raises(InputError, match="TensorFlow 1.14.0 has no 16-bit products"):
+        backend.short_type(device, cpuinfo(tmp_path, "amx_bf16"))
+
+
+@pytest.mark.parametrize("version", ["1.14.0", "2.21.0"])
+def test_float16_on_a_gpu(version):
+    assert backend.short_type(backend.Device("GPU", "any", version)) == "float16"
 
 
 # Quiet

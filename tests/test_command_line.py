@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from finetuning import backend, checkpoints, loss_scaling
+from finetuning.errors import InputError
+
 STEPS = 15  # int(40 examples / 8 a batch * 3 epochs)
 
 
@@ -566,3 +569,60 @@ def test_the_run_of_the_original(root, shared_dir, tmp_path):
     for line in read(theirs, "eval_results.txt").splitlines():
         key, value = line.split(" = ")
         assert float(ours[key]) == pytest.approx(float(value), abs=2e-5), key
+
+
+# Precision, XLA, threads
+
+
+def mixed_is_possible():
+    try:
+        return bool(backend.short_type(backend.find_device()))
+    except InputError:
+        return False
+
+
+def scores(directory):
+    lines = read(directory, "eval_results.txt").splitlines()
+    return {name: float(value) for name, value in (line.split(" = ") for line in lines)}
+
+
+def test_mixed_precision(root, flags, trained, tmp_path):
+    """Trains and scores as in float32 but for rounding, or says why it cannot."""
+    directory = str(tmp_path / "mixed")
+    arguments = flags + ["--do_train=true", "--do_eval=true", "--precision=mixed"]
+    run = Finished(root, arguments + ["--output_dir=" + directory])
+    if not mixed_is_possible():
+        assert run.status == 2 and "--precision=mixed: " in run.err
+        assert len(run.err.strip().splitlines()) == 1
+        assert not os.path.exists(directory)
+        return
+    assert run.status == 0, run.err
+    assert "Products in " in run.out + run.err
+    found, expected = scores(directory), scores(trained[1])
+    assert found["eval_loss"] == pytest.approx(expected["eval_loss"], abs=0.02)
+    assert found["eval_loss"] != expected["eval_loss"]
+
+
+def test_a_float32_training_goes_on_with_a_loss_scale(trained, copy):
+    """What its checkpoint lacks begins anew; nothing else does."""
+    prefix = checkpoints.newest_in(copy)
+    with tf.Graph().as_default():
+        loss_scaling.LossScale()
+        tf.get_variable("output_bias", [2])
+        lacking = checkpoints.lacking(prefix, tf.global_variables())
+    assert {v.op.name for v in lacking} == {
+        "loss_scale/scale",
+        "loss_scale/skipped_steps",
+        "loss_scale/good_steps",
+    }
+
+
+def test_xla_without_a_gpu_is_refused(root, flags, tmp_path):
+    if tf.test.is_gpu_available():
+        pytest.skip("here is a GPU")
+    directory = str(tmp_path / "out")
+    arguments = flags + ["--do_train=true", "--xla=true", "--output_dir=" + directory]
+    run = Finished(root, arguments)
+    assert run.status == 2
+    assert run.err.strip().endswith("leave the flag out")
+    assert not os.path.exists(directory)

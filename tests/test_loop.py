@@ -38,8 +38,9 @@ def hook(tmp_path):
         tf.summary.FileWriterCache.clear()
 
 
-def step(hook, loss=0.5, gradient_norm=1.0):
+def step(hook, loss=0.5, gradient_norm=1.0, **more):
     results = {"loss": loss, "learning_rate": 1e-3, "gradient_norm": gradient_norm}
+    results.update(more)
     hook.after_run(None, Values(results))
 
 
@@ -56,6 +57,23 @@ def test_what_is_not_finite_ends_the_run(hook, name, value):
     step(hook)
     with pytest.raises(InputError, match="at step 2: training has failed"):
         step(hook, **{name: value})
+
+
+def test_with_a_loss_scale_a_step_may_overflow_and_is_shown(hook, capsys):
+    step(hook, skipped_steps=0)
+    step(hook, gradient_norm=float("inf"), skipped_steps=1)
+    step(hook, skipped_steps=1)
+    assert hook._skipped_facts(1) == ", 1 skipped"
+    assert hook._skipped_facts(1) != hook._skipped_facts(2) == ", 2 skipped"
+    with pytest.raises(InputError, match="the loss is nan"):
+        step(hook, loss=float("nan"), skipped_steps=2)
+
+
+def test_steps_that_overflow_one_after_the_other_end_the_run(hook):
+    for skipped in range(24):
+        step(hook, gradient_norm=float("inf"), skipped_steps=skipped)
+    with pytest.raises(InputError, match="24 steps in a row up to step 25 .*float32"):
+        step(hook, gradient_norm=float("inf"), skipped_steps=24)
 
 
 def test_summaries_every_ten_steps(hook, tmp_path):
