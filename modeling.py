@@ -307,9 +307,10 @@ def _block(config, hidden, packing, drop, precision):
     with tf.variable_scope("attention"):
         with tf.variable_scope("self"):
             scale = 1.0 / math.sqrt(config.hidden_size // config.num_attention_heads)
-            query = layer(hidden, config.hidden_size, name="query", scale=scale)
-            key = layer(hidden, config.hidden_size, name="key")
-            value = layer(hidden, config.hidden_size, name="value")
+            low = precision.lower(hidden)  # Once for the three.
+            query = layer(low, config.hidden_size, name="query", scale=scale)
+            key = layer(low, config.hidden_size, name="key")
+            value = layer(low, config.hidden_size, name="value")
             rate = config.attention_probs_dropout_prob
             context = attend(query, key, value, packing, drop, rate, precision)
         with tf.variable_scope("output"):

@@ -63,7 +63,7 @@ def groups_of(tf, masks, heads):
     with tf.Graph().as_default(), tf.Session() as session:
         mask = tf.placeholder(tf.int32, masks[0].shape)
         groups = packing.pack_batch(mask, heads).groups
-        shapes = [tf.shape(group.query_rows) for group in groups]
+        shapes = [tf.shape(group.query_slots[:, 0]) for group in groups]
         found = [session.run(shapes, {mask: value}) for value in masks]
     return [[tuple(map(int, size)) for size in sizes] for sizes in found]
 

@@ -22,6 +22,10 @@ _SCOPE = "bench"
 
 def set_up(spec):
     sys.path.insert(0, spec["directory"])
+    if spec["program"] != "original":
+        from finetuning import backend
+
+        backend.start()  # As the command does: it also sets the C library's memory.
     import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.ERROR)

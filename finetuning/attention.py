@@ -29,10 +29,7 @@ def attend(query, key, value, packing, drop, rate, precision=FLOAT32):
     Returns:
       Float32 [T, H], the heads' contexts side by side.
     """
-    heads = packing.head_slots.shape.as_list()[-1]
-    groups = [
-        _Attention(group, heads, drop, rate, precision) for group in packing.groups
-    ]
+    groups = [_Attention(group, drop, rate, precision) for group in packing.groups]
 
     @tf.custom_gradient
     def compute(query, key, value):
@@ -51,23 +48,18 @@ def attend(query, key, value, packing, drop, rate, precision=FLOAT32):
 class _Attention:
     """One group's attention; `forward` leaves what `backward` needs."""
 
-    def __init__(self, group, heads, drop, rate, precision):
+    def __init__(self, group, drop, rate, precision):
         self._group, self._product = group, precision.product
         with tf.device("/cpu:0"):
-            head = tf.reshape(tf.range(heads), [1, heads, 1])
-            self._query_slots, self._key_slots = (
-                tf.expand_dims(rows, 1) * heads + head  # [B, N, L]
-                for rows in (group.query_rows, group.key_rows)
-            )
-            shape = tf.shape(self._query_slots)
+            shape = tf.shape(group.query_slots)
             shape = tf.concat([shape, shape[-1:]], 0)  # [B, N, L, L]
         self._kept, self._keep_prob = drop.kept(shape, rate)
 
     def forward(self, query, key, value):
         """[T, H] thrice -> the context, float32 [B, N, L, D]."""
-        self._query = _split(query, self._query_slots)
-        self._key = _split(key, self._key_slots)
-        self._value = _split(value, self._key_slots)
+        self._query = _split(query, self._group.query_slots)
+        self._key = _split(key, self._group.key_slots)
+        self._value = _split(value, self._group.key_slots)
         scores = raised(self._product(self._query, self._key, transpose_b=True))
         exps = tf.exp(scores - tf.reduce_max(scores, axis=-1, keepdims=True))
         self._exps = exps * self._group.is_asked  # [B, N, L, L]
@@ -79,7 +71,7 @@ class _Attention:
 
     def backward(self, d_rows):
         """[T, H] -> gradients of query, key and value, [B, N, L, D] each."""
-        d_context = _split(d_rows, self._query_slots) * self._scale
+        d_context = _split(d_rows, self._group.query_slots) * self._scale
         along = tf.reduce_sum(d_context * self._context, axis=-1, keepdims=True)
         d_mix = raised(self._product(d_context, self._value, transpose_b=True))
         d_scores = self._mix * d_mix - self._exps * (self._keep_prob * along)

@@ -27,15 +27,16 @@ class Group:
     Slots behind a sequence's end repeat its last row.
 
     Attributes:
-      query_rows: int32 [B, L], the row that asks in each slot.
-      key_rows: int32 [B, L], the row that is asked in each slot; in slots that are
-        masked, one of the same sequence that is not.
+      query_slots: int32 [B, N, L], which of the heads of all rows, [T * N], asks in
+        each slot.
+      key_slots: the same of what is asked; where a position is masked, another of the
+        same sequence that is not.
       asks: float32 [B, 1, L, 1], 1 in slots before the sequence's end, else 0.
       is_asked: float32 [B, 1, 1, L], 1 in slots that are not masked, else 0.
     """
 
-    query_rows: Any
-    key_rows: Any
+    query_slots: Any
+    key_slots: Any
     asks: Any
     is_asked: Any
 
@@ -108,7 +109,7 @@ def pack_batch(input_mask, heads, pad_to=None):
         ends = tf.cumsum(extents)
         parts = lengths, extents, ends, tf.gather(is_asked, order)
         groups = tuple(
-            _group(*(part[first:last] for part in parts))
+            _group(heads, *(part[first:last] for part in parts))
             for first, last in zip(bounds[:-1], bounds[1:])
         )
         rows = tf.cast(tf.where(tf.sequence_mask(extents)), tf.int32)
@@ -146,7 +147,7 @@ def _by_length(lengths, batch):
     return order, [batch * index // count for index in range(count + 1)]
 
 
-def _group(lengths, extents, ends, is_asked):
+def _group(heads, lengths, extents, ends, is_asked):
     """`Group` of sequences [B] with so many rows each, which end before `ends`."""
     longest = tf.reduce_max(extents)
     position = tf.expand_dims(tf.range(longest), 0)  # [1, L]
@@ -159,19 +160,24 @@ def _group(lengths, extents, ends, is_asked):
         first_rows + tf.expand_dims(lengths - 1, 1), tf.shape(query_rows)
     )
     return Group(
-        query_rows=query_rows,
-        key_rows=tf.where(is_asked, query_rows, repeated),
+        query_slots=_by_head(query_rows, heads),
+        key_slots=_by_head(tf.where(is_asked, query_rows, repeated), heads),
         asks=tf.cast(asks[:, tf.newaxis, :, tf.newaxis], tf.float32),
         is_asked=tf.cast(is_asked[:, tf.newaxis, tf.newaxis, :], tf.float32),
     )
+
+
+def _by_head(rows, heads):
+    """Int32 [B, L], of [T], to [B, N, L], of [T * N]."""
+    head = tf.reshape(tf.range(heads), [1, heads, 1])
+    return tf.expand_dims(rows, 1) * heads + head
 
 
 def _head_slots(groups, heads):
     """Int32 [T, N]: where rows have their heads in the groups' [B * N * L]."""
     slots = [_head_slots_of_group(group, heads) for group in groups]
     for index in range(1, len(groups)):
-        before = heads * sum(tf.size(group.query_rows) for group in groups[:index])
-        slots[index] += before
+        slots[index] += sum(tf.size(group.query_slots) for group in groups[:index])
     return slots[0] if len(groups) == 1 else tf.concat(slots, 0)
 
 

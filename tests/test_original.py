@@ -82,3 +82,61 @@ def test_the_original_goes_on_with_our_training(original_dir, root, tmp_path):
         cwd=original_dir,
     )
     assert tf.train.latest_checkpoint(out).endswith("model.ckpt-20")
+
+
+# Run in a directory of either program; prints nothing, writes the pooled outputs.
+POOLED = """
+import sys
+import numpy as np
+import tensorflow.compat.v1 as tf
+import modeling
+
+data = np.load(sys.argv[1])
+config = modeling.BertConfig(
+    vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=4,
+    intermediate_size=24, max_position_embeddings=20, type_vocab_size=2,
+)
+inputs = [tf.constant(data[name]) for name in ("ids", "mask", "segments")]
+model = modeling.BertModel(config, False, *inputs)
+rng = np.random.RandomState(3)
+with tf.Session() as session:
+    session.run(tf.global_variables_initializer())
+    for variable in sorted(tf.trainable_variables(), key=lambda v: v.name):
+        variable.load(rng.randn(*variable.shape.as_list()) * 0.3, session)
+    outputs = [model.get_pooled_output(), model.get_sequence_output()]
+    pooled, sequence = session.run(outputs)
+np.savez(sys.argv[2], pooled=pooled, sequence=sequence)
+"""
+
+
+def test_any_mask_gives_what_the_original_gives(original_dir, root, tmp_path):
+    """Holes, a first token masked, nothing left: at every position up to the last."""
+    rng = np.random.RandomState(1)
+    shape = (24, 12)
+    mask = (rng.rand(*shape) < 0.6).astype(np.int32)
+    mask[:3] = 0
+    inputs = str(tmp_path / "inputs.npz")
+    np.savez(
+        inputs,
+        ids=rng.randint(1, 50, shape).astype(np.int32),
+        mask=mask,
+        segments=rng.randint(0, 2, shape).astype(np.int32),
+    )
+    found = []
+    for directory in (root, original_dir):
+        output = str(tmp_path / ("%d.npz" % len(found)))
+        env = dict(os.environ, PYTHONPATH=directory)
+        run(["-c", POOLED, inputs, output], cwd=str(tmp_path), env=env)
+        found.append(np.load(output))
+    ours, theirs = found
+    # float32 keeps about 3 digits after the point of a score of -10,000.
+    whole = mask.any(axis=1)
+    np.testing.assert_allclose(
+        ours["pooled"][whole], theirs["pooled"][whole], rtol=1e-4, atol=2e-5
+    )
+    np.testing.assert_allclose(ours["pooled"], theirs["pooled"], atol=5e-3)
+    lengths = np.max(mask * np.arange(1, shape[1] + 1), axis=1)
+    kept = np.arange(shape[1]) < lengths[:, None]
+    np.testing.assert_allclose(
+        ours["sequence"][kept], theirs["sequence"][kept], rtol=1e-4, atol=2e-5
+    )

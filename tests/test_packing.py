@@ -133,9 +133,9 @@ def test_shapes_with_padding_to_a_few_lengths():
         mask = (np.arange(LENGTH) < [[longest], [2]]).astype(np.int32)
         with tf.Graph().as_default(), tf.Session() as session:
             packed = packing.pack_batch(tf.constant(mask), 2, pad_to=4)
-            found = session.run([packed.cells, packed.groups[0].query_rows])
+            found = session.run([packed.cells, packed.groups[0].query_slots])
             shapes.add(tuple(values.shape for values in found))
-    assert shapes == {((16,), (2, 8))}
+    assert shapes == {((16,), (2, 2, 8))}
 
 
 def test_large_batches_attend_in_groups_of_like_length():
@@ -144,10 +144,10 @@ def test_large_batches_attend_in_groups_of_like_length():
     mask = (np.arange(LENGTH) < lengths[:, None]).astype(np.int32)
     with tf.Graph().as_default(), tf.Session() as session:
         packed = packing.pack_batch(tf.constant(mask), 2)
-        found = session.run([group.query_rows for group in packed.groups])
+        found = session.run([group.query_slots for group in packed.groups])
     ordered = np.sort(lengths)
     assert [rows.shape for rows in found] == [
-        (8, ordered[last]) for last in (7, 15, 23, 31)
+        (8, 2, ordered[last]) for last in (7, 15, 23, 31)
     ]
 
 
