@@ -7,7 +7,7 @@ those of Google's published checkpoints.
 Shapes are written in these letters throughout the project:
   B  examples in the batch            N  attention heads
   S  tokens in a sequence             D  width of one head, H / N
-  T  B * S, all tokens of the batch   I  width of the feed-forward layer
+  T  rows: the batch's tokens         I  width of the feed-forward layer
   H  hidden size                      V  entries of the vocabulary
 """
 

@@ -43,7 +43,12 @@ def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
 
 
 def create_train_step(
-    loss, init_lr, num_train_steps, num_warmup_steps, loss_scale=None
+    loss,
+    init_lr,
+    num_train_steps,
+    num_warmup_steps,
+    loss_scale=None,
+    static_shapes=False,
 ):
     """Adds gradients, clipping, Adam and the global step's increment to the graph.
 
@@ -54,6 +59,7 @@ def create_train_step(
       num_warmup_steps: optimiser steps of linear warm-up; 0 or None: none.
       loss_scale: `loss_scaling.LossScale`; None: gradients that are not finite reach
         the weights.
+      static_shapes: whether no gradient's shape may follow the words of the batch.
 
     Returns:
       `TrainStep`.
@@ -72,7 +78,8 @@ def create_train_step(
     variables = tf.trainable_variables()
     scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
     gradients = tf.gradients(loss if loss_scale is None else loss * scale, variables)
-    gradients = [_merged(gradient) for gradient in gradients]
+    merge = _as_dense if static_shapes else _merged
+    gradients = [merge(gradient) for gradient in gradients]
     norm = tf.global_norm(gradients) / scale
     # Clipped and freed from the loss scale in one pass.
     factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
@@ -94,7 +101,8 @@ def create_train_step(
 def _apply_if_finite(optimizer, pairs, norm, loss_scale):
     """The op that updates the weights, or where they overflow the scale alone."""
     finite = tf.math.is_finite(norm)
-    optimizer.create_moments(variable for _, variable in pairs)
+    # Not within a branch, where variables cannot be made.
+    optimizer.create_moments(v for gradient, v in pairs if gradient is not None)
 
     def update():
         with tf.control_dependencies([optimizer.apply_gradients(pairs)]):
@@ -279,6 +287,6 @@ def _times(gradient, factor):
 def _as_dense(gradient):
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
-    return tf.scatter_nd(
-        tf.expand_dims(gradient.indices, 1), gradient.values, gradient.dense_shape
-    )
+    indices = tf.expand_dims(gradient.indices, 1)
+    shape = tf.cast(gradient.dense_shape, indices.dtype)
+    return tf.scatter_nd(indices, gradient.values, shape)

@@ -69,7 +69,7 @@ def _run(chosen, without_effect, logs):
     """Checks, then executes; a log file that it opens stays open in `logs`."""
     from finetuning import files, phases, preflight, provenance
 
-    device = backend.find_device()
+    device = backend.find_device(chosen.num_threads)
     if chosen.require_gpu and device.kind != "GPU":
         raise InputError(
             "--require_gpu: TensorFlow finds no GPU; %s; TF_CPP_MIN_LOG_LEVEL=0 in the "

@@ -56,12 +56,14 @@ def flops(pairs):
     return sum(2 * int(np.prod(left)) * right[-1] for left, right in pairs)
 
 
-def groups_of(tf, masks, heads):
+def groups_of(tf, masks, heads, training):
     """(b, L) of the groups of each batch, int32 masks [B, S], by `packing` itself."""
     from finetuning import packing
 
     with tf.Graph().as_default(), tf.Session() as session:
-        mask = tf.placeholder(tf.int32, masks[0].shape)
+        # Only in training is the batch's size known beforehand.
+        batch = masks[0].shape[0] if training else None
+        mask = tf.placeholder(tf.int32, [batch, masks[0].shape[1]])
         groups = packing.pack_batch(mask, heads).groups
         shapes = [tf.shape(group.query_slots[:, 0]) for group in groups]
         found = [session.run(shapes, {mask: value}) for value in masks]
@@ -80,7 +82,8 @@ def set_up(tf, spec, examples, config):
         examples["input_mask"][start : start + size]
         for start in range(0, len(examples["input_mask"]), size)
     ]
-    groups = groups_of(tf, masks, shape["num_attention_heads"])
+    heads = shape["num_attention_heads"]
+    groups = groups_of(tf, masks, heads, spec["training"])
     blocks = [
         products(int(mask.sum()), of_batch, shape, spec["training"])
         for mask, of_batch in zip(masks, groups)

@@ -84,6 +84,7 @@ def fastest(workers, **request):
         workers = sorted(workers, key=seconds.get)
         for worker in workers[1:]:
             worker.close()
+        workers[0].run(steps=0, restart=True)  # The rounds begin where others begin.
     return workers[0]
 
 

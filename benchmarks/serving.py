@@ -44,9 +44,13 @@ def serve(set_up):
 
 def in_turn(do, items):
     """A worker's work: does the next so many of these items, over and over again."""
+    items = list(items)
     endless = itertools.cycle(items)
 
-    def work(steps):
+    def work(steps, restart=False):
+        nonlocal endless
+        if restart:
+            endless = itertools.cycle(items)
         for item in itertools.islice(endless, steps):
             do(item)
 

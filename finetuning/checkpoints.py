@@ -12,6 +12,7 @@ from finetuning.errors import InputError
 
 HEAD = ("output_weights", "output_bias")
 _SLOTS = ("/adam_m", "/adam_v")
+_OF_LOSS_SCALE = "loss_scale/"
 _NAMES_SHOWN = 5
 # What the files of one checkpoint are called behind its prefix.
 _PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
@@ -242,7 +243,8 @@ def _shape_message(prefix, name, found, wanted):
 
 
 def _is_unused(name, wanted):
-    return name not in wanted and name != "global_step" and not name.endswith(_SLOTS)
+    of_training = name == "global_step" or name.startswith(_OF_LOSS_SCALE)
+    return not (name in wanted or of_training or name.endswith(_SLOTS))
 
 
 def _some(names):

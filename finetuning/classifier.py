@@ -155,6 +155,7 @@ def training_graph(
         num_train_steps,
         num_warmup_steps,
         loss_scaling.LossScale() if scaled else None,
+        static_shapes=execution.pad_to is not None,
     )
     return TrainGraph(loss=loss, **step._asdict())
 

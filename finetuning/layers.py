@@ -194,14 +194,15 @@ def dropout(input_tensor, dropout_prob, seed=None):
     if not dropout_prob:
         return input_tensor
     kept = kept_places(tf.shape(input_tensor), dropout_prob, seed)
-    return input_tensor * (kept * (1.0 / (1.0 - dropout_prob)))
+    scaled = kept * (1.0 / (1.0 - dropout_prob))
+    return input_tensor * tf.cast(scaled, input_tensor.dtype)
 
 
 def kept_places(shape, dropout_prob, seed=None):
     """Float32 of that shape: 0 for the fraction that is dropped, else 1.
 
-    A place takes 16 random bits, so the fraction is rounded to 1/65536; making random
-    numbers is most of dropout's cost.
+    A place takes 16 random bits, so the fraction is rounded to 1/65536, and is less
+    than 1: making random numbers is most of dropout's cost.
     """
     with tf.device("/cpu:0"):
         count = tf.reduce_prod(shape)
@@ -213,7 +214,8 @@ def kept_places(shape, dropout_prob, seed=None):
     else:
         bits = tf.random.stateless_uniform(draws, seed, *bounds, dtype=tf.int64)
     places = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:count], shape)
-    lowest = tf.constant(-(2**15) + round(dropout_prob * 2**16), tf.int16)
+    dropped = min(int(round(dropout_prob * 2**16)), 2**16 - 1)
+    lowest = tf.constant(dropped - 2**15, tf.int16)
     return tf.cast(places >= lowest, tf.float32)
 
 

@@ -17,8 +17,8 @@ from finetuning.errors import InputError
 from finetuning.progress import Progress, duration
 
 _SUMMARY_STEPS = 10
-# By then a loss scale of 2**15 would have fallen to 1, and half as many again.
-_MOST_SKIPPED_IN_A_ROW = 24
+# By then the largest loss scale, 2**24, has fallen to 1, and it was not the scale.
+_MOST_SKIPPED_IN_A_ROW = 30
 
 Predictions = collections.namedtuple(
     "Predictions", "probabilities per_example_loss label_ids"

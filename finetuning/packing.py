@@ -45,9 +45,10 @@ class Group:
 class Packing:
     """The maps of one batch; all are tensors.
 
-    A sequence's rows are its positions up to the last that is not masked: what is
-    masked before that still asks, though nobody asks it. A sequence that is masked
-    whole keeps all of its positions.
+    A sequence's rows are its positions up to the last that is not masked (or more of
+    them, see `pad_to` of `pack_batch`): what is masked before that still asks, though
+    nobody asks it. A sequence that is masked whole keeps all of its positions. There
+    is at least one sequence.
 
     Attributes:
       shape: int32 [2], B and S.
@@ -72,7 +73,7 @@ class Packing:
             return tf.gather(tf.reshape(padded, [-1]), self.cells)
 
     def unpack(self, rows):
-        """[T, H] -> [B, S, H], with zeros at padding."""
+        """[T, H] -> [B, S, H], with zeros where no row is."""
         width = rows.shape.as_list()[-1]
         with tf.device("/cpu:0"):
             flat = tf.stack([tf.reduce_prod(self.shape), width])

@@ -31,6 +31,7 @@ SHAPE_TRAINING = (
     "learning_rate",
     "num_train_epochs",
     "warmup_proportion",
+    "precision",
 )
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

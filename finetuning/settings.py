@@ -127,7 +127,11 @@ class Settings:
         _DEVICE, False, "Compile the graph for the GPU; lengths are then padded."
     )
     num_threads: int = _flag(
-        _DEVICE, 0, "CPU threads of one operation; 0: one a physical core.", least=0
+        _DEVICE,
+        0,
+        "CPU threads of one operation; 0: one a physical core.",
+        least=0,
+        most=1024,
     )
 
     iterations_per_loop: int = _flag(_NO_EFFECT, 1000, "Served TPUs.", least=1)

@@ -187,6 +187,25 @@ def test_two_threads_of_a_core_are_one_core(tmp_path, monkeypatch):
     assert backend.physical_cores(str(tmp_path) + "/cpu%d/") == 3
 
 
+def test_the_device_question_leaves_the_threads_to_the_flag(root):
+    """The first session of a process decides: here it is the one that asks."""
+    script = (
+        "import os\n"
+        "from finetuning import backend\n"
+        "backend.start()\n"
+        "import tensorflow.compat.v1 as tf\n"
+        "backend.find_device(40)\n"
+        "with tf.Graph().as_default():\n"
+        "    session = tf.Session(config=backend.session_config(40))\n"
+        "    session.run(tf.matmul(tf.ones([9, 9]), tf.ones([9, 9])))\n"
+        "print(len(os.listdir('/proc/self/task')))\n"
+    )
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("this system does not list a process's threads")
+    out = subprocess.check_output([sys.executable, "-c", script], cwd=root)
+    assert int(out) >= 40
+
+
 def test_xla_only_where_it_is_asked_for():
     def level(**options):
         options = backend.session_config(**options).graph_options.optimizer_options

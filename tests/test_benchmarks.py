@@ -171,8 +171,9 @@ def test_groups_are_those_of_the_program():
     import limit
 
     mask = (np.arange(9) < np.array([[2]] * 8 + [[9]] * 8)).astype(np.int32)
-    assert limit.groups_of(tf, [mask], 2) == [[(8, 2), (8, 9)]]
-    assert limit.groups_of(tf, [mask[:3]], 2) == [[(3, 2)]]
+    assert limit.groups_of(tf, [mask], 2, True) == [[(8, 2), (8, 9)]]
+    assert limit.groups_of(tf, [mask[:3]], 2, True) == [[(3, 2)]]
+    assert limit.groups_of(tf, [mask], 2, False) == [[(16, 9)]]
 
 
 def test_the_limit_runs_every_product():

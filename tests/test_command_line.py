@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import backend, checkpoints, loss_scaling
+from finetuning import (
+    backend,
+    checkpoints,
+    classifier,
+    loop,
+    loss_scaling,
+    precision,
+    preflight,
+    records,
+)
 from finetuning.errors import InputError
 
 STEPS = 15  # int(40 examples / 8 a batch * 3 epochs)
@@ -603,18 +612,54 @@ def test_mixed_precision(root, flags, trained, tmp_path):
     assert found["eval_loss"] != expected["eval_loss"]
 
 
-def test_a_float32_training_goes_on_with_a_loss_scale(trained, copy):
-    """What its checkpoint lacks begins anew; nothing else does."""
-    prefix = checkpoints.newest_in(copy)
-    with tf.Graph().as_default():
-        loss_scaling.LossScale()
-        tf.get_variable("output_bias", [2])
-        lacking = checkpoints.lacking(prefix, tf.global_variables())
-    assert {v.op.name for v in lacking} == {
-        "loss_scale/scale",
-        "loss_scale/skipped_steps",
-        "loss_scale/good_steps",
-    }
+def go_on(directory, flags, num_steps, chosen):
+    """Trains on in-process, in a precision that this machine need not be fast in."""
+    config = preflight.read_config(flag(flags, "bert_config_file"))
+    prefix = checkpoints.newest_in(directory)
+    examples = records.RecordFile(os.path.join(directory, "train.tf_record"), 40, 32)
+    loop.train(
+        loop.Training(
+            config=config,
+            num_labels=2,
+            examples=examples._replace(sequence_length=sequence_length(examples.path)),
+            batch_size=8,
+            learning_rate=1e-4,
+            num_steps=num_steps,
+            num_warmup_steps=0,
+            seed=1,
+            output_dir=directory,
+            save_steps=100,
+            keep_checkpoints=5,
+            initial=None,
+            resumed=checkpoints.read_contents(prefix, config, 2),
+            execution=classifier.Execution(chosen),
+        )
+    )
+
+
+def flag(flags, name):
+    start = "--%s=" % name
+    return next(f[len(start) :] for f in flags if f.startswith(start))
+
+
+def sequence_length(path):
+    record = next(tf.python_io.tf_record_iterator(path))
+    feature = tf.train.Example.FromString(record).features.feature
+    return len(feature["input_ids"].int64_list.value)
+
+
+def test_a_training_goes_on_in_another_precision(flags, copy):
+    """What a float32 checkpoint lacks begins anew; what another has more is left."""
+    go_on(copy, flags, STEPS + 2, precision.FLOAT16)
+    scaled = weights(copy, STEPS + 2)
+    assert scaled["loss_scale/scale"] == loss_scaling.INITIAL_SCALE
+    assert scaled["loss_scale/good_steps"] == 2
+    go_on(copy, flags, STEPS + 4, precision.FLOAT16)
+    assert weights(copy, STEPS + 4)["loss_scale/good_steps"] == 4
+    go_on(copy, flags, STEPS + 5, precision.FLOAT32)
+    found = weights(copy, STEPS + 5)
+    assert set(scaled) - set(found) == {n for n in scaled if "loss_scale" in n}
+    assert found["global_step"] == STEPS + 5
 
 
 def test_xla_without_a_gpu_is_refused(root, flags, tmp_path):

@@ -104,3 +104,24 @@ def test_shape_list(session):
     assert session.run(batch, {partly: np.zeros((5, 3))}) == 5
     with pytest.raises(ValueError, match=r"'here' has shape \(2, 3\), expected rank 1"):
         layers.get_shape_list(tf.ones([2, 3]), expected_rank=1, name="here")
+
+
+@pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
+def test_dropout_keeps_the_type(session, dtype):
+    dropped = session.run(layers.dropout(tf.ones([1000], dtype), 0.5, [1, 2]))
+    assert dropped.dtype == dtype.as_numpy_dtype
+    assert set(dropped) == {0.0, 2.0}
+
+
+def test_a_rate_just_below_1_drops_nearly_all(session):
+    kept = session.run(layers.kept_places([10000], 0.999999, [1, 2]))
+    assert kept.mean() < 0.01
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_the_dropped_fraction_is_the_rate(session, rate):
+    """Of any number of places, also where the last random number is used in part."""
+    kept = session.run(layers.kept_places([3, 33337], rate, [1, 2]))
+    assert kept.shape == (3, 33337)
+    assert 1 - kept.mean() == pytest.approx(rate, abs=0.005)
+    assert abs(np.corrcoef(kept.reshape(-1)[:-1], kept.reshape(-1)[1:])[0, 1]) < 0.01

@@ -64,16 +64,16 @@ def test_with_a_loss_scale_a_step_may_overflow_and_is_shown(hook, capsys):
     step(hook, gradient_norm=float("inf"), skipped_steps=1)
     step(hook, skipped_steps=1)
     assert hook._skipped_facts(1) == ", 1 skipped"
-    assert hook._skipped_facts(1) != hook._skipped_facts(2) == ", 2 skipped"
+    assert hook._skipped_facts(2) == ", 2 skipped"
     with pytest.raises(InputError, match="the loss is nan"):
         step(hook, loss=float("nan"), skipped_steps=2)
 
 
 def test_steps_that_overflow_one_after_the_other_end_the_run(hook):
-    for skipped in range(24):
+    for skipped in range(30):
         step(hook, gradient_norm=float("inf"), skipped_steps=skipped)
-    with pytest.raises(InputError, match="24 steps in a row up to step 25 .*float32"):
-        step(hook, gradient_norm=float("inf"), skipped_steps=24)
+    with pytest.raises(InputError, match="30 steps in a row up to step 31 .*float32"):
+        step(hook, gradient_norm=float("inf"), skipped_steps=30)
 
 
 def test_summaries_every_ten_steps(hook, tmp_path):

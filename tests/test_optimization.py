@@ -187,3 +187,25 @@ def test_tpu_is_refused(session):
     weight = tf.get_variable("w", initializer=1.0)
     with pytest.raises(ValueError, match="TPU"):
         optimization.create_optimizer(weight**2, 0.1, 10, 0, use_tpu=True)
+
+
+@pytest.mark.parametrize("dtype", [tf.int32, tf.int64])
+@pytest.mark.parametrize("static_shapes", [True, False])
+def test_rows_of_a_table_by_ids_of_either_type(session, dtype, static_shapes):
+    """A row that is looked up twice counts once in the norm, as the sum of both."""
+    table = tf.get_variable("table", initializer=np.ones([5, 2], "f"))
+    rows = tf.gather(tf.convert_to_tensor(table), tf.constant([3, 1, 3], dtype))
+    step = optimization.create_train_step(
+        tf.reduce_sum(rows), 0.1, 10, 0, static_shapes=static_shapes
+    )
+    session.run(tf.global_variables_initializer())
+    norm, _ = session.run([step.gradient_norm, step.train_op])
+    assert norm == pytest.approx(np.sqrt(2 * 1.0 + 2 * 4.0), rel=1e-6)
+    moved = session.run(table) < 0.999
+    assert moved.tolist() == [
+        [False] * 2,
+        [True] * 2,
+        [False] * 2,
+        [True] * 2,
+        [False] * 2,
+    ]

@@ -55,6 +55,53 @@ def test_attention_is_the_padded_one(batch, seed):
     np.testing.assert_allclose(found.reshape([-1, 16])[cells], expected, **TIGHT)
 
 
+class Kept:
+    """Dropout that keeps what it is told, and says what it told of each group."""
+
+    def __init__(self, rng):
+        self._rng, self.masks = rng, []
+
+    def kept(self, shape, rate):
+        mask = tf.cast(
+            tf.random.stateless_uniform(shape, [len(self.masks), 5]) > rate, tf.float32
+        )
+        self.masks.append(mask)
+        return mask, 1.0 - rate
+
+
+@pytest.mark.parametrize("batch", [5, 17])
+def test_gradients_with_dropout_are_those_of_autodiff(batch):
+    """The hand-written gradient against TensorFlow's own of the plain formula."""
+    rng = np.random.RandomState(batch)
+    mask, heads, rate = masks(rng, batch), 4, 0.3
+    mask[:, -1] = 1  # One length: rows in the order of the batch, whatever the groups.
+    inputs = rng.randn(3, batch * LENGTH, 16).astype(np.float32)
+    weights = rng.randn(batch * LENGTH, 16).astype(np.float32)
+    with tf.Graph().as_default(), tf.Session() as session:
+        rows, drop = [tf.constant(x) for x in inputs], Kept(rng)
+        packed = packing.pack_batch(tf.constant(mask), heads)
+        ours = attend(*rows, packed, drop, rate)
+        kept = tf.concat(drop.masks, 0)  # [B, N, S, S]
+
+        def split(x):
+            split = tf.reshape(x, [batch, LENGTH, heads, 4])
+            return tf.transpose(split, [0, 2, 1, 3])
+
+        query, key, value = map(split, rows)
+        scores = tf.matmul(query, key, transpose_b=True)
+        scores -= 10000.0 * tf.constant(1.0 - mask[:, None, None, :], tf.float32)
+        mixed = tf.matmul(tf.nn.softmax(scores) * kept / (1.0 - rate), value)
+        plain = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [-1, 16])
+        found, expected = session.run(
+            [
+                [outputs] + tf.gradients(tf.reduce_sum(outputs * weights), rows)
+                for outputs in (ours, plain)
+            ]
+        )
+    for left, right in zip(found, expected):
+        np.testing.assert_allclose(left, right, **TIGHT)
+
+
 def test_rows_are_the_positions_up_to_the_last_token():
     mask = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.int32)
     with tf.Graph().as_default(), tf.Session() as session:
