@@ -315,6 +315,7 @@ def test_start_keeps_the_users_log_level(root):
         "for name in ('tensorflow', 'tensorflow.compat', 'tensorflow.compat.v1'):\n"
         "    sys.modules[name] = types.ModuleType(name)\n"
         "    sys.modules[name].logging = logging\n"
+        "    sys.modules[name].config = types.SimpleNamespace(experimental=None)\n"
         "sys.modules['tensorflow'].compat = sys.modules['tensorflow.compat']\n"
         "sys.modules['tensorflow.compat'].v1 = sys.modules['tensorflow.compat.v1']\n"
         "from finetuning import backend\n"

@@ -192,6 +192,7 @@ def test_scope_and_default_inputs(rng):
     config = models.tiny_config()
     ids = rng.randint(1, 50, (2, 6)).astype(np.int32)
     with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(5)
         default = modeling.BertModel(config, False, tf.constant(ids), scope="mine")
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             given = modeling.BertModel(
@@ -208,7 +209,8 @@ def test_scope_and_default_inputs(rng):
         left, right = session.run(
             [default.get_sequence_output(), given.get_sequence_output()]
         )
-    np.testing.assert_allclose(left, right, atol=1e-6)
+    # Of values up to 4: some last places of float32, which threads may add up anew.
+    np.testing.assert_allclose(left, right, atol=5e-6)
 
 
 def test_padding_changes_nothing(encoder, rng):
