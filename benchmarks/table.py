@@ -99,8 +99,8 @@ LEGEND = (
     "ms a step: median of the rounds. products alone: the matrix products that the",
     "step cannot do without, timed without the rest; x limit: a step's time by theirs,",
     "on the same stack in the same type. TFLOP/s: the operations of these products by",
-    "the step's time; of rate: by the rate of one large square product. peak MB: the host",
-    "memory of the process. first loss: of the first batch, dropout off, in float32.",
+    "the step's time; of rate: by the rate of one large square product. peak MB: most",
+    "host memory of the process. first loss: of the first batch, dropout off, float32.",
 )
 
 

@@ -204,7 +204,7 @@ def test_paths_and_texts_are_taken_as_they_stand():
         ("num_tpu_cores", "0", "at least 1"),
         ("keep_checkpoint_max", "-1", "at least 0"),
         ("random_seed", "-1", "at least 0 and at most 2147483647"),
-        ("num_threads", "-1", "at least 0"),
+        ("num_threads", "-1", "at least 0 and at most 1024"),
         ("random_seed", "2147483648", "at least 0 and at most 2147483647"),
         ("learning_rate", "0.0", "above 0"),
         ("learning_rate", "-1e-05", "above 0"),
