@@ -13,7 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(0, ROOT)
 
-from finetuning import backend, errors  # noqa: E402
+from finetuning import backend, errors, provenance  # noqa: E402
 
 
 def describe():
@@ -24,7 +24,7 @@ def describe():
         "bfloat16": short_type("CPU") is not None,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "system": platform.platform(),
-        "revision": _revision(),
+        "revision": provenance.git_revision(),
     }
 
 
@@ -88,17 +88,6 @@ def _cpuinfo(key):
         if name.strip() == key:
             return value.strip()
     return ""
-
-
-def _revision():
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    return done.stdout.strip() or None
 
 
 def _read(path):

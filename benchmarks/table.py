@@ -57,41 +57,38 @@ def growth(found):
 
 def command(found):
     """Lines of `command.whole_command`."""
-    lines = [
-        "The whole command (train for %g epochs, evaluate, predict)" % found["epochs"],
-        _rounds(found["rows"], "one run"),
-        "",
-        _line("", "seconds", "first step", "peak MB"),
-    ]
-    for row in found["rows"]:
-        lines.append(
-            _line(
-                row["name"],
-                "%.1f" % row["median_seconds"],
-                _show("%.1f", row["first_step_seconds"]),
-                _peak(row),
-            )
-        )
-    return lines + _ratios(found["ratios"])
+    title = "The whole command (train for %g epochs, evaluate, predict)"
+    return _per_program(
+        title % found["epochs"],
+        "one run",
+        found,
+        ("seconds", "%.1f", "median_seconds"),
+        ("first step", "%.1f", "first_step_seconds"),
+    )
 
 
 def text(found):
     """Lines of `text.text_to_features`."""
-    lines = [
+    return _per_program(
         "Text to a TFRecord file of features, %d examples" % found["examples"],
-        _rounds(found["rows"], "one conversion"),
+        "one conversion",
+        found,
+        ("seconds", "%.2f", "median_seconds"),
+        ("examples/s", "%.0f", "examples_per_second"),
+    )
+
+
+def _per_program(title, turn, found, *columns):
+    """A table of columns (heading, template, key of a row), peak memory, and ratios."""
+    lines = [
+        title,
+        _rounds(found["rows"], turn),
         "",
-        _line("", "seconds", "examples/s", "peak MB"),
+        _line("", *[heading for heading, _, _ in columns], "peak MB"),
     ]
     for row in found["rows"]:
-        lines.append(
-            _line(
-                row["name"],
-                "%.2f" % row["median_seconds"],
-                "%.0f" % row["examples_per_second"],
-                _peak(row),
-            )
-        )
+        cells = [_show(template, row[key]) for _, template, key in columns]
+        lines.append(_line(row["name"], *cells, _peak(row)))
     return lines + _ratios(found["ratios"])
 
 

@@ -6,7 +6,6 @@ threads, kind ("CPU" or "GPU"), and but for "growth" also training (or inference
 batch, dtype, arrays and weights (files of batches.py).
 """
 
-import contextlib
 import os
 import sys
 import time
@@ -45,8 +44,7 @@ def _set_up_steps(tf, spec):
     session = tf.Session(config=_config(tf, spec))
     session.run(tf.global_variables_initializer())
     _load_weights(tf, session, spec["weights"])
-    with _full_precision(tf):
-        facts = {"first_loss": float(session.run(loss))}
+    facts = {"first_loss": float(session.run(loss))}
     return facts, serving.in_turn(session.run, [fetches])
 
 
@@ -65,18 +63,6 @@ def _config(tf, spec):
         config = backend.session_config(threads)
     config.gpu_options.allow_growth = True  # Several workers share a GPU.
     return config
-
-
-@contextlib.contextmanager
-def _full_precision(tf):
-    """Keeps a GPU from rounding float32 to TensorFloat-32, where that can be said."""
-    experimental = tf.config.experimental
-    if not hasattr(experimental, "enable_tensor_float_32_execution"):
-        yield
-        return
-    experimental.enable_tensor_float_32_execution(False)
-    yield
-    experimental.enable_tensor_float_32_execution(True)
 
 
 def _build(tf, spec, examples, check):

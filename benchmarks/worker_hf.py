@@ -38,30 +38,17 @@ def set_up(spec):
         "version": "torch %s, transformers %s"
         % (torch.__version__, transformers.__version__),
     }
-    # As TensorFlow's default, where the device knows it.
-    torch.backends.cuda.matmul.allow_tf32 = True
     return facts, serving.in_turn(step, _batches(examples, spec["batch"], device))
 
 
 def _model(shape, attention):
-    names = (
-        "vocab_size",
-        "hidden_size",
-        "num_hidden_layers",
-        "num_attention_heads",
-        "intermediate_size",
-        "max_position_embeddings",
-        "type_vocab_size",
-    )
     config = transformers.BertConfig(
         num_labels=batches.LABELS,
         # BERT's GELU, the tanh formula, as one kernel.
         hidden_act="gelu_pytorch_tanh",
         layer_norm_eps=1e-12,
         classifier_dropout=0.1,
-        hidden_dropout_prob=shape["hidden_dropout_prob"],
-        attention_probs_dropout_prob=shape["attention_probs_dropout_prob"],
-        **{name: shape[name] for name in names},
+        **shape,
     )
     return transformers.AutoModelForSequenceClassification.from_config(
         config, attn_implementation=attention

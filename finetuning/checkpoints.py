@@ -7,12 +7,11 @@ from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from finetuning import files
+from finetuning import files, loss_scaling
 from finetuning.errors import InputError
 
 HEAD = ("output_weights", "output_bias")
 _SLOTS = ("/adam_m", "/adam_v")
-_OF_LOSS_SCALE = "loss_scale/"
 _NAMES_SHOWN = 5
 # What the files of one checkpoint are called behind its prefix.
 _PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
@@ -243,7 +242,7 @@ def _shape_message(prefix, name, found, wanted):
 
 
 def _is_unused(name, wanted):
-    of_training = name == "global_step" or name.startswith(_OF_LOSS_SCALE)
+    of_training = name == "global_step" or name.startswith(loss_scaling.SCOPE + "/")
     return not (name in wanted or of_training or name.endswith(_SLOTS))
 
 

@@ -27,7 +27,7 @@ ALLOWED = {
     "tasks": {"errors", "files"},
     "features": {"tasks", "tokenization"},
     "records": {"files"},
-    "checkpoints": {"errors", "files"},
+    "checkpoints": {"errors", "files", "loss_scaling"},
     "classifier": {
         "layers",
         "loss_scaling",
