@@ -19,6 +19,7 @@ _RECORD_FILES = {
     "dev": "eval%s.tf_record",
     "test": "predict%s.tf_record",
 }
+_MOST_LABELS_SHOWN = 20
 
 
 class Prepared(NamedTuple):
@@ -57,10 +58,9 @@ def prepare(settings, inputs):
     for source in inputs.sources:
         # Those of one file show what the model reads; more of them would hide the rest.
         prepared.append(_convert(settings, inputs, source, shown=not prepared))
-    heading = ("examples", "read", "in GLUE", "cut to %d" % settings.max_seq_length)
-    rows = [heading] + [_row(each) for each in prepared]
-    for line in results.columns(rows):
+    for line in results.columns(_table(prepared, settings.max_seq_length)):
         log.info(line)
+    _show_labels(inputs.task, prepared)
     log.info("Read in %s", duration(time.monotonic() - started))
     for each in prepared:
         _compare_count(settings, inputs.task, each)
@@ -108,14 +108,35 @@ def _counted(packed, counts):
         yield row
 
 
-def _row(prepared):
-    known = prepared.source.split.rows
-    return (
-        os.path.basename(prepared.source.path),
-        str(prepared.records.count),
-        "-" if known is None else str(known),
-        str(prepared.truncated),
-    )
+def _table(prepared, length):
+    """Rows of what was read; beside GLUE's own counts, where they are known."""
+    rows = [("examples", "read", "in GLUE", "cut to %d" % length)]
+    for each in prepared:
+        known = each.source.split.rows
+        rows.append(
+            (
+                os.path.basename(each.source.path),
+                str(each.records.count),
+                "-" if known is None else str(known),
+                str(each.truncated),
+            )
+        )
+    if all(each.source.split.rows is None for each in prepared):
+        return [row[:2] + row[3:] for row in rows]
+    return rows
+
+
+def _show_labels(task, prepared):
+    """Says how often each label occurs in what is trained on."""
+    if task.is_regression or len(task.labels) > _MOST_LABELS_SHOWN:
+        return
+    for each in prepared:
+        if each.source.kind == "train":
+            shown = [
+                "%s: %d" % (label, each.label_counts[index])
+                for index, label in enumerate(task.labels)
+            ]
+            log.info("Labels of the training set: %s", ", ".join(shown))
 
 
 def _compare_count(settings, task, prepared):
