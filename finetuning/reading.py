@@ -46,10 +46,20 @@ def read_examples(task, source, notes=None):
 
 
 def find_labels(source, most):
-    """The different labels of a file, as a set; one more than `most` at the most."""
+    """The different labels of a file, as a set; one more than `most` at the most.
+
+    Raises:
+      InputError: as `read_examples`, or a label is empty.
+    """
     found = set()
-    for _, columns in _read_rows(source, lambda _: False, []):
-        found.add(columns[source.split.label])
+    for line, columns in _read_rows(source, lambda _: False, []):
+        label = columns[source.split.label]
+        if not label.strip():
+            raise InputError(
+                "%s, line %d: the label in column %d is empty; give it one, or leave "
+                "the row out" % (source.path, line, source.split.label + 1)
+            )
+        found.add(label)
         if len(found) > most:
             break
     return found
