@@ -383,6 +383,309 @@ def test_empty_second_text_is_kept_empty(tmp_path):
     assert example.text_b == ""
 
 
+# Labels that are numbers
+
+
+def sts_row(score, index="4"):
+    between = ["p%d" % column for column in range(1, 7)]
+    return "\t".join([index] + between + ["A .", "B .", score])
+
+
+STS_HEADER = "\t".join(["index"] + ["p"] * 6 + ["sentence1", "sentence2"] + ["score"])
+
+
+@pytest.mark.parametrize("label", ["0", "5", "0.0", "5.000", "3.25", "1e0", "-0.0"])
+def test_scores_are_kept_as_they_are_written(tmp_path, label):
+    lines = [STS_HEADER, sts_row(label)]
+    assert read(tmp_path, "STS-B", "dev", lines) == [
+        InputExample("dev-4", "A .", "B .", label)
+    ]
+
+
+@pytest.mark.parametrize(
+    "label", ["-0.1", "5.01", "nan", "inf", "-inf", "1_0", "", "three", "1,5", "0x1"]
+)
+def test_scores_that_are_none(tmp_path, label):
+    lines = [STS_HEADER, sts_row("1.0"), sts_row(label)]
+    assert refusal(tmp_path, "STS-B", "train", lines) == (
+        ", line 3: label %r in column 10, expected a number of 0 to 5" % label
+    )
+
+
+@pytest.mark.parametrize("label", ["-1e30", "7", "3.4e38"])
+def test_without_bounds_any_number_will_do(tmp_path, label):
+    layout = Split("own.tsv", 0, None, 1, header=False)
+    examples = read_own(tmp_path, layout, ["A .\t" + label], own_task(labels=()))
+    assert examples[0].label == label
+    message = own_refusal(tmp_path, layout, ["A .\tnan"], own_task(labels=()))
+    assert message == ", line 1: label 'nan' in column 2, expected a number"
+
+
+def test_unlabelled_scores(tmp_path):
+    lines = [STS_HEADER.rsplit("\t", 1)[0], sts_row("x").rsplit("\t", 1)[0]]
+    assert read(tmp_path, "STS-B", "test", lines)[0].label == "0"
+
+
+def test_header_of_scores_is_no_score(tmp_path):
+    message = refusal(tmp_path, "STS-B", "dev", [sts_row("2.5"), sts_row("3.0")])
+    assert message == (
+        ", line 1: expected a header that names the columns, found the label '2.5'; "
+        "put one before the first example"
+    )
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("3", 3.0),
+        ("-2.50", -2.5),
+        ("1e-3", 0.001),
+        ("1_000", None),
+        ("nan", None),
+        ("inf", None),
+        ("1e999", None),
+        ("", None),
+        ("a", None),
+    ],
+)
+def test_number(text, value):
+    assert reading.number(text) == value
+
+
+# Headers
+
+
+def test_first_example_is_not_taken_for_a_header(tmp_path):
+    lines = ["1\t1\t2\tA .\tB .", "0\t3\t4\tC .\tD ."]
+    assert refusal(tmp_path, "MRPC", "train", lines) == (
+        ", line 1: expected a header that names the columns, found the label '1'; put "
+        "one before the first example"
+    )
+
+
+# Rows that are known to be malformed
+
+
+KNOWN_BAD = Split("own.tsv", 0, None, 1, header=False, short_rows=2)
+
+
+def test_known_malformed_rows_are_left_out_and_said(tmp_path):
+    notes = []
+    lines = ["A .\t1", "B .", "C .\t0", "D .", "E .\t1"]
+    examples = read_own(tmp_path, KNOWN_BAD, lines, notes=notes)
+    assert [e.text_a for e in examples] == ["A .", "C .", "E ."]
+    assert [e.guid for e in examples] == ["train-0", "train-2", "train-4"]
+    assert notes == [
+        "%s: 2 rows that lack columns are left out, as is known of the official file: "
+        "line 2, 4" % (tmp_path / "own.tsv")
+    ]
+
+
+def test_fewer_malformed_rows_than_known(tmp_path):
+    notes = []
+    read_own(tmp_path, KNOWN_BAD, ["A .\t1", "B ."], notes=notes)
+    assert len(notes) == 1 and "1 rows that lack columns" in notes[0]
+    read_own(tmp_path, KNOWN_BAD, ["A .\t1"], notes=notes)
+    assert len(notes) == 1
+    assert len(read_own(tmp_path, KNOWN_BAD, ["A .\t1", "B ."])) == 1
+
+
+def test_one_more_malformed_row_than_known(tmp_path):
+    lines = ["A .\t1", "B .", "C .", "D ."]
+    assert own_refusal(tmp_path, KNOWN_BAD, lines) == (
+        ", line 4: 1 columns, expected 2 or more, separated by tabs; the official file "
+        "has 2 such rows, and this is one more"
+    )
+
+
+def test_other_faults_of_such_a_file_are_errors(tmp_path):
+    message = own_refusal(tmp_path, KNOWN_BAD, ["A .\t1", "B .\t7"])
+    assert message.startswith(", line 2: label '7' in column 2")
+
+
+# CSV
+
+
+CSV = Split("own.csv", 1, 2, 0, quoted=True)
+CSV_HEADER = "label,first,second"
+
+
+def test_csv(tmp_path):
+    lines = [CSV_HEADER, "1,One cat,A cat", '0,"Two, or three","He said ""No"""']
+    assert read_own(tmp_path, CSV, lines) == [
+        InputExample("train-1", "One cat", "A cat", "1"),
+        InputExample("train-2", "Two, or three", 'He said "No"', "0"),
+    ]
+
+
+def test_csv_fields_may_hold_line_ends_and_tabs(tmp_path):
+    lines = [CSV_HEADER, '1,"one\ntwo\n\nthree",x', "0,a\tb,y"]
+    assert read_own(tmp_path, CSV, lines) == [
+        InputExample("train-1", "one\ntwo\n\nthree", "x", "1"),
+        InputExample("train-5", "a\tb", "y", "0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "bad, message",
+    [
+        ("9,A,B", "label '9' in column 1, expected one of: 0, 1"),
+        ("1,A", "2 columns, expected 3 or more, separated by commas"),
+        ("1\tA\tB", "1 columns, expected 3 or more, separated by commas"),
+    ],
+)
+def test_line_numbers_of_csv_count_lines_not_records(tmp_path, bad, message):
+    lines = [CSV_HEADER, '1,"one\ntwo\nthree",x', bad]
+    assert own_refusal(tmp_path, CSV, lines) == ", line 5: " + message
+
+
+@pytest.mark.parametrize("bad", ['0,"never closed,x', '0,"closed" badly,x'])
+def test_lone_quote_in_csv(tmp_path, bad):
+    lines = [CSV_HEADER, '1,"one\ntwo",x', bad, "1,A,B"]
+    message = own_refusal(tmp_path, CSV, lines)
+    assert message.startswith(", line 4: not CSV: ")
+    assert message.endswith(
+        '; quote fields with " and double the quotes within them, or give the file as '
+        ".tsv, tab-separated"
+    )
+
+
+def test_quote_within_a_csv_field(tmp_path):
+    """A field that does not begin with one may hold quotes."""
+    lines = [CSV_HEADER, '1,the 5" disk,x']
+    assert read_own(tmp_path, CSV, lines)[0].text_a == 'the 5" disk'
+
+
+def test_long_csv_field(tmp_path):
+    """Python's csv module refuses more than 131,072 characters as it comes."""
+    long = "word, " * 50000
+    lines = [CSV_HEADER, '1,"%s",x' % long]
+    assert read_own(tmp_path, CSV, lines)[0].text_a == long
+
+
+def test_csv_with_byte_order_mark_and_windows_line_ends(tmp_path):
+    lines = [
+        b"\xef\xbb\xbflabel,first,second\r",
+        '1,"caf\u00e9\r\nau lait",B\r',
+        "0,C,D\r",
+        "\r",
+    ]
+    assert read_own(tmp_path, CSV, lines) == [
+        InputExample("train-1", "caf\u00e9\nau lait", "B", "1"),
+        InputExample("train-3", "C", "D", "0"),
+    ]
+    path = str(tmp_path / "own.csv")
+    assert reading.first_columns(path, True) == ["label", "first", "second"]
+
+
+def test_csv_that_is_no_utf8(tmp_path):
+    message = own_refusal(tmp_path, CSV, [CSV_HEADER, b"1,caf\xe9,x"])
+    assert message.startswith(", line 2, byte 6: 0xe9 is not UTF-8")
+
+
+def test_blank_lines_of_csv(tmp_path):
+    assert len(read_own(tmp_path, CSV, [CSV_HEADER, "1,A,B", "", ""])) == 1
+    message = own_refusal(tmp_path, CSV, [CSV_HEADER, "1,A,B", "", "0,C,D"])
+    assert message == ", line 3: the line is empty; remove it"
+
+
+def test_other_separators_within_csv(tmp_path):
+    lines = [CSV_HEADER, "1,one\u2028two\x0bthree,x"]
+    assert read_own(tmp_path, CSV, lines)[0].text_a == "one\u2028two\x0bthree"
+
+
+@pytest.mark.parametrize(
+    "quoted, lines, columns",
+    [
+        (False, ["a\tb\t", "c"], ["a", "b", ""]),
+        (False, [], []),
+        (False, [""], []),
+        (True, ['"a, b",c', "d"], ["a, b", "c"]),
+        (True, [], []),
+    ],
+)
+def test_first_columns(tmp_path, quoted, lines, columns):
+    path = write(tmp_path, "x", lines)
+    assert reading.first_columns(path, quoted) == columns
+
+
+# Labels of a file
+
+
+def labels_of(directory, layout, lines, most=10):
+    source = Source("train", layout, write(directory, layout.file, lines))
+    return reading.find_labels(source, most)
+
+
+def test_labels_that_a_file_holds(tmp_path):
+    layout = Split("own.tsv", 0, None, 1)
+    lines = ["text\tlabel", "A\tyes", "B\tno", "C\tyes", "D\t maybe"]
+    assert labels_of(tmp_path, layout, lines) == {"yes", "no", " maybe"}
+    assert labels_of(tmp_path, layout, ["text\tlabel"]) == set()
+
+
+def test_labels_are_no_longer_counted_where_they_are_too_many(tmp_path):
+    layout = Split("own.tsv", 0, None, 1, header=False)
+    lines = ["A\t%d" % n for n in range(9)] + ["a short row"]
+    assert len(labels_of(tmp_path, layout, lines, most=3)) == 4
+    with pytest.raises(InputError, match="line 10: 1 columns"):
+        labels_of(tmp_path, layout, lines, most=9)
+
+
+@pytest.mark.parametrize("label", ["", "  "])
+def test_empty_label(tmp_path, label):
+    layout = Split("own.tsv", 0, None, 1)
+    with pytest.raises(InputError) as caught:
+        labels_of(tmp_path, layout, ["text\tlabel", "A\tyes", "B\t" + label])
+    assert str(caught.value) == (
+        "%s, line 3: the label in column 2 is empty; give it one, or leave the row out"
+        % (tmp_path / "own.tsv")
+    )
+
+
+# A sample
+
+
+def numbered(count):
+    """A file sorted by label: the first half 0, the second 1."""
+    return [
+        InputExample("train-%d" % n, str(n), None, str(int(n >= count // 2)))
+        for n in range(count)
+    ]
+
+
+def test_a_sample_is_always_the_same_and_in_file_order():
+    examples = numbered(100)
+    found = list(reading.sample(lambda: iter(examples), 10))
+    assert len(found) == 10
+    assert found == list(reading.sample(lambda: iter(examples), 10))
+    places = [examples.index(example) for example in found]
+    assert places == sorted(places)
+    assert places != list(range(10))
+
+
+def test_a_sample_grows_by_examples():
+    """Twice as many are the same ones and others, so that runs can be compared."""
+    examples = numbered(100)
+    few = list(reading.sample(lambda: iter(examples), 10))
+    many = list(reading.sample(lambda: iter(examples), 20))
+    assert {e.guid for e in few} < {e.guid for e in many}
+
+
+def test_a_sample_of_a_sorted_file_has_both_labels():
+    examples = numbered(2000)
+    found = list(reading.sample(lambda: iter(examples), 200))
+    share = sum(example.label == "1" for example in found) / 200
+    assert share == pytest.approx(0.5, abs=4 * 0.5 / 200**0.5)
+
+
+@pytest.mark.parametrize("most", [5, 6, 1000])
+def test_a_sample_of_all(most):
+    examples = numbered(5)
+    assert list(reading.sample(lambda: iter(examples), most)) == examples
+    assert list(reading.sample(lambda: iter([]), most)) == []
+
+
 # The real files
 
 
