@@ -83,14 +83,15 @@ def fetch(remote, folder, options):
         retry_if_failed=options.retries,
     )
     print("Fetching %s%s" % (url, _size(remote)), flush=True)
+    downloader = _Downloader(remote, options)
     try:
-        return store.fetch(remote.name, downloader=_Downloader(remote, options))
-    except (requests.exceptions.RequestException, ValueError) as error:
+        return store.fetch(remote.name, downloader=downloader)
+    except (requests.exceptions.RequestException, ValueError):
         tries = options.retries + 1
         raise NetworkError(
             "%s could not be fetched, in %d %s: %s; try again later, name a mirror "
             "with --base_url, or get the file otherwise and name its folder with --from"
-            % (url, tries, "try" if tries == 1 else "tries", _reason(error))
+            % (url, tries, "try" if tries == 1 else "tries", downloader.failure)
         ) from None
 
 
@@ -117,22 +118,26 @@ def _size(remote):
 
 
 class _Downloader:
-    """What pooch calls for each try: (address, file to write, pooch's own object)."""
+    """What pooch calls for each try: (address, file to write, pooch's own object).
+
+    Attributes:
+      failure: why the last try failed, in a clause; None before the first.
+    """
 
     def __init__(self, remote, options):
         self._remote = remote
         self._options = options
         self._tries = 0
-        self._failure = None
+        self.failure = None
 
     def __call__(self, url, output_file, store):
         self._tries += 1
-        if self._failure:
+        if self.failure:
             print(
                 "%s: %s; try %d of %d"
                 % (
                     self._remote.name,
-                    self._failure,
+                    self.failure,
                     self._tries,
                     self._options.retries + 1,
                 ),
@@ -141,15 +146,15 @@ class _Downloader:
         try:
             self._get(url, output_file, store)
         except (requests.exceptions.RequestException, ValueError) as error:
-            self._failure = _reason(error)
+            self.failure = _reason(error)
             if _is_settled(error):
                 raise RefusedError(
                     "%s: %s; name a mirror with --base_url, or get the file otherwise "
-                    "and name its folder with --from" % (url, self._failure)
+                    "and name its folder with --from" % (url, self.failure)
                 ) from None
             raise
-        # The hash is compared next: if there is another try, then because of it.
-        self._failure = "the sha256 of what came is not the known one"
+        # pooch compares the hash next: what fails now is that.
+        self.failure = "the sha256 of what came is not the known one"
 
     def _get(self, url, output_file, store):
         bar = _Bar(output_file, self._remote)
@@ -213,9 +218,11 @@ class _Bar:
         came = os.path.getsize(self._path)
         expected = self._expected or self.total
         if expected and came != expected:
-            raise ValueError(
-                "%s of %s bytes came" % (format(came, ","), format(expected, ","))
-            )
+            raise ValueError(_too_few(came, expected))
+
+
+def _too_few(came, expected):
+    return "%s of %s bytes came" % (format(came, ","), format(expected, ","))
 
 
 def _is_settled(error):
@@ -236,10 +243,13 @@ def _reason(error):
         return "the server does not answer in time"
     if isinstance(error, kinds.SSLError):
         return "its certificate cannot be trusted (%s)" % _innermost(error)
+    cut_off = re.search(r"IncompleteRead\((\d+) bytes read, (\d+) more", str(error))
+    if cut_off:
+        came, lacking = map(int, cut_off.groups())
+        return _too_few(came, came + lacking)
     if isinstance(error, (kinds.ConnectionError, kinds.ChunkedEncodingError)):
         return "the connection failed (%s)" % _innermost(error)
-    # pooch's sentence about a wrong hash goes on with advice to its own users.
-    return " ".join(str(error).split()).partition(". ")[0]
+    return " ".join(str(error).split())
 
 
 def _innermost(error):

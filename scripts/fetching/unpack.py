@@ -1,9 +1,11 @@
 """Unpacking zips that nobody vouches for."""
 
+import errno
 import os
 import re
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 
@@ -14,7 +16,16 @@ from finetuning.errors import InputError
 MOST_BYTES = 4 * 2**30
 # Text packs to a quarter; only a zip made for it packs to a hundredth.
 MOST_GROWTH = 100
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+# All that zipfile was seen to raise on bytes that are no zip, or a damaged one.
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
 
 
 def unpack(archive, folder):
@@ -42,10 +53,19 @@ def unpack(archive, folder):
             _check_size(members, archive, folder)
             for member in members:
                 _write(opened, member, folder)
+    except InputError:
+        raise
     except _BROKEN as error:
-        raise InputError(
-            "%s is no whole zip (%s); get it anew" % (os.path.basename(archive), error)
-        ) from None
+        raise InputError(_broken(archive, error)) from None
+    except OSError as error:
+        # An offset in the archive that lies before its beginning.
+        if error.errno == errno.EINVAL:
+            raise InputError(_broken(archive, error)) from None
+        raise
+
+
+def _broken(archive, error):
+    return "%s is no whole zip (%s); get it anew" % (os.path.basename(archive), error)
 
 
 def _check_names(members, archive):
