@@ -287,7 +287,9 @@ def test_a_failed_download_is_tried_again(command, server, name):
 def test_a_download_that_fails_every_time(command, server, name):
     answer, reason = WRONG[name]
     server.answers[PATH] = [answer]
+    begun = time.monotonic()
     status, _, line = command("data", "RTE", "--timeout=0.3", "--retries=1")
+    assert time.monotonic() - begun < 15
     assert status == 1
     assert reason in line
     assert server.url + PATH in line

@@ -51,7 +51,11 @@ def count(task, folder):
 
 
 def _count_rows(path, has_header):
-    """(whole rows, short rows): as the known counts were made, so a CR ends a line."""
+    """(whole rows, short rows), as the known counts were made.
+
+    A carriage return ends a line, too; QQP has pairs that line ends break in two, and
+    neither half counts.
+    """
     rows = short = columns = 0
     with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file):

@@ -56,7 +56,7 @@ def _explain(error, parent):
     path = error.filename or parent
     if os.path.basename(os.path.dirname(path)).startswith(_PREFIX):
         path = parent
-    return "%s: %s; let it be read and written to, or choose another folder" % (
+    return "%s cannot be used (%s); mend its permissions or choose another folder" % (
         path,
         error.strerror or error,
     )
