@@ -158,7 +158,7 @@ def _read_rows(source, is_label, notes):
 
 
 def _check_short_row(path, line, columns, needed, split):
-    """Refuses a row that lacks columns, unless the official file is known to have it."""
+    """Refuses a row that lacks columns, unless it is known of the official file."""
     separator, name = (",", "commas") if split.quoted else ("\t", "tabs")
     if split.short_rows and separator.join(columns).startswith(split.short_rows):
         return

@@ -173,8 +173,8 @@ def _pairs(file, label=3, **layout):
     return Split(file, 1, 2, label, label_name=name, guid=0, **layout)
 
 
-# Eleven of Quora's pairs have a line end within a question, and GLUE took each half for
-# a row: a first half begins with the pair's id, a second with what follows the line end.
+# Eleven of Quora's pairs have a line end within a question, and GLUE took each half
+# for a row: a first half begins with the pair's id, a second with what follows.
 # https://github.com/nyu-mll/GLUE-baselines/issues/5 shows one of them.
 _HALVES_OF_QQP = (
     *("2332\t", "12330\t", "65477\t", "174372\t", "196865\t", "198200\t"),
