@@ -1,0 +1,322 @@
+"""Fine-tunes and scores BERT on a GLUE task in Hugging Face's transformers.
+
+  python benchmarks/hf_glue.py --task_name=MRPC --do_train=true --do_eval=true ...
+
+The same flags as run_classifier.py, those that this program honours; the same files,
+read and cut into the same tokens by the same code; the same recipe but for Adam's bias
+correction, which is Hugging Face's own. Runs in the environment of requirements.txt;
+$TF_PYTHON names the interpreter that reads a TensorFlow checkpoint, where
+.venv/tf2/bin/python is not the one. Writes eval_results.json as run_classifier.py does.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+import torch
+import transformers
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+sys.path.insert(0, ROOT)
+
+import hf_model  # noqa: E402
+
+import tokenization  # noqa: E402
+from finetuning import (  # noqa: E402
+    console,
+    features,
+    metrics,
+    provenance,
+    reading,
+    results,
+    settings,
+    sources,
+    tasks,
+)
+from finetuning.errors import InputError  # noqa: E402
+from finetuning.progress import Progress  # noqa: E402
+
+PROGRAM = "Hugging Face"
+_TF_PYTHON = os.path.join(".venv", "tf2", "bin", "python")
+_HONOURED = {
+    "task_name",
+    "do_train",
+    "do_eval",
+    "data_dir",
+    "vocab_file",
+    "bert_config_file",
+    "init_checkpoint",
+    "output_dir",
+    "do_lower_case",
+    "max_seq_length",
+    "train_batch_size",
+    "learning_rate",
+    "num_train_epochs",
+    "warmup_proportion",
+    "max_train_examples",
+    "random_seed",
+    "eval_batch_size",
+    "precision",
+    "num_threads",
+}
+
+
+def main(argv):
+    with console.screen():
+        try:
+            chosen = parse(argv)
+            task = tasks.find_task(chosen.task_name)
+            found, _ = sources.find(chosen)
+            console.log.info("Task: %s, results in %s", task.name, chosen.output_dir)
+            run(chosen, task, found)
+        except InputError as error:
+            console.log.error("%s", error)
+            return 2
+        except KeyboardInterrupt:
+            console.log.error("interrupted; the same command begins anew")
+            return 130
+    return 0
+
+
+def parse(argv):
+    """The command line as `settings.Settings`.
+
+    Raises:
+      InputError: a flag is none of run_classifier.py's, or not honoured here.
+    """
+    chosen, _ = settings.parse(argv)
+    for field in dataclasses.fields(chosen):
+        value = getattr(chosen, field.name)
+        if field.name not in _HONOURED and value != field.default:
+            raise InputError(
+                "--%s=%s: this program has no such choice; leave it out"
+                % (field.name, value)
+            )
+    for name in ("do_train", "do_eval", "init_checkpoint"):
+        if not getattr(chosen, name):
+            raise InputError("--%s must be given: it trains, then scores" % name)
+    if chosen.random_seed is None:
+        raise InputError("--random_seed must be given")
+    return chosen
+
+
+def run(chosen, task, found):
+    torch.manual_seed(chosen.random_seed)
+    if chosen.num_threads:
+        torch.set_num_threads(chosen.num_threads)
+    with open(chosen.bert_config_file, encoding="utf-8") as file:
+        model = hf_model.build(json.load(file), task.num_outputs)
+    if task.is_regression:
+        model.config.problem_type = "regression"
+    missing = hf_model.load(model, read_checkpoint(chosen.init_checkpoint))
+    if sorted(missing) != ["classifier.bias", "classifier.weight"]:
+        raise InputError(
+            "--init_checkpoint=%s lacks %s" % (chosen.init_checkpoint, missing)
+        )
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    tokenizer = tokenization.FullTokenizer(chosen.vocab_file, chosen.do_lower_case)
+    rows = [read(chosen, task, source, tokenizer) for source in found]
+    started = time.monotonic()
+    step = train(model, rows[0], chosen)
+    seconds = time.monotonic() - started
+    figures, verdicts = {}, []
+    for source, examples in list(zip(found, rows))[1:]:
+        scores, loss, verdict = evaluate(model, examples, task, chosen)
+        named = results.evaluation(scores, loss, step)
+        figures.update({name + source.suffix: named[name] for name in named})
+        verdicts.append(verdict)
+    write(chosen, task, figures, verdicts, seconds)
+
+
+def read_checkpoint(path):
+    """A TensorFlow checkpoint's variables, as an opened .npz archive."""
+    python = os.environ.get("TF_PYTHON") or os.path.join(ROOT, _TF_PYTHON)
+    with tempfile.TemporaryDirectory() as directory:
+        archive = os.path.join(directory, "weights.npz")
+        script = os.path.join(HERE, "to_npz.py")
+        try:
+            subprocess.run(
+                [python, script, path, archive], check=True, stderr=subprocess.DEVNULL
+            )
+        except (OSError, subprocess.CalledProcessError):
+            raise InputError(
+                "--init_checkpoint=%s was not read with %s; give $TF_PYTHON, an "
+                "interpreter with TensorFlow" % (path, python)
+            ) from None
+        with np.load(archive) as arrays:
+            return dict(arrays)
+
+
+# ---- Examples ----
+
+
+def read(chosen, task, source, tokenizer):
+    """The examples of a file as a list of `features.PackedExample`."""
+
+    def examples():
+        return reading.read_examples(task, source)
+
+    chosen_ones = examples()
+    if source.kind == "train" and chosen.max_train_examples:
+        chosen_ones = reading.sample(examples, chosen.max_train_examples)
+    packed = features.pack_examples(
+        chosen_ones, task.labels, chosen.max_seq_length, tokenizer
+    )
+    rows = list(packed)
+    console.log.info("%s: %d examples", source.path, len(rows))
+    return rows
+
+
+def collate(rows, model):
+    """A batch on the model's device, padded to its longest: the model's arguments."""
+    longest = max(len(row.token_ids) for row in rows)
+    ids, mask, segments = (
+        torch.zeros((len(rows), longest), dtype=torch.int64) for _ in range(3)
+    )
+    for index, row in enumerate(rows):
+        length = len(row.token_ids)
+        ids[index, :length] = torch.tensor(row.token_ids)
+        mask[index, :length] = 1
+        segments[index, row.first_segment : length] = 1
+    dtype = torch.float32 if model.config.num_labels == 1 else torch.int64
+    batch = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "token_type_ids": segments,
+        "labels": torch.tensor([row.label_id for row in rows], dtype=dtype),
+    }
+    return {name: tensor.to(model.device) for name, tensor in batch.items()}
+
+
+def _in_batches(rows, size):
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+# ---- Training and evaluation ----
+
+
+def _autocast(model, precision):
+    dtype = torch.float16 if model.device.type == "cuda" else torch.bfloat16
+    return torch.autocast(model.device.type, dtype, enabled=precision == "mixed")
+
+
+def train(model, rows, chosen):
+    """Fine-tunes as Hugging Face's Trainer does; returns the number of steps."""
+    each_epoch = math.ceil(len(rows) / chosen.train_batch_size)
+    steps = math.ceil(each_epoch * chosen.num_train_epochs)
+    warmup = math.ceil(steps * chosen.warmup_proportion)
+    optimizer = hf_model.optimizer(model, chosen.learning_rate)
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
+    scaler = torch.amp.GradScaler(
+        model.device.type,
+        enabled=chosen.precision == "mixed" and model.device.type == "cuda",
+    )
+    progress = Progress("training", steps, examples_each=chosen.train_batch_size)
+    order = np.random.RandomState(chosen.random_seed)
+    model.train()
+    step = 0
+    while step < steps:
+        shuffled = [rows[index] for index in order.permutation(len(rows))]
+        for batch in _in_batches(shuffled, chosen.train_batch_size):
+            with _autocast(model, chosen.precision):
+                loss = model(**collate(batch, model)).loss
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), hf_model.MAX_NORM)
+            scaler.step(optimizer)
+            scaler.update()
+            schedule.step()
+            optimizer.zero_grad(set_to_none=True)
+            step += 1
+            progress.update(step, "loss %.4f" % loss.item())
+            if step == steps:
+                break
+    progress.close()
+    return steps
+
+
+def evaluate(model, rows, task, chosen):
+    """Scores one file.
+
+    Returns:
+      Scores by name, the mean loss, and a dictionary: `predicted_one_class`,
+      `majority_accuracy` (None where the task has no classes), `num_examples`.
+    """
+    model.eval()
+    by_length = sorted(range(len(rows)), key=lambda i: -len(rows[i].token_ids))
+    logits = np.zeros((len(rows), task.num_outputs), np.float32)
+    for batch in _in_batches(by_length, chosen.eval_batch_size):
+        inputs = collate([rows[index] for index in batch], model)
+        with torch.inference_mode(), _autocast(model, chosen.precision):
+            logits[batch] = model(**inputs).logits.float().cpu().numpy()
+    gold = np.array([row.label_id for row in rows])
+    if task.is_regression:
+        predicted = logits[:, 0]
+        losses = np.square(predicted - gold)
+        majority = None
+    else:
+        predicted = np.argmax(logits, axis=1)
+        log_probabilities = torch.log_softmax(torch.from_numpy(logits), -1).numpy()
+        losses = -log_probabilities[np.arange(len(gold)), gold]
+        majority = metrics.majority_accuracy(gold)
+    verdict = {
+        "predicted_one_class": len(set(predicted.tolist())) == 1,
+        "majority_accuracy": majority,
+        "num_examples": len(gold),
+    }
+    scores = metrics.compute(task.metrics, gold, predicted)
+    return scores, float(np.mean(losses, dtype=np.float64)), verdict
+
+
+# ---- The result ----
+
+
+def write(chosen, task, figures, verdicts, seconds):
+    """Writes eval_results.json, and shows the scores."""
+    main_metrics = [
+        name
+        for name in figures
+        if any(name.startswith("eval_" + metric) for metric in task.main)
+    ]
+    figures["eval_main_score"] = float(np.mean([figures[n] for n in main_metrics]))
+    device = "GPU" if torch.cuda.is_available() else "CPU"
+    content = {
+        "program": PROGRAM,
+        "results": figures,
+        "main_metrics": main_metrics,
+        "predicted_one_class": all(v["predicted_one_class"] for v in verdicts),
+        "majority_accuracy": verdicts[0]["majority_accuracy"],
+        "num_examples": verdicts[0]["num_examples"],
+        "settings": chosen.as_dict(),
+        "random_seed": chosen.random_seed,
+        "device": "%s, %d threads (torch %s)"
+        % (device, torch.get_num_threads(), torch.__version__),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+            "numpy": np.__version__,
+        },
+        "git_revision": provenance.git_revision(),
+        "command": sys.argv,
+        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "training_seconds": seconds,
+    }
+    os.makedirs(chosen.output_dir, exist_ok=True)
+    path = os.path.join(chosen.output_dir, results.EVAL_JSON)
+    provenance.write_json(path, content)
+    for line in results.table("Scores", sorted(figures.items())):
+        console.log.info(line)
+    console.log.info("Written to %s", path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
