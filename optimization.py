@@ -49,6 +49,7 @@ def create_train_step(
     num_warmup_steps,
     loss_scale=None,
     static_shapes=False,
+    bias_correction=False,
 ):
     """Adds gradients, clipping, Adam and the global step's increment to the graph.
 
@@ -60,6 +61,8 @@ def create_train_step(
       loss_scale: `loss_scaling.LossScale`; None: gradients that are not finite reach
         the weights.
       static_shapes: whether no gradient's shape may follow the words of the batch.
+      bias_correction: whether Adam's moments are divided by 1 - beta^t at update t, as
+        in Kingma and Ba and not in BERT.
 
     Returns:
       `TrainStep`.
@@ -75,6 +78,10 @@ def create_train_step(
         weight_decay_rate=WEIGHT_DECAY_RATE,
         exclude_from_weight_decay=list(NOT_DECAYED),
     )
+    if bias_correction:
+        skipped_before = 0 if loss_scale is None else loss_scale.skipped_steps
+        with tf.device("/cpu:0"):
+            optimizer.correct_bias(tf.cast(global_step, tf.int32) + 1 - skipped_before)
     variables = tf.trainable_variables()
     scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
     gradients = tf.gradients(loss if loss_scale is None else loss * scale, variables)
@@ -176,6 +183,21 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         self.epsilon = epsilon
         self.exclude_from_weight_decay = exclude_from_weight_decay or []
         self._moments = {}
+        # Beta powers of 0: the kernel then corrects nothing.
+        self._powers = (0.0, 0.0)
+        self._root = 1.0
+
+    def correct_bias(self, update):
+        """Has the moments' bias corrected in what `apply_gradients` adds from now on.
+
+        Args:
+          update: int32 scalar tensor, the number of the update, counted from 1.
+        """
+        count = tf.cast(update, tf.float32)
+        self._powers = (tf.pow(self.beta_1, count), tf.pow(self.beta_2, count))
+        # The kernel corrects the rate, not the moments, which makes its epsilon smaller
+        # by the root of 1 - beta_2^t: algorithm 1 has it beside the corrected root.
+        self._root = tf.sqrt(1.0 - self._powers[1])
 
     def create_moments(self, variables):
         """Creates the moments' variables; `apply_gradients` does it where it must."""
@@ -228,14 +250,14 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         ).op
 
     def _adam(self, variable, m, v, gradient):
-        """TensorFlow's own kernel; with beta powers of 0 it corrects no bias."""
+        """TensorFlow's own kernel."""
         numbers = {
-            "beta1_power": 0.0,
-            "beta2_power": 0.0,
+            "beta1_power": self._powers[0],
+            "beta2_power": self._powers[1],
             "lr": self.learning_rate,
             "beta1": self.beta_1,
             "beta2": self.beta_2,
-            "epsilon": self.epsilon,
+            "epsilon": self.epsilon * self._root,
         }
         if hasattr(variable, "handle"):
             return tf.raw_ops.ResourceApplyAdam(

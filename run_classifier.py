@@ -9,7 +9,7 @@ that BERT code in the wild imports from this module stay importable.
 import contextlib
 import sys
 
-from finetuning import backend, console, settings
+from finetuning import backend, console, settings, usage
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.features import (
@@ -45,7 +45,7 @@ def main(argv=None):
     """Runs one command line; returns the exit status."""
     argv = sys.argv if argv is None else argv
     if settings.asks_for_help(argv):
-        print(settings.help_text(argv[0]))
+        print(usage.help_text(argv[0]))
         return 0
     with contextlib.ExitStack() as logs:
         logs.enter_context(console.screen())

@@ -10,6 +10,8 @@ import tensorflow.compat.v1 as tf
 from finetuning import files, loss_scaling
 from finetuning.errors import InputError
 
+# Where below a training's directory its best weights lie.
+BEST = "best"
 HEAD = ("output_weights", "output_bias")
 _SLOTS = ("/adam_m", "/adam_v")
 _NAMES_SHOWN = 5

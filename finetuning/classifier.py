@@ -1,4 +1,4 @@
-"""The classifier: BERT's pooled output, one dense layer, cross-entropy.
+"""The classifier: BERT's pooled output, one dense layer, and the loss.
 
 The only place where model and optimiser meet. Shapes: see modeling.py; L is the number
 of labels.
@@ -6,7 +6,7 @@ of labels.
 
 import collections
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -55,8 +55,11 @@ def create_model(
     use_one_hot_embeddings,
     dropout_seed=None,
     execution=PLAIN,
+    label_weights=None,
 ):
     """Adds encoder, head and loss to the graph.
+
+    The loss is cross-entropy, or for float labels the squared error of the one logit.
 
     Args:
       bert_config: `modeling.BertConfig`.
@@ -64,15 +67,17 @@ def create_model(
       input_ids: int32 [B, S].
       input_mask: int32 [B, S].
       segment_ids: int32 [B, S].
-      labels: int32 [B], ids of the labels.
+      labels: int32 [B], ids of the labels; or float32 [B], numbers, with L = 1.
       num_labels: L.
       use_one_hot_embeddings: see `modeling.BertModel`.
       dropout_seed: int32 [2], or None: the graph's own random stream.
       execution: `Execution`.
+      label_weights: L floats, by which an example's loss is multiplied before the mean;
+        None: 1 for all.
 
     Returns:
-      Float32 tensors: loss [], per-example loss [B], logits [B, L], probabilities
-      [B, L].
+      Float32 tensors: loss [], per-example loss [B], without weights, logits [B, L],
+      probabilities [B, L]; a regression has the logits in place of probabilities.
     """
     model = modeling.BertModel(
         config=bert_config,
@@ -81,6 +86,7 @@ def create_model(
         input_mask=input_mask,
         token_type_ids=segment_ids,
         use_one_hot_embeddings=use_one_hot_embeddings,
+        scope="bert",  # The same where a second pass shares the variables.
         dropout_seed=dropout_seed,
         precision=execution.precision,
         pad_to=execution.pad_to,
@@ -100,23 +106,39 @@ def create_model(
             seed = layers.seed_at(dropout_seed, _HEAD_PLACE)
         pooled = layers.dropout(pooled, HEAD_DROPOUT, seed)
     logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+    if labels.dtype.is_floating:
+        per_example_loss = tf.square(tf.squeeze(logits, axis=1) - labels)  # [B]
+        return tf.reduce_mean(per_example_loss), per_example_loss, logits, logits
     per_example_loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=labels, logits=logits
     )
-    loss = tf.reduce_mean(per_example_loss)
+    weighted = per_example_loss
+    if label_weights is not None:
+        weighted *= tf.gather(tf.constant(label_weights, tf.float32), labels)
+    loss = tf.reduce_mean(weighted)
     return loss, per_example_loss, logits, tf.nn.softmax(logits)
 
 
-def training_graph(
-    config,
-    num_labels,
-    batch,
-    seed,
-    init_lr,
-    num_train_steps,
-    num_warmup_steps,
-    execution=PLAIN,
-):
+@dataclass(frozen=True)
+class Recipe:
+    """What the optimiser is told, and the loss.
+
+    Attributes:
+      learning_rate: the peak.
+      num_steps: optimiser steps in all.
+      num_warmup_steps: of them, in warm-up.
+      bias_correction: see `optimization.create_train_step`.
+      label_weights: see `create_model`.
+    """
+
+    learning_rate: float
+    num_steps: int
+    num_warmup_steps: int
+    bias_correction: bool = False
+    label_weights: Optional[Tuple[float, ...]] = None
+
+
+def training_graph(config, num_labels, batch, seed, recipe, execution=PLAIN):
     """Adds one training step to the graph.
 
     Args:
@@ -124,9 +146,7 @@ def training_graph(
       num_labels: L.
       batch: tensors of `records.training_batches`.
       seed: int; with the global step it decides what dropout drops.
-      init_lr: peak learning rate.
-      num_train_steps: optimiser steps in all.
-      num_warmup_steps: of them, in warm-up.
+      recipe: `Recipe`.
       execution: `Execution`.
 
     Returns:
@@ -147,15 +167,17 @@ def training_graph(
         use_one_hot_embeddings=False,
         dropout_seed=dropout_seed,
         execution=execution,
+        label_weights=recipe.label_weights,
     )
     scaled = execution.precision.needs_loss_scaling
     step = optimization.create_train_step(
         loss,
-        init_lr,
-        num_train_steps,
-        num_warmup_steps,
+        recipe.learning_rate,
+        recipe.num_steps,
+        recipe.num_warmup_steps,
         loss_scaling.LossScale() if scaled else None,
         static_shapes=execution.pad_to is not None,
+        bias_correction=recipe.bias_correction,
     )
     return TrainGraph(loss=loss, **step._asdict())
 
@@ -170,7 +192,7 @@ def inference_graph(config, num_labels, batch, execution=PLAIN):
       execution: `Execution`.
 
     Returns:
-      `InferenceGraph` of float32 [B, L], float32 [B] and int32 [B].
+      `InferenceGraph` of float32 [B, L], float32 [B] and the batch's labels [B].
     """
     _, per_example_loss, _, probabilities = create_model(
         config,

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Union
 
 import tokenization
 from finetuning.tasks import InputExample
@@ -28,7 +28,7 @@ class InputFeatures:
       input_ids: S token ids, padded with 0.
       input_mask: S ints, 1 for tokens and 0 for padding.
       segment_ids: S ints, 0 up to and with the first [SEP] and for padding, 1 between.
-      label_id: position of the label in the task's labels.
+      label_id: position of the label in the task's labels; its number in a regression.
       is_real_example: always True; False marked padding examples on TPUs.
       truncated: whether tokens were left out to fit the length.
     """
@@ -36,7 +36,7 @@ class InputFeatures:
     input_ids: List[int]
     input_mask: List[int]
     segment_ids: List[int]
-    label_id: int
+    label_id: Union[int, float]
     is_real_example: bool = True
     truncated: bool = False
 
@@ -47,13 +47,13 @@ class PackedExample(NamedTuple):
     Attributes:
       token_ids: list of its n token ids, `[CLS]` and `[SEP]` among them, n <= S.
       first_segment: how many of them are of segment 0; the rest are of segment 1.
-      label_id: position of the label in the task's labels.
+      label_id: position of the label in the task's labels; its number in a regression.
       truncated: whether tokens were left out to fit the length.
     """
 
     token_ids: List[int]
     first_segment: int
-    label_id: int
+    label_id: Union[int, float]
     truncated: bool
 
     def padded(self, max_seq_length):
@@ -84,7 +84,7 @@ def convert_single_example(ex_index, example, label_list, max_seq_length, tokeni
     Args:
       ex_index: its position in the file.
       example: `InputExample`.
-      label_list: labels in the order of their ids.
+      label_list: labels in the order of their ids; empty: labels are numbers.
       max_seq_length: S, in tokens.
       tokenizer: `tokenization.FullTokenizer`.
 
@@ -128,7 +128,8 @@ def pack_example(example, label_list, max_seq_length, tokenizer):
     truncated = len(a) + len(b) + (3 if b else 2) > len(packed)
     if not straight_to_ids:
         packed = tokenizer.convert_tokens_to_ids(packed)
-    label_id = list(label_list).index(example.label)
+    label = example.label
+    label_id = list(label_list).index(label) if label_list else float(label)
     return PackedExample(packed, first_segment, label_id, truncated)
 
 
@@ -187,4 +188,4 @@ def _show(example, features, tokenizer):
     _log.info("tokens: %s", " ".join(map(tokenization.printable_text, tokens)))
     for name in ("input_ids", "input_mask", "segment_ids"):
         _log.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
-    _log.info("label: %s (id = %d)", example.label, features.label_id)
+    _log.info("label: %s (id = %g)", example.label, features.label_id)

@@ -31,6 +31,22 @@ def is_directory(path):
     return _gfile().isdir(path) if is_remote(path) else os.path.isdir(path)
 
 
+def require_file(what, path):
+    """Refuses a path that is no file.
+
+    Args:
+      what: how the message begins, such as "--vocab_file=vocab.txt".
+      path: the file.
+
+    Raises:
+      InputError: nothing is there, or a directory.
+    """
+    if not exists(path):
+        raise InputError("%s: no such file" % what)
+    if is_directory(path):
+        raise InputError("%s is a directory; give a file" % what)
+
+
 def make_directory(path):
     """Creates the directory and its parents; one that stands there is fine."""
     if is_remote(path):

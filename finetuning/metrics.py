@@ -1,14 +1,15 @@
-"""Scores as pure functions over label ids. Every value is defined: 0 where a
+"""Scores as pure functions over labels. Every value is defined: 0 where a
 denominator is 0, and no warning.
 
-Each function takes int arrays `gold` and `predicted` of one length [examples] and
-returns a dictionary from a metric's name to a float, or to an int for counts. Label 1
-is the positive one.
+Each function takes arrays `gold` and `predicted` of one length [examples], of label ids
+or of a regression's numbers, and returns a dictionary from a metric's name to a float,
+or to an int for counts. Label 1 is the positive one.
 """
 
 import warnings
 
 import numpy as np
+from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 
@@ -61,6 +62,38 @@ def confusion_counts(gold, predicted):
     return dict(zip(names, map(int, matrix.ravel())))
 
 
+def macro_f1(gold, predicted):
+    """The mean of each label's F1, over the labels that occur on either side."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = sklearn_metrics.f1_score(gold, predicted, average="macro")
+    return {"macro_f1": float(value)}
+
+
+def pearson_spearman(gold, predicted):
+    """Pearson's and Spearman's correlation; 0 where either side is constant."""
+    return {
+        "pearson": _correlation(stats.pearsonr, gold, predicted),
+        "spearman": _correlation(stats.spearmanr, gold, predicted),
+    }
+
+
+def _correlation(function, gold, predicted):
+    gold, predicted = np.asarray(gold, np.float64), np.asarray(predicted, np.float64)
+    if np.ptp(gold) == 0.0 or np.ptp(predicted) == 0.0:
+        return 0.0
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")  # Numbers that are nearly constant.
+        value = function(gold, predicted)[0]
+    return float(np.nan_to_num(value))
+
+
+def squared_error(gold, predicted):
+    """The mean squared error."""
+    error = np.asarray(gold, np.float64) - np.asarray(predicted, np.float64)
+    return {"mean_squared_error": float(np.mean(np.square(error)))}
+
+
 def majority_accuracy(gold):
     """The accuracy of always giving the commonest label: what a score has to beat."""
     return float(np.bincount(gold).max() / len(gold))
@@ -71,4 +104,7 @@ METRICS = {
     "f1_precision_recall": f1_precision_recall,
     "matthews_correlation": matthews_correlation,
     "confusion_counts": confusion_counts,
+    "macro_f1": macro_f1,
+    "pearson_spearman": pearson_spearman,
+    "squared_error": squared_error,
 }

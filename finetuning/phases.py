@@ -1,39 +1,33 @@
 """The phases of a run: prepare the features, train, evaluate, predict."""
 
 import os
-import time
 from dataclasses import dataclass, replace
-from typing import Dict, Optional
-
-import numpy as np
+from typing import Tuple
 
 from finetuning import (
     backend,
     checkpoints,
     classifier,
-    features,
-    files,
+    history,
+    hooks,
+    inference,
+    label_map,
     loop,
-    metrics,
     precision,
+    preparation,
     provenance,
-    records,
+    reading,
     results,
+    scoring,
+    submission,
     summaries,
-    tasks,
+    weighting,
 )
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.preflight import Inputs
-from finetuning.progress import duration
 from finetuning.settings import Settings
 
-# Names that the original gave the record files of the splits.
-_RECORD_FILES = {
-    "train": "train.tf_record",
-    "dev": "eval.tf_record",
-    "test": "predict.tf_record",
-}
 _MOST_STEPS = 2**31 - 1
 # XLA compiles anew for each shape: 128 tokens make four.
 _XLA_LENGTHS = 32
@@ -49,7 +43,7 @@ class Run:
       device: `backend.Device`.
       seed: of all that is random.
       execution: `classifier.Execution`.
-      examples: split name -> `records.RecordFile`; empty before `prepare`.
+      sets: `preparation.Prepared` of each source; none before they are prepared.
     """
 
     settings: Settings
@@ -57,11 +51,15 @@ class Run:
     device: backend.Device
     seed: int
     execution: classifier.Execution
-    examples: Optional[Dict[str, records.RecordFile]] = None
+    sets: Tuple[preparation.Prepared, ...] = ()
 
     @property
-    def num_labels(self):
-        return len(self.inputs.task.labels)
+    def task(self):
+        return self.inputs.task
+
+    def of_kind(self, kind):
+        """The sets of a kind: "train", "dev" or "test"."""
+        return [each for each in self.sets if each.source.kind == kind]
 
     @property
     def session_config(self):
@@ -90,7 +88,7 @@ def execute(run):
     Raises:
       InputError: the user's files do not do.
     """
-    run = replace(run, examples=prepare(run))
+    run = replace(run, sets=preparation.prepare(run.settings, run.inputs))
     if run.settings.do_train:
         train(run)
     if not (run.settings.do_eval or run.settings.do_predict):
@@ -102,60 +100,24 @@ def execute(run):
         predict(run, weights)
 
 
-def prepare(run):
-    """Writes the record file of every split that the run needs.
-
-    All before the first step: a bad row of the test set is found now, not after hours.
-
-    Returns:
-      Dictionary from split name to `records.RecordFile`.
-    """
-    examples = {}
-    for name, path in run.inputs.data_files.items():
-        # Those of one file show what the model reads; more of them would hide the rest.
-        examples[name] = _convert(run, name, path, shown=not examples)
-    return examples
-
-
-def _convert(run, split_name, source, shown):
-    log.info("Reading %s", source)
-    started = time.monotonic()
-    task, length = run.inputs.task, run.settings.max_seq_length
-    target = os.path.join(run.settings.output_dir, _RECORD_FILES[split_name])
-    read = tasks.read_examples(task, split_name, source)
-    packed = features.pack_examples(
-        read, task.labels, length, run.inputs.tokenizer, shown
-    )
-    count, truncated = records.write_packed_records(target, packed, length)
-    if not count:
-        files.remove_if_there(target)
-        raise InputError("%s holds no examples" % source)
-    log.info(
-        "%s: %d examples, %d of them cut to %d tokens, in %s",
-        os.path.basename(source),
-        count,
-        truncated,
-        length,
-        duration(time.monotonic() - started),
-    )
-    return records.RecordFile(target, count, length)
-
-
 def train(run):
-    """Fine-tunes up to the last step, or says that there is nothing left to train."""
+    """Trains, or says that there is nothing left to train.
+
+    Raises:
+      InputError: there would be no step, or training fails.
+    """
     settings, inputs = run.settings, run.inputs
-    examples = run.examples["train"]
-    num_steps, num_warmup_steps = count_steps(settings, examples.count)
+    (examples,) = run.of_kind("train")
+    recipe = _recipe(settings, run.task, examples)
     log.info(
         "Training: %d examples, batch size %d, %g epochs: %d steps, %d of them warm-up",
-        examples.count,
+        examples.records.count,
         settings.train_batch_size,
         settings.num_train_epochs,
-        num_steps,
-        num_warmup_steps,
+        recipe.num_steps,
+        recipe.num_warmup_steps,
     )
-    if inputs.resumed is not None and inputs.resumed.step >= num_steps:
-        _say_nothing_left(settings.output_dir, inputs.resumed.step, num_steps)
+    if inputs.resumed is not None and _is_over(settings, inputs.resumed.step, recipe):
         return
     _say_where_from(inputs)
     if inputs.resumed is not None:
@@ -163,24 +125,74 @@ def train(run):
             log.warning("The training that goes on was begun otherwise: %s", line)
     description = provenance.describe(settings, run.seed, run.device)
     provenance.save(settings.output_dir, description)
+    label_map.save(settings.output_dir, run.task)
     loop.train(
         loop.Training(
             config=inputs.config,
-            num_labels=run.num_labels,
-            examples=examples,
+            num_labels=run.task.num_outputs,
+            examples=examples.records,
             batch_size=settings.train_batch_size,
-            learning_rate=settings.learning_rate,
-            num_steps=num_steps,
-            num_warmup_steps=num_warmup_steps,
+            recipe=recipe,
             seed=run.seed,
             output_dir=settings.output_dir,
             save_steps=settings.save_checkpoints_steps,
             keep_checkpoints=settings.keep_checkpoint_max,
             initial=inputs.initial,
             resumed=inputs.resumed,
+            selection=_selection(run, examples.records.count, recipe.num_steps),
             execution=run.execution,
             session_config=run.session_config,
         )
+    )
+
+
+def _recipe(settings, task, examples):
+    num_steps, num_warmup_steps = count_steps(settings, examples.records.count)
+    weights = weighting.parse(settings.class_weights, task.labels)
+    if settings.class_weights == weighting.BALANCED:
+        ids = range(len(task.labels))
+        weights = weighting.balanced([examples.label_counts[each] for each in ids])
+    if weights is not None:
+        shown = ["%s=%.3g" % pair for pair in zip(task.labels, weights)]
+        log.info("Weights of the labels in the loss: %s", ", ".join(shown))
+    return classifier.Recipe(
+        learning_rate=settings.learning_rate,
+        num_steps=num_steps,
+        num_warmup_steps=num_warmup_steps,
+        bias_correction=settings.adam_bias_correction,
+        label_weights=weights,
+    )
+
+
+def _selection(run, num_examples, num_steps):
+    """What is evaluated while training, and when: `hooks.Selection`, or None."""
+    settings = run.settings
+    if not settings.evaluates_while_training:
+        return None
+    sets = run.of_kind("dev")
+    parts = [each.source.split.part for each in sets]
+
+    def is_due(step):
+        if settings.eval_steps:
+            at_turn = step % settings.eval_steps == 0
+        else:
+            at_turn = _epochs(step) > _epochs(step - 1)
+        return at_turn or step == num_steps
+
+    def _epochs(step):
+        return step * settings.train_batch_size // num_examples
+
+    def score(predictions, step):
+        pairs = list(zip(parts, predictions))
+        return scoring.evaluate(run.task, pairs, step).figures
+
+    return hooks.Selection(
+        sets=[each.records for each in sets],
+        batch_size=settings.eval_batch_size,
+        is_due=is_due,
+        score=score,
+        keep_best=settings.keep_best,
+        patience=settings.early_stop,
     )
 
 
@@ -207,15 +219,28 @@ def count_steps(settings, num_examples):
     return num_steps, int(num_steps * settings.warmup_proportion)
 
 
-def _say_nothing_left(output_dir, step, num_steps):
+def _is_over(settings, step, recipe):
+    """Whether the training in the output directory has nothing left to do; says so."""
+    patience = settings.early_stop
+    if step >= recipe.num_steps:
+        ended = "at step %d of %d" % (step, recipe.num_steps)
+    elif patience and _since_best(settings, step) >= patience:
+        ended = "that stopped early, at step %d of %d" % (step, recipe.num_steps)
+    else:
+        return False
     log.warning(
-        "NOTHING LEFT TO TRAIN: %s holds a training at step %d of %d; 0 steps are run. "
-        "To train anew give an --output_dir that is empty; to train longer raise "
-        "--num_train_epochs",
-        output_dir,
-        step,
-        num_steps,
+        "NOTHING LEFT TO TRAIN: %s holds a training %s; 0 steps are run. To train "
+        "anew give an --output_dir that is empty; to train longer raise "
+        "--num_train_epochs%s",
+        settings.output_dir,
+        ended,
+        " or --early_stop" if patience else "",
     )
+    return True
+
+
+def _since_best(settings, step):
+    return history.History(settings.output_dir, resumed=True).since_best(step)
 
 
 def _say_where_from(inputs):
@@ -236,13 +261,19 @@ def _say_where_from(inputs):
 def find_weights(run):
     """What evaluation and prediction use: `checkpoints.Contents`.
 
-    The newest checkpoint in the output directory, else the initial one: `preflight`
-    has seen that there will be one of them.
+    The best or the newest checkpoint in the output directory, else the initial one:
+    `preflight` has seen that there will be one of them.
     """
-    prefix = checkpoints.newest_in(run.settings.output_dir)
+    directory = run.settings.output_dir
+    if run.settings.keep_best:
+        directory = os.path.join(directory, checkpoints.BEST)
+    prefix = checkpoints.newest_in(directory)
     weights = run.inputs.initial
     if prefix is not None:
-        weights = checkpoints.read_contents(prefix, run.inputs.config, run.num_labels)
+        outputs = run.task.num_outputs
+        weights = checkpoints.read_contents(prefix, run.inputs.config, outputs)
+        if run.settings.keep_best:
+            log.info("Using the best weights, of step %d: %s", weights.step, prefix)
     if weights.fresh:
         log.warning(
             "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so will be the "
@@ -253,14 +284,14 @@ def find_weights(run):
     return weights
 
 
-def _infer(run, weights, split_name, batch_size, label):
+def _infer(run, weights, examples, batch_size, label):
     log.info("%s: restoring %s", label.capitalize(), weights.prefix)
-    return loop.infer(
-        loop.Inference(
+    return inference.infer(
+        inference.Inference(
             config=run.inputs.config,
-            num_labels=run.num_labels,
+            num_labels=run.task.num_outputs,
             contents=weights,
-            examples=run.examples[split_name],
+            examples=examples.records,
             batch_size=batch_size,
             seed=run.seed,
             label=label,
@@ -272,32 +303,50 @@ def _infer(run, weights, split_name, batch_size, label):
 
 def evaluate(run, weights):
     """Scores the development set; writes and shows the results."""
-    predictions = _infer(
-        run, weights, "dev", run.settings.eval_batch_size, "evaluation"
-    )
-    gold = predictions.label_ids
-    predicted = np.argmax(predictions.probabilities, axis=1)
-    scores = metrics.compute(run.inputs.task.metrics, gold, predicted)
-    loss = float(np.mean(predictions.per_example_loss, dtype=np.float64))
+    sets, found = run.of_kind("dev"), []
+    for each in sets:
+        label = " ".join(filter(None, ("evaluation", each.source.split.part)))
+        size = run.settings.eval_batch_size
+        predictions = _infer(run, weights, each, size, label)
+        found.append((each.source.split.part, predictions))
+        name = results.EVAL_PREDICTIONS % each.source.suffix
+        _write_predictions(run, each, predictions, name)
     step = weights.step or 0
-    figures = results.evaluation(scores, loss, step)
+    scored = scoring.evaluate(run.task, found, step)
     output_dir = run.settings.output_dir
-    path = results.write_evaluation(output_dir, figures)
-    majority = metrics.majority_accuracy(gold)
-    _write_evaluation_json(run, weights, figures, majority)
-    summaries.write(os.path.join(output_dir, "eval"), figures, step)
-    title = "Scores on %s (%d examples), step %d" % (
-        run.inputs.data_files["dev"],
-        len(gold),
-        step,
-    )
-    rows = list(scores.items()) + [("loss", loss), ("(majority class)", majority)]
-    for line in results.table(title, rows):
-        log.info(line)
+    path = results.write_evaluation(output_dir, scored.figures)
+    _write_evaluation_json(run, weights, sets, scored)
+    summaries.write(os.path.join(output_dir, "eval"), scored.figures, step)
+    _show_scores(run, sets, scored)
     log.info("Written to %s and %s", path, results.EVAL_JSON)
 
 
-def _write_evaluation_json(run, weights, figures, majority):
+def _show_scores(run, sets, scored):
+    title = "Scores on %s (%d examples), step %d" % (
+        " and ".join(each.source.path for each in sets),
+        sum(each.records.count for each in sets),
+        scored.figures["global_step"],
+    )
+    named = [
+        (name.replace("eval_", ""), value)
+        for name, value in scored.figures.items()
+        if name.startswith("eval_") and name != scoring.MAIN_SCORE
+    ]
+    names = " and ".join(run.task.main)
+    main = "main score (%s%s)" % ("mean of " if " and " in names else "", names)
+    named.append((main, scored.figures[scoring.MAIN_SCORE]))
+    if scored.majority_accuracy is not None:
+        named.append(("(majority class)", scored.majority_accuracy))
+    for line in results.table(title, named):
+        log.info(line)
+    if scored.one_class:
+        log.warning(
+            "ALL PREDICTIONS ARE THE SAME: the model has learned nothing; try another "
+            "--random_seed, a lower --learning_rate or --adam_bias_correction=true"
+        )
+
+
+def _write_evaluation_json(run, weights, sets, scored):
     content = provenance.describe(run.settings, run.seed, run.device)
     # What made the weights, which may be another run than this one.
     from_here = weights is not run.inputs.initial
@@ -307,21 +356,54 @@ def _write_evaluation_json(run, weights, figures, majority):
         content["random_seed"] = training["random_seed"]
     elif not weights.fresh:
         content["random_seed"] = None
-    content["results"] = figures
-    content["majority_accuracy"] = majority
+    content["task"] = run.task.name
+    content["labels"] = list(run.task.labels)
+    content["results"] = scored.figures
+    content["main_metrics"] = list(run.task.main)
+    content["majority_accuracy"] = scored.majority_accuracy
+    content["majority_score"] = scored.majority_score
+    content["predicted_one_class"] = scored.one_class
     content["checkpoint"] = weights.prefix
     content["global_step"] = weights.step
     content["untrained_variables"] = list(weights.fresh)
-    content["data_file"] = run.inputs.data_files["dev"]
-    content["num_examples"] = run.examples["dev"].count
+    content["data_file"] = sets[0].source.path
+    content["data_files"] = [each.source.path for each in sets]
+    content["num_examples"] = sum(each.records.count for each in sets)
+    content["num_truncated"] = sum(each.truncated for each in sets)
     path = os.path.join(run.settings.output_dir, results.EVAL_JSON)
     provenance.write_json(path, content)
 
 
 def predict(run, weights):
-    """Writes the class probabilities of the test set."""
-    predictions = _infer(
-        run, weights, "test", run.settings.predict_batch_size, "prediction"
+    """Writes what the model says of the test set: for programs, GLUE and people."""
+    output_dir = run.settings.output_dir
+    for each in run.of_kind("test"):
+        label = " ".join(filter(None, ("prediction", each.source.split.part)))
+        size = run.settings.predict_batch_size
+        predictions = _infer(run, weights, each, size, label)
+        lines = results.probabilities_lines(predictions.probabilities)
+        name = results.PROBABILITIES % each.source.suffix
+        path = results.write(output_dir, name, lines)
+        log.info("%d predictions written to %s", each.records.count, path)
+        name = results.PREDICTIONS % each.source.suffix
+        path = _write_predictions(run, each, predictions, name)
+        log.info("The same with ids and labels: %s", path)
+        if each.source.split.submission:
+            name = results.SUBMISSION % each.source.split.submission
+            predicted = scoring.predicted_labels(run.task, predictions.probabilities)
+            path = results.write(
+                output_dir, name, [submission.text(run.task, predicted)]
+            )
+            log.info("The same for GLUE's server: %s", path)
+
+
+def _write_predictions(run, each, predictions, name):
+    """Writes the table of predictions for people; returns its path."""
+    lines = results.predictions_lines(
+        run.task,
+        reading.read_examples(run.task, each.source),
+        predictions.probabilities,
+        scoring.predicted_labels(run.task, predictions.probabilities),
+        has_labels=each.source.split.label is not None,
     )
-    path = results.write_predictions(run.settings.output_dir, predictions.probabilities)
-    log.info("%d predictions written to %s", len(predictions.probabilities), path)
+    return results.write(run.settings.output_dir, name, lines)

@@ -3,11 +3,19 @@
 import json
 import os
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Optional, Tuple
 
 import modeling
 import tokenization
-from finetuning import checkpoints, files, tasks
+from finetuning import (
+    checkpoints,
+    custom,
+    files,
+    label_map,
+    sources,
+    tasks,
+    weighting,
+)
 from finetuning.errors import InputError
 
 # What gives a model its shape, with the least value of each.
@@ -33,8 +41,8 @@ class Inputs:
       task: `tasks.Task`.
       config: `modeling.BertConfig`.
       tokenizer: `tokenization.FullTokenizer`.
-      data_files: split name -> path, of the splits that the run needs, in the order
-        train, dev, test.
+      sources: `tasks.Source`s of the sets that the run needs, in the order train, dev,
+        test.
       resumed: `checkpoints.Contents` of the newest checkpoint in the output directory,
         or None.
       initial: `checkpoints.Contents` of --init_checkpoint, or None.
@@ -44,7 +52,7 @@ class Inputs:
     task: tasks.Task
     config: modeling.BertConfig
     tokenizer: tokenization.FullTokenizer
-    data_files: Dict[str, str]
+    sources: Tuple[tasks.Source, ...]
     resumed: Optional[checkpoints.Contents]
     initial: Optional[checkpoints.Contents]
     notes: tuple
@@ -62,8 +70,11 @@ def check(settings):
     Raises:
       InputError: at the first thing that cannot be used.
     """
-    task = tasks.find_task(settings.task_name)
-    data_files = _find_data(settings, task)
+    if not custom.is_custom(settings):
+        tasks.find_task(settings.task_name)  # A misspelt task before missing files.
+    found, notes = sources.find(settings)
+    task = _find_task(settings, found)
+    weighting.parse(settings.class_weights, task.labels)
     config = read_config(settings.bert_config_file)
     if settings.max_seq_length > config.max_position_embeddings:
         raise InputError(
@@ -76,11 +87,16 @@ def check(settings):
             )
         )
     tokenizer = _read_vocabulary(settings)
-    notes = _compare_vocabulary(settings.vocab_file, tokenizer.vocab, config.vocab_size)
+    notes += _compare_vocabulary(
+        settings.vocab_file, tokenizer.vocab, config.vocab_size
+    )
     notes += _unused_keys(settings.bert_config_file, config)
     _check_output_dir(settings.output_dir)
-    resumed = _newest(settings, config, len(task.labels))
-    initial = _initial(settings, config, len(task.labels))
+    resumed = _newest(settings, config, task)
+    initial = _initial(settings, config, task)
+    if initial is not None and resumed is None:
+        notes += _compare_labels(settings, task, initial)
+    _check_best(settings)
     if not (settings.do_train or resumed or initial):
         raise InputError(
             "--output_dir=%s holds no checkpoint and --init_checkpoint is not given: "
@@ -91,7 +107,7 @@ def check(settings):
         task=task,
         config=config,
         tokenizer=tokenizer,
-        data_files=data_files,
+        sources=found,
         resumed=resumed,
         initial=initial,
         notes=tuple(notes),
@@ -108,7 +124,7 @@ def read_config(path):
       InputError: no such file, no JSON, a key is missing or misspelt, or the values
         make no model.
     """
-    _require_file("bert_config_file", path)
+    files.require_file("--bert_config_file=%s" % path, path)
     try:
         values = json.loads(files.read_text(path))
     except ValueError as error:
@@ -163,33 +179,8 @@ def _unused_keys(path, config):
     return ["%s: not used by this model: %s" % (path, ", ".join(unused))]
 
 
-def _find_data(settings, task):
-    if not files.is_directory(settings.data_dir):
-        raise InputError("--data_dir=%s is not a directory" % settings.data_dir)
-    wanted = {
-        "train": settings.do_train,
-        "dev": settings.do_eval,
-        "test": settings.do_predict,
-    }
-    found = {}
-    for name in (name for name, needed in wanted.items() if needed):
-        path = os.path.join(settings.data_dir, task.split(name).file)
-        if not files.exists(path):
-            raise InputError(
-                "--data_dir=%s: %s is missing; %s needs it"
-                % (settings.data_dir, task.split(name).file, task.name)
-            )
-        if files.is_directory(path):
-            raise InputError(
-                "--data_dir=%s: %s is a directory, expected a file"
-                % (settings.data_dir, task.split(name).file)
-            )
-        found[name] = path
-    return found
-
-
 def _read_vocabulary(settings):
-    _require_file("vocab_file", settings.vocab_file)
+    files.require_file("--vocab_file=%s" % settings.vocab_file, settings.vocab_file)
     try:
         tokenizer = tokenization.FullTokenizer(
             settings.vocab_file, do_lower_case=settings.do_lower_case
@@ -237,18 +228,47 @@ def _check_output_dir(path):
         )
 
 
-def _newest(settings, config, num_labels):
+def _find_task(settings, found):
+    """The task, and for the user's own data its labels, as they were trained with."""
+    if not custom.is_custom(settings):
+        return tasks.find_task(settings.task_name)
+    directory = None
+    if checkpoints.newest_in(settings.output_dir):
+        directory = settings.output_dir
+    elif settings.init_checkpoint and not settings.do_train:
+        directory = _directory_of(settings.init_checkpoint)
+    return custom.find_task(settings, found, directory)
+
+
+def _directory_of(init_checkpoint):
+    return os.path.dirname(checkpoints.resolve(init_checkpoint, "init_checkpoint"))
+
+
+def _newest(settings, config, task):
     prefix = checkpoints.newest_in(settings.output_dir)
     if prefix is None:
         _check_nothing_is_orphaned(settings.output_dir)
         return None
-    contents = checkpoints.read_contents(prefix, config, num_labels)
+    label_map.check(settings.output_dir, task)
+    contents = checkpoints.read_contents(prefix, config, task.num_outputs)
     if settings.do_train and not contents.trainable:
         raise InputError(
             "--output_dir=%s holds %s, which has no optimiser state: its training "
             "cannot go on; give another --output_dir" % (settings.output_dir, prefix)
         )
     return contents
+
+
+def _check_best(settings):
+    """Without a training in this run, what --keep_best asks for must be there."""
+    if settings.do_train or not settings.keep_best:
+        return
+    directory = os.path.join(settings.output_dir, checkpoints.BEST)
+    if checkpoints.newest_in(directory) is None:
+        raise InputError(
+            "--keep_best=true: %s holds no checkpoint; leave the flag out to use the "
+            "newest one, or train with it" % directory
+        )
 
 
 def _check_nothing_is_orphaned(output_dir):
@@ -264,13 +284,28 @@ def _check_nothing_is_orphaned(output_dir):
         )
 
 
-def _initial(settings, config, num_labels):
+def _initial(settings, config, task):
     if not settings.init_checkpoint:
         return None
     _check_case(settings.do_lower_case, settings.init_checkpoint)
     prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
     _check_case(settings.do_lower_case, prefix)
-    return checkpoints.read_contents(prefix, config, num_labels)
+    return checkpoints.read_contents(prefix, config, task.num_outputs)
+
+
+def _compare_labels(settings, task, initial):
+    """Holds the labels of the initial weights against the task's; returns notes."""
+    directory = os.path.dirname(initial.prefix)
+    if not settings.do_train:
+        label_map.check(directory, task)
+        return []
+    saved = label_map.load(directory)
+    if saved in (None, task.labels) or initial.fresh:
+        return []
+    return [
+        "%s was trained with the labels %s; its classifier is taken over all the same "
+        "and starts from there" % (initial.prefix, label_map.shown(saved))
+    ]
 
 
 def _check_case(do_lower_case, path):
@@ -280,10 +315,3 @@ def _check_case(do_lower_case, path):
         raise InputError(
             "--do_lower_case=%s: %s" % (str(do_lower_case).lower(), error)
         ) from None
-
-
-def _require_file(flag, path):
-    if not files.exists(path):
-        raise InputError("--%s=%s: no such file" % (flag, path))
-    if files.is_directory(path):
-        raise InputError("--%s=%s is a directory; give a file" % (flag, path))

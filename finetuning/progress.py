@@ -18,7 +18,7 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{pos
 class Progress:
     """Shows the steps of one loop. Times are in seconds."""
 
-    def __init__(self, label, total, first=0, examples_each=1):
+    def __init__(self, label, total, first=0, examples_each=1, brief=False):
         """Starts showing.
 
         Args:
@@ -26,7 +26,10 @@ class Progress:
           total: steps at the end.
           first: steps that were done before.
           examples_each: examples in a step.
+          brief: whether the first and the last step go without a line, because what
+            comes after tells enough.
         """
+        self._brief = brief
         self._label = label
         self._total = total
         self._first = first
@@ -44,6 +47,7 @@ class Progress:
                 desc=label,
                 bar_format=_BAR,
                 dynamic_ncols=True,
+                leave=not brief,
                 file=sys.stderr,
             )
 
@@ -74,12 +78,20 @@ class Progress:
             self._line_time = now
             log.info(self._line(step, facts), extra={"shown_by_bar": bool(self._bar)})
 
+    def leave_out(self, seconds):
+        """Has a pause that is over not count in rates and the time left."""
+        if self._timed_from is not None:
+            started, step = self._timed_from
+            self._timed_from = (started + seconds, step)
+
     def close(self):
         if self._bar is not None:
             self._bar.close()
 
     def _line_is_due(self, step, now):
         waited = now - self._line_time
+        if self._brief:
+            return waited >= _MOST_SECONDS
         on_turn = (step - self._first) % self._line_every == 0
         return (
             step in (self._first + 1, self._total)

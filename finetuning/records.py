@@ -1,6 +1,7 @@
 """The features' TFRecord files, and the `tf.data` pipelines that read them."""
 
 import functools
+import struct
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
@@ -18,18 +19,21 @@ class RecordFile(NamedTuple):
       path: the file.
       count: records in it.
       sequence_length: S.
+      label_type: of `label_ids`: int32 ids, or float32 numbers.
     """
 
     path: str
     count: int
     sequence_length: int
+    label_type: tf.DType = tf.int32
 
 
 def write_records(path, features):
     """Writes features as a TFRecord file, whole or not at all.
 
     Each record is a `tf.train.Example` with int64 lists `input_ids`, `input_mask`,
-    `segment_ids` ([S] each), `label_ids` [1] and `is_real_example` [1].
+    `segment_ids` ([S] each), `label_ids` [1] and `is_real_example` [1]; a label that is
+    a number, a Python float, makes `label_ids` a list of floats.
 
     Args:
       path: the file.
@@ -89,6 +93,9 @@ def _serialize_packed(sequence_length, row):
     )
 
 
+_FLOAT_LIST, _INT64_LIST = 2, 3  # Fields of tf.train.Feature.
+
+
 # What tf.train.Example and its parts write is put together here by hand, because they
 # take most of the time of a conversion: the format is that of
 # https://protobuf.dev/programming-guides/encoding/, and the numbers of the fields are
@@ -109,19 +116,35 @@ def _example(input_ids, input_mask, segment_ids, label_id, is_real_example):
     return _field(1, b"".join(entries))  # Example.features
 
 
-@functools.lru_cache(maxsize=1 << 10)
 def _entries_of_one(label_id, is_real_example):
-    """The two entries with lists of one number; there are few labels."""
-    label, real = _varint(label_id), _varint(is_real_example)
-    label_head = _entry_head("label_ids", len(label))
-    return label_head + label + _entry_head("is_real_example", len(real)) + real
+    """The two entries with lists of one number."""
+    # Told apart here: the cache takes 1 and 1.0 for one key.
+    if isinstance(label_id, float):
+        return _label_entry_of_float(label_id) + _entry_of_int(
+            "is_real_example", is_real_example
+        )
+    return _entry_of_int("label_ids", label_id) + _entry_of_int(
+        "is_real_example", is_real_example
+    )
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _entry_of_int(name, value):
+    varint = _varint(value)
+    return _entry_head(name, len(varint)) + varint
+
+
+@functools.lru_cache(maxsize=1 << 10)
+def _label_entry_of_float(value):
+    packed = struct.pack("<f", value)
+    return _entry_head("label_ids", len(packed), _FLOAT_LIST) + packed
 
 
 @functools.lru_cache(maxsize=1 << 13)
-def _entry_head(name, size):
+def _entry_head(name, size, kind=_INT64_LIST):
     """What comes before the `size` bytes of a packed list in `tf.train.Features`."""
-    int64_list = _field(1, bytes(size))  # Int64List.value
-    value = _field(3, int64_list)  # Feature.int64_list
+    numbers = _field(1, bytes(size))  # FloatList.value, Int64List.value
+    value = _field(kind, numbers)
     entry = _field(1, name.encode("ascii")) + _field(2, value)  # a map's key and value
     field = _field(1, entry)  # Features.feature
     return field[: len(field) - size]
@@ -185,13 +208,13 @@ def training_batches(examples, batch_size, seed, first_step):
 
     Returns:
       Dictionary of int32 tensors: `input_ids`, `input_mask`, `segment_ids` [B, S] and
-      `label_ids` [B].
+      `label_ids` [B] of the file's label type.
     """
     dataset = tf.data.TFRecordDataset(examples.path)
     dataset = dataset.shuffle(examples.count, seed=seed, reshuffle_each_iteration=True)
     dataset = dataset.repeat().skip(first_step * batch_size)
     dataset = dataset.batch(batch_size, drop_remainder=True)
-    return _next_batch(dataset, examples.sequence_length)
+    return _next_batch(dataset, examples)
 
 
 def inference_batches(examples, batch_size):
@@ -208,10 +231,32 @@ def inference_batches(examples, batch_size):
       Dictionary as of `training_batches`, and `position`, int64 [B]: where in the file
       each example stands.
     """
+    dataset = _inference_dataset(examples, batch_size)
+    return tf.data.make_one_shot_iterator(dataset).get_next()
+
+
+def switched_batches(sets, batch_size):
+    """`inference_batches` of one of several sets at a time, as often as is asked.
+
+    Args:
+      sets: sequence of `RecordFile` of one length and label type.
+      batch_size: B.
+
+    Returns:
+      The batch, and an op for each set that starts it from its first example.
+    """
+    datasets = [_inference_dataset(examples, batch_size) for examples in sets]
+    iterator = tf.data.Iterator.from_structure(
+        tf.data.get_output_types(datasets[0]), tf.data.get_output_shapes(datasets[0])
+    )
+    return iterator.get_next(), [iterator.make_initializer(each) for each in datasets]
+
+
+def _inference_dataset(examples, batch_size):
     # A batch takes its memory before it is full.
     batch_size = min(batch_size, examples.count)
     stretch = max(_SORTED_EXAMPLES // batch_size, 1) * batch_size
-    parse = _batch_parser(examples.sequence_length)
+    parse = _batch_parser(examples)
 
     def batches(serialized, position):
         batch = dict(parse(serialized), position=position)
@@ -221,27 +266,30 @@ def inference_batches(examples, batch_size):
 
     dataset = tf.data.TFRecordDataset(examples.path)
     dataset = tf.data.Dataset.zip((dataset, tf.data.Dataset.range(examples.count)))
-    dataset = dataset.batch(stretch).flat_map(batches).prefetch(2)
-    return tf.data.make_one_shot_iterator(dataset).get_next()
+    return dataset.batch(stretch).flat_map(batches).prefetch(2)
 
 
-def _next_batch(dataset, sequence_length):
-    parse = _batch_parser(sequence_length)
+def _next_batch(dataset, examples):
+    parse = _batch_parser(examples)
     dataset = dataset.map(parse, num_parallel_calls=2).prefetch(2)
     return tf.data.make_one_shot_iterator(dataset).get_next()
 
 
-def _batch_parser(sequence_length):
-    row = tf.FixedLenFeature([sequence_length], tf.int64)
+def _batch_parser(examples):
+    row = tf.FixedLenFeature([examples.sequence_length], tf.int64)
+    label_type = tf.float32 if examples.label_type.is_floating else tf.int64
     spec = {
         "input_ids": row,
         "input_mask": row,
         "segment_ids": row,
-        "label_ids": tf.FixedLenFeature([], tf.int64),
+        "label_ids": tf.FixedLenFeature([], label_type),
     }
 
     def parse(serialized):
         parsed = tf.parse_example(serialized, spec)
-        return {name: tf.cast(value, tf.int32) for name, value in parsed.items()}
+        return {
+            name: value if value.dtype.is_floating else tf.cast(value, tf.int32)
+            for name, value in parsed.items()
+        }
 
     return parse

@@ -1,4 +1,4 @@
-"""The result files, and the table of scores on the screen. Formatting is pure."""
+"""The result files, and the tables on the screen. Formatting is pure."""
 
 import os
 
@@ -8,23 +8,11 @@ from finetuning import files
 
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
-PREDICTIONS = "test_results.tsv"
-
-
-def evaluation(scores, loss, global_step):
-    """All figures of an evaluation under the names that the result files give them.
-
-    Args:
-      scores: dictionary of `metrics.compute`.
-      loss: mean cross-entropy over the examples, in nats.
-      global_step: optimiser steps that the weights have seen.
-
-    Returns:
-      Dictionary: `eval_<score>`, `eval_loss`, `loss` (the same), `global_step`.
-    """
-    figures = {"eval_" + name: value for name, value in scores.items()}
-    figures.update(eval_loss=loss, loss=loss, global_step=global_step)
-    return figures
+# These take a suffix before the ending, for the second half of a set.
+PROBABILITIES = "test_results%s.tsv"
+PREDICTIONS = "predictions%s.tsv"
+EVAL_PREDICTIONS = "eval_predictions%s.tsv"
+SUBMISSION = "%s.tsv"
 
 
 def evaluation_text(figures):
@@ -37,13 +25,56 @@ def evaluation_text(figures):
     return "".join(lines)
 
 
-def predictions_text(probabilities):
-    """One line an example: the probability of each label, separated by tabs.
+def probabilities_lines(probabilities):
+    """Yields a line an example: the probability of each label, separated by tabs.
 
     Args:
       probabilities: float32 array [examples, L].
     """
-    return "".join("\t".join(map(str, row)) + "\n" for row in probabilities)
+    for row in probabilities:
+        yield "\t".join(map(str, row)) + "\n"
+
+
+def predictions_lines(task, examples, probabilities, predicted, has_labels):
+    """Yields the lines of a table of predictions for people, with a heading.
+
+    Its columns: `id`, `label` (the predicted one, or the number of a regression),
+    `probability_<label>` for each label; and where the file has labels `gold`, and
+    `right` (yes or no) or for a regression `error`, the difference.
+
+    Args:
+      task: `tasks.Task`.
+      examples: iterable of `tasks.InputExample`, in file order.
+      probabilities: array [examples, L].
+      predicted: array [examples] of `scoring.predicted_labels`.
+      has_labels: whether the examples' labels are true.
+    """
+    heading = ["id", "label"] + ["probability_" + label for label in task.labels]
+    if has_labels:
+        heading += ["gold", "error" if task.is_regression else "right"]
+    yield "\t".join(heading) + "\n"
+    for example, row, label in zip(examples, probabilities, predicted):
+        cells = [example.guid.split("-", 1)[1]]
+        if task.is_regression:
+            cells.append(str(label))
+        else:
+            cells += [task.labels[label]] + [str(value) for value in row]
+        if has_labels:
+            cells += [example.label, _verdict(task, label, example.label)]
+        yield "\t".join(cells) + "\n"
+
+
+def _verdict(task, label, gold):
+    if task.is_regression:
+        return str(np.float32(label - float(gold)))
+    return "yes" if task.labels[label] == gold else "no"
+
+
+def write(output_dir, name, lines):
+    """Writes an iterable of lines, each with its end; returns the path."""
+    path = os.path.join(output_dir, name)
+    files.write_text(path, "".join(lines))
+    return path
 
 
 def table(title, rows):
@@ -53,24 +84,22 @@ def table(title, rows):
       title: heading.
       rows: pairs of a name and a value; floats are shown with four decimals.
     """
-    width = max(len(name) for name, _ in rows)
-    shown = [("%.4f" % v if isinstance(v, float) else str(v)) for _, v in rows]
-    right = max(map(len, shown))
-    return [title] + [
-        "  %-*s  %*s" % (width, name, right, value)
-        for (name, _), value in zip(rows, shown)
+    shown = [(name, "%.4f" % v if isinstance(v, float) else str(v)) for name, v in rows]
+    return [title] + ["  " + line for line in columns(shown)]
+
+
+def columns(rows):
+    """Lines of rows of strings, the first column set left and all others right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        )
+        for row in rows
     ]
-
-
-def write_predictions(output_dir, probabilities):
-    """Writes `test_results.tsv`; returns its path."""
-    path = os.path.join(output_dir, PREDICTIONS)
-    files.write_text(path, predictions_text(probabilities))
-    return path
 
 
 def write_evaluation(output_dir, figures):
     """Writes `eval_results.txt`; returns its path."""
-    path = os.path.join(output_dir, EVAL_TEXT)
-    files.write_text(path, evaluation_text(figures))
-    return path
+    return write(output_dir, EVAL_TEXT, [evaluation_text(figures)])

@@ -8,7 +8,6 @@ import dataclasses
 import difflib
 import math
 import re
-import textwrap
 from dataclasses import dataclass
 from typing import Optional
 
@@ -18,8 +17,10 @@ from finetuning.errors import InputError
 
 _TASK = "What to do"
 _FILES = "Files"
+_OWN_DATA = "Your own data (--task_name=custom)"
 _TEXT = "Text"
 _TRAINING = "Training"
+_SELECTION = "Evaluation during training"
 _INFERENCE = "Evaluation and prediction"
 _DEVICE = "Device"
 _NO_EFFECT = "Accepted so that old command lines run; without effect"
@@ -48,7 +49,11 @@ class Settings:
     """What the user asked for. Units: lengths in tokens, batch sizes in examples."""
 
     task_name: str = _flag(
-        _TASK, None, "Task: MRPC, MNLI, CoLA or XNLI, in any case.", required=True
+        _TASK,
+        None,
+        "Task, in any case: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX "
+        "(with MNLI's model), XNLI; or custom: your own data.",
+        required=True,
     )
     do_train: bool = _flag(_TASK, False, "Fine-tune on the training set.")
     do_eval: bool = _flag(_TASK, False, "Score the development set.")
@@ -57,7 +62,19 @@ class Settings:
     )
 
     data_dir: str = _flag(
-        _FILES, None, "Directory of the task's TSV files.", required=True
+        _FILES,
+        None,
+        "Directory of the task's files. Needed unless every file that is read is named "
+        "by a flag.",
+    )
+    train_file: Optional[str] = _flag(
+        _FILES, None, "Training set in the task's format, in place of --data_dir's."
+    )
+    eval_file: Optional[str] = _flag(
+        _FILES, None, "Labelled file to score, in place of the development set."
+    )
+    predict_file: Optional[str] = _flag(
+        _FILES, None, "File to predict, labelled or not, in place of the test set."
     )
     vocab_file: str = _flag(
         _FILES, None, "Vocabulary that the checkpoint was trained with.", required=True
@@ -78,6 +95,33 @@ class Settings:
         required=True,
     )
 
+    text_a_column: Optional[str] = _flag(
+        _OWN_DATA,
+        None,
+        "Column of the text: its name in the header, or its number from 1.",
+    )
+    text_b_column: Optional[str] = _flag(
+        _OWN_DATA, None, "Column of the second text; left out: single texts."
+    )
+    label_column: Optional[str] = _flag(
+        _OWN_DATA, None, "Column of the label. A file to predict may lack it."
+    )
+    id_column: Optional[str] = _flag(
+        _OWN_DATA, None, "Column of the example's name; left out: its line number."
+    )
+    has_header: bool = _flag(
+        _OWN_DATA, True, "Whether the first line of each file names the columns."
+    )
+    labels: Optional[str] = _flag(
+        _OWN_DATA,
+        None,
+        "Labels in the order of their ids, with commas between. Left out: those of the "
+        "training file, sorted, which are saved with the checkpoint.",
+    )
+    regression: bool = _flag(
+        _OWN_DATA, False, "The label is a number, learned by squared error."
+    )
+
     do_lower_case: bool = _flag(
         _TEXT, True, "Lower-case the text: true for uncased models, false for cased."
     )
@@ -95,6 +139,24 @@ class Settings:
     warmup_proportion: float = _flag(
         _TRAINING, 0.1, "Fraction of the steps that warm up.", least=0.0, most=1.0
     )
+    max_train_examples: Optional[int] = _flag(
+        _TRAINING,
+        None,
+        "Train on this many examples, drawn from all of them, always the same ones.",
+        least=1,
+    )
+    class_weights: Optional[str] = _flag(
+        _TRAINING,
+        None,
+        "Weights of the labels in the training loss: balanced (inverse to how often "
+        "each occurs), or such as yes=2,no=0.5.",
+    )
+    adam_bias_correction: bool = _flag(
+        _TRAINING,
+        False,
+        "Correct the bias of Adam's moments, which BERT's own optimiser does not: "
+        "steadier on small tasks.",
+    )
     random_seed: Optional[int] = _flag(
         _TRAINING,
         None,
@@ -108,6 +170,25 @@ class Settings:
     )
     keep_checkpoint_max: int = _flag(
         _TRAINING, 5, "Newest checkpoints that are kept; 0: all.", least=0
+    )
+
+    eval_steps: int = _flag(
+        _SELECTION, 0, "Steps between two evaluations; 0: none.", least=0
+    )
+    eval_each_epoch: bool = _flag(
+        _SELECTION, False, "Evaluate at the end of each epoch."
+    )
+    keep_best: bool = _flag(
+        _SELECTION,
+        False,
+        "Keep the weights of the best evaluation, by the task's main score, in "
+        "output_dir/best, and evaluate and predict with them.",
+    )
+    early_stop: int = _flag(
+        _SELECTION,
+        0,
+        "Stop after this many evaluations in a row without a new best; 0: never.",
+        least=0,
     )
 
     eval_batch_size: int = _flag(_INFERENCE, 8, "Examples in an eval batch.", least=1)
@@ -145,6 +226,20 @@ class Settings:
     def as_dict(self):
         return dataclasses.asdict(self)
 
+    @property
+    def evaluates_while_training(self):
+        return self.do_train and (self.eval_steps > 0 or self.eval_each_epoch)
+
+    @property
+    def files(self):
+        """Kind of each set that the run reads -> the file given for it, or None."""
+        wanted = {
+            "train": (self.do_train, self.train_file),
+            "dev": (self.do_eval or self.evaluates_while_training, self.eval_file),
+            "test": (self.do_predict, self.predict_file),
+        }
+        return {kind: file for kind, (read, file) in wanted.items() if read}
+
 
 def asks_for_help(argv):
     return any(argument in _HELP_FLAGS for argument in argv[1:])
@@ -175,50 +270,11 @@ def parse(argv):
     return settings, without_effect
 
 
-def help_text(program):
-    """All flags with types and defaults, by group."""
-    lines = [
-        "Fine-tunes BERT on a GLUE task, evaluates it, predicts with it.",
-        "",
-        "  python %s --task_name=MRPC --do_train=true --do_eval=true ..." % program,
-        "  python %s --flagfile=configs/mrpc_google.flags ..." % program,
-    ]
-    group = None
-    for field in dataclasses.fields(Settings):
-        if field.metadata["group"] != group:
-            group = field.metadata["group"]
-            lines += ["", group + ":"]
-        lines += _help_lines(field)
-    lines += ["", "Other:"]
-    lines += _wrapped("--flagfile=PATH", "Read flags from a file, one a line.")
-    lines += _wrapped("--help", "Show this.")
-    return "\n".join(lines)
-
-
-def _help_lines(field):
-    kind = _kind(field).__name__
-    if field.metadata.get("required"):
-        default = "required"
-    elif field.default is None:
-        default = "default: none"
-    else:
-        default = "default: %s" % str(field.default).lower()
-    return _wrapped(
-        "--%s" % field.name, "%s (%s; %s)" % (field.metadata["help"], kind, default)
-    )
-
-
-def _wrapped(name, text):
-    lines = textwrap.wrap(text, width=62)
-    first = "  %-24s %s" % (name, lines[0])
-    return [first] + [" " * 27 + line for line in lines[1:]]
-
-
 def _field_names():
     return [field.name for field in dataclasses.fields(Settings)]
 
 
-def _kind(field):
+def kind_of(field):
     """The field's type, None aside."""
     if field.type in (str, bool, int, float):
         return field.type
@@ -235,7 +291,7 @@ def _parse_flags(argv):
         float: flags.DEFINE_float,
     }
     for field in dataclasses.fields(Settings):
-        define[_kind(field)](
+        define[kind_of(field)](
             field.name, field.default, field.metadata["help"], flag_values=values
         )
     # Absl's own way to have misspelt flags ignored; this program has none.
@@ -275,7 +331,7 @@ def _absl_message(error):
     return "--%s=%s: expected %s" % (
         field.name,
         refused.group(2),
-        wanted[_kind(field)],
+        wanted[kind_of(field)],
     )
 
 
@@ -293,10 +349,13 @@ def _unexpected_argument(argument):
 
 def _check(settings):
     fields = dataclasses.fields(Settings)
+    required = {field.name for field in fields if field.metadata.get("required")}
+    if None in settings.files.values() or not settings.files:
+        required.add("data_dir")
     missing = [
         "--" + field.name
         for field in fields
-        if field.metadata.get("required") and not getattr(settings, field.name)
+        if field.name in required and not getattr(settings, field.name)
     ]
     if missing:
         raise InputError("%s must be given (see --help)" % ", ".join(missing))
@@ -315,6 +374,40 @@ def _check(settings):
     if not (settings.do_train or settings.do_eval or settings.do_predict):
         raise InputError(
             "nothing to do: give --do_train=true, --do_eval=true or --do_predict=true"
+        )
+    _check_combinations(settings)
+
+
+def _check_combinations(settings):
+    """Refuses flags that would have no effect beside the others."""
+    if settings.eval_steps and settings.eval_each_epoch:
+        raise InputError("--eval_steps and --eval_each_epoch: give one of them")
+    evaluates = settings.evaluates_while_training
+    needs = [
+        ("train_file", settings.do_train, "--do_train=true"),
+        ("predict_file", settings.do_predict, "--do_predict=true"),
+        ("eval_file", settings.do_eval or evaluates, "--do_eval=true"),
+        ("eval_steps", settings.do_train, "--do_train=true"),
+        ("eval_each_epoch", settings.do_train, "--do_train=true"),
+        ("early_stop", evaluates, "--eval_steps or --eval_each_epoch, and --do_train"),
+    ]
+    if settings.do_train:
+        needs.append(("keep_best", evaluates, "--eval_steps or --eval_each_epoch"))
+    own = settings.task_name.lower() == "custom"
+    needs += [
+        (field.name, own, "--task_name=custom")
+        for field in dataclasses.fields(Settings)
+        if field.metadata["group"] == _OWN_DATA
+    ]
+    for name, holds, wanted in needs:
+        value = getattr(settings, name)
+        if value != getattr(Settings, name) and not holds:
+            shown = str(value).lower() if isinstance(value, bool) else value
+            raise InputError("--%s=%s has no effect without %s" % (name, shown, wanted))
+    if settings.regression and (settings.labels or settings.class_weights):
+        raise InputError(
+            "--regression=true: a number has no --labels and no --class_weights; leave "
+            "one of them out"
         )
 
 

@@ -1,16 +1,19 @@
-"""The task table and the reading of the tasks' TSV files.
+"""The task table: labels, metrics, and which columns of which file hold what.
 
-A task is a row of `TASKS`: its labels, its files, and which columns hold what. To add
-one, add a row. File layouts: https://gluebenchmark.com/tasks and, for XNLI,
+A task is a row of `TASKS`. To add one, add a row. File layouts and counts:
+https://gluebenchmark.com/tasks and, for XNLI,
 https://github.com/google-research/bert/blob/master/multilingual.md.
 """
 
 import difflib
-from dataclasses import dataclass, field
-from typing import Mapping, Optional, Tuple
+from dataclasses import dataclass, field, replace
+from typing import Mapping, NamedTuple, Optional, Tuple
 
-from finetuning import files
 from finetuning.errors import InputError
+
+CUSTOM = "custom"
+# The phase that reads each kind of file.
+_PHASES = {"train": "do_train", "dev": "do_eval", "test": "do_predict"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class InputExample:
 
 @dataclass(frozen=True)
 class Split:
-    """One TSV file of a task: tab-separated, no quoting, columns counted from 0.
+    """The layout of one file of a task; columns are counted from 0.
 
     Attributes:
       file: path below the task's data directory.
@@ -41,9 +44,16 @@ class Split:
       label: column of the label, negative from the end; None: the file has no labels,
         and each example gets the task's first unlabelled value.
       header: whether the first line names the columns.
+      label_name: what a header calls the label's column.
       guid: column that names an example; None: its line number from 0.
       renamed_labels: label in the file -> label of the task.
       only: (column, value) that rows must have to be read; None: all rows are.
+      quoted: whether it is a CSV file, with commas and quotes; else tabs, no quoting.
+      part: which half of the set it is, where a task has two; else "".
+      rows: how many examples the official file holds; None: not known.
+      short_rows: how many rows of the official file are known to lack columns. So many
+        are left out; one more is an error.
+      submission: name of the file that GLUE wants of its predictions; None: no such.
     """
 
     file: str
@@ -51,9 +61,32 @@ class Split:
     text_b: Optional[int]
     label: Optional[int]
     header: bool = True
+    label_name: Optional[str] = None
     guid: Optional[int] = None
     renamed_labels: Mapping[str, str] = field(default_factory=dict)
     only: Optional[Tuple[int, str]] = None
+    quoted: bool = False
+    part: str = ""
+    rows: Optional[int] = None
+    short_rows: int = 0
+    submission: Optional[str] = None
+
+
+class Source(NamedTuple):
+    """A file that a run reads.
+
+    Attributes:
+      kind: "train", "dev" or "test".
+      split: its `Split`.
+      path: the file.
+      suffix: what tells its results from those of the first file of its kind, such as
+        "_mismatched"; "" for the first.
+    """
+
+    kind: str
+    split: Split
+    path: str
+    suffix: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,81 +95,217 @@ class Task:
 
     Attributes:
       name: as people write it.
-      labels: label strings; the position of one is its id.
+      labels: label strings, the position of one being its id; empty: a label is a
+        number, and the task a regression.
       metrics: names of functions in `metrics.METRICS`, in the order they are shown.
-      train, dev, test: `Split`, or None where the task has none.
+      main: names of the scores whose mean is the task's main score, as in GLUE.
+      train, dev, test: the `Split`s of each kind; empty where the task has none.
       unlabelled: label that unlabelled examples are given, as the original does; it
         reaches the record files and nothing else.
+      bounds: least and greatest label of a regression; None: any number.
+      remark: what to know where a file has not its known number of rows.
     """
 
     name: str
     labels: Tuple[str, ...]
     metrics: Tuple[str, ...]
-    train: Split
-    dev: Split
-    test: Optional[Split]
+    main: Tuple[str, ...]
+    train: Tuple[Split, ...]
+    dev: Tuple[Split, ...]
+    test: Tuple[Split, ...]
     unlabelled: str
+    bounds: Optional[Tuple[float, float]] = None
+    remark: str = ""
 
-    def split(self, name):
-        """The `Split` called "train", "dev" or "test".
+    @property
+    def is_regression(self):
+        return not self.labels
+
+    @property
+    def num_outputs(self):
+        """Logits of an example."""
+        return len(self.labels) or 1
+
+    def splits(self, kind):
+        """The `Split`s of a kind: "train", "dev" or "test".
 
         Raises:
           InputError: the task has none.
         """
-        split = getattr(self, name)
-        if split is None:
+        found = getattr(self, kind)
+        if not found:
             raise InputError(
-                "--task_name=%s has no %s file; leave out --do_predict"
-                % (self.name, name)
+                "--task_name=%s has no %s file; leave out --%s"
+                % (self.name, kind, _PHASES[kind])
             )
-        return split
+        return found
+
+    def split(self, kind):
+        """The first of `splits`."""
+        return self.splits(kind)[0]
+
+
+def unofficial(split):
+    """The same layout for another file, of which no counts are known."""
+    return replace(split, part="", rows=None, short_rows=0, submission=None)
 
 
 _NLI_LABELS = ("contradiction", "entailment", "neutral")
-_CHINESE_CONTRADICTION = {"contradictory": "contradiction"}
-_BINARY_METRICS = ("accuracy", "f1_precision_recall", "confusion_counts")
+_ENTAILMENT_LABELS = ("entailment", "not_entailment")
+_BINARY = ("0", "1")
+BINARY_METRICS = ("accuracy", "f1_precision_recall", "confusion_counts")
+_ACCURACY = ("accuracy",)
+
+
+def _mnli(file, label=-1, **layout):
+    """A file of MNLI; its columns are the same in all."""
+    name = None if label is None else "gold_label"
+    return Split(file, 8, 9, label, label_name=name, guid=0, **layout)
+
+
+def _pairs(file, label=3, **layout):
+    """A file of index, two sentences and, where there is one, the label."""
+    name = None if label is None else "label"
+    return Split(file, 1, 2, label, label_name=name, guid=0, **layout)
+
 
 _ROWS = (
     Task(
         name="MRPC",
-        labels=("0", "1"),
-        metrics=_BINARY_METRICS,
-        train=Split("train.tsv", text_a=3, text_b=4, label=0),
-        dev=Split("dev.tsv", text_a=3, text_b=4, label=0),
-        test=Split("test.tsv", text_a=3, text_b=4, label=None),
+        labels=_BINARY,
+        metrics=BINARY_METRICS,
+        main=("accuracy", "f1"),
+        train=(Split("train.tsv", 3, 4, 0, label_name="Quality", rows=3668),),
+        dev=(Split("dev.tsv", 3, 4, 0, label_name="Quality", rows=408),),
+        test=(Split("test.tsv", 3, 4, None, guid=0, rows=1725, submission="MRPC"),),
         unlabelled="0",
+        remark="copies of MRPC that lack rows are common: make data TASK=MRPC makes "
+        "its files from the three official ones",
     ),
     Task(
         name="CoLA",
-        labels=("0", "1"),
-        metrics=("matthews_correlation",) + _BINARY_METRICS,
-        train=Split("train.tsv", text_a=3, text_b=None, label=1, header=False),
-        dev=Split("dev.tsv", text_a=3, text_b=None, label=1, header=False),
-        test=Split("test.tsv", text_a=1, text_b=None, label=None),
+        labels=_BINARY,
+        metrics=("matthews_correlation",) + BINARY_METRICS,
+        main=("matthews_correlation",),
+        train=(Split("train.tsv", 3, None, 1, header=False, rows=8551),),
+        dev=(Split("dev.tsv", 3, None, 1, header=False, rows=1043),),
+        test=(Split("test.tsv", 1, None, None, guid=0, rows=1063, submission="CoLA"),),
+        unlabelled="0",
+    ),
+    Task(
+        name="SST-2",
+        labels=_BINARY,
+        metrics=BINARY_METRICS,
+        main=_ACCURACY,
+        train=(Split("train.tsv", 0, None, 1, label_name="label", rows=67349),),
+        dev=(Split("dev.tsv", 0, None, 1, label_name="label", rows=872),),
+        test=(Split("test.tsv", 1, None, None, guid=0, rows=1821, submission="SST-2"),),
+        unlabelled="0",
+    ),
+    Task(
+        name="STS-B",
+        labels=(),
+        metrics=("pearson_spearman",),
+        main=("pearson", "spearman"),
+        train=(Split("train.tsv", 7, 8, 9, label_name="score", guid=0, rows=5749),),
+        dev=(Split("dev.tsv", 7, 8, 9, label_name="score", guid=0, rows=1500),),
+        test=(Split("test.tsv", 7, 8, None, guid=0, rows=1379, submission="STS-B"),),
+        unlabelled="0",
+        bounds=(0.0, 5.0),
+    ),
+    Task(
+        name="QQP",
+        labels=_BINARY,
+        metrics=BINARY_METRICS,
+        main=("accuracy", "f1"),
+        train=(
+            Split("train.tsv", 3, 4, 5, label_name="is_duplicate", guid=0, rows=363846),
+        ),
+        dev=(Split("dev.tsv", 3, 4, 5, label_name="is_duplicate", guid=0, rows=40430),),
+        test=(Split("test.tsv", 1, 2, None, guid=0, rows=390965, submission="QQP"),),
         unlabelled="0",
     ),
     Task(
         name="MNLI",
         labels=_NLI_LABELS,
-        metrics=("accuracy",),
-        train=Split("train.tsv", text_a=8, text_b=9, label=-1, guid=0),
-        dev=Split("dev_matched.tsv", text_a=8, text_b=9, label=-1, guid=0),
-        test=Split("test_matched.tsv", text_a=8, text_b=9, label=None, guid=0),
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_mnli("train.tsv", rows=392702),),
+        dev=(
+            _mnli("dev_matched.tsv", part="matched", rows=9815),
+            _mnli("dev_mismatched.tsv", part="mismatched", rows=9832),
+        ),
+        test=(
+            _mnli(
+                *("test_matched.tsv", None),
+                part="matched",
+                rows=9796,
+                submission="MNLI-m",
+            ),
+            _mnli(
+                *("test_mismatched.tsv", None),
+                part="mismatched",
+                rows=9847,
+                submission="MNLI-mm",
+            ),
+        ),
+        unlabelled="contradiction",
+    ),
+    Task(
+        name="QNLI",
+        labels=_ENTAILMENT_LABELS,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_pairs("train.tsv", rows=104743),),
+        dev=(_pairs("dev.tsv", rows=5463),),
+        test=(_pairs("test.tsv", None, rows=5463, submission="QNLI"),),
+        unlabelled="entailment",
+    ),
+    Task(
+        name="RTE",
+        labels=_ENTAILMENT_LABELS,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_pairs("train.tsv", rows=2490),),
+        dev=(_pairs("dev.tsv", rows=277),),
+        test=(_pairs("test.tsv", None, rows=3000, submission="RTE"),),
+        unlabelled="entailment",
+    ),
+    Task(
+        name="WNLI",
+        labels=_BINARY,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_pairs("train.tsv", rows=635),),
+        dev=(_pairs("dev.tsv", rows=71),),
+        test=(_pairs("test.tsv", None, rows=146, submission="WNLI"),),
+        unlabelled="0",
+    ),
+    Task(
+        # The diagnostic set: for a model that was trained on MNLI.
+        name="AX",
+        labels=_NLI_LABELS,
+        metrics=(),
+        main=(),
+        train=(),
+        dev=(),
+        test=(_pairs("AX.tsv", None, rows=1104, submission="AX"),),
         unlabelled="contradiction",
     ),
     Task(
         name="XNLI",
         labels=_NLI_LABELS,
-        metrics=("accuracy",),
-        train=Split(
-            "multinli/multinli.train.zh.tsv",
-            text_a=0,
-            text_b=1,
-            label=2,
-            renamed_labels=_CHINESE_CONTRADICTION,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(
+            Split(
+                *("multinli/multinli.train.zh.tsv", 0, 1, 2),
+                label_name="label",
+                renamed_labels={"contradictory": "contradiction"},
+            ),
         ),
-        dev=Split("xnli.dev.tsv", text_a=6, text_b=7, label=1, only=(0, "zh")),
-        test=None,
+        dev=(Split("xnli.dev.tsv", 6, 7, 1, label_name="gold_label", only=(0, "zh")),),
+        test=(),
         unlabelled="contradiction",
     ),
 )
@@ -153,93 +322,8 @@ def find_task(name):
     task = TASKS.get(name.lower())
     if task is not None:
         return task
-    known = ", ".join(row.name for row in _ROWS)
-    near = difflib.get_close_matches(name.lower(), TASKS, n=1)
-    hint = "; did you mean %s?" % TASKS[near[0]].name if near else ""
+    known = ", ".join([row.name for row in _ROWS] + [CUSTOM])
+    near = difflib.get_close_matches(name.lower(), list(TASKS) + [CUSTOM], n=1)
+    spelled = {CUSTOM: CUSTOM, **{key: row.name for key, row in TASKS.items()}}
+    hint = "; did you mean %s?" % spelled[near[0]] if near else ""
     raise InputError("--task_name=%s is unknown; known: %s%s" % (name, known, hint))
-
-
-def read_examples(task, split_name, path):
-    """Reads one split of a task, row by row.
-
-    Args:
-      task: `Task`.
-      split_name: "train", "dev" or "test"; begins each example's guid.
-      path: the file.
-
-    Yields:
-      `InputExample`, in file order.
-
-    Raises:
-      InputError: a row lacks columns, a label is unknown, bytes are not UTF-8; with
-        file and line.
-    """
-    split = task.split(split_name)
-    for number, columns in _read_rows(path, split, task.labels):
-        name = number - 1 if split.guid is None else columns[split.guid]
-        yield InputExample(
-            guid="%s-%s" % (split_name, name),
-            text_a=columns[split.text_a],
-            text_b=None if split.text_b is None else columns[split.text_b],
-            label=_label(task, split, columns, path, number),
-        )
-
-
-def _check_header(path, line, split, labels):
-    """Refuses a first line that is an example: taken for a header it would be lost."""
-    columns = line.split("\t")
-    if split.label is None or len(columns) <= max(split.label, 0):
-        return
-    if columns[split.label] in labels:
-        raise InputError(
-            "%s, line 1: expected a header that names the columns, found the label %r; "
-            "put one before the first example" % (path, columns[split.label])
-        )
-
-
-def _read_rows(path, split, labels):
-    """Yields (line number from 1, columns) of the rows that count."""
-    needed = 1 + max(
-        column
-        for column in (split.text_a, split.text_b, split.label, split.guid)
-        if column is not None
-    )
-    blank_line = None
-    for number, line in files.read_text_lines(path):
-        if not line:
-            blank_line = blank_line or number  # Accepted where the file ends with it.
-            continue
-        if blank_line:
-            raise InputError(
-                "%s, line %d: the line is empty; remove it" % (path, blank_line)
-            )
-        if number == 1 and split.header:
-            _check_header(path, line, split, labels)
-            continue
-        columns = line.split("\t")
-        if len(columns) < needed:
-            raise InputError(
-                "%s, line %d: %d columns, expected %d or more, separated by tabs"
-                % (path, number, len(columns), needed)
-            )
-        if split.only is None or columns[split.only[0]] == split.only[1]:
-            yield number, columns
-
-
-def _label(task, split, columns, path, number):
-    if split.label is None:
-        return task.unlabelled
-    label = columns[split.label]
-    label = split.renamed_labels.get(label, label)
-    if label not in task.labels:
-        raise InputError(
-            "%s, line %d: label %r in column %d, expected one of: %s"
-            % (
-                path,
-                number,
-                label,
-                split.label % len(columns) + 1,
-                ", ".join(task.labels),
-            )
-        )
-    return label

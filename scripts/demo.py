@@ -50,13 +50,14 @@ def show_files(output):
     rows = [
         ("eval_results.txt", "the scores, one a line"),
         ("eval_results.json", "the scores with all that made them"),
-        ("test_results.tsv", "%d predictions" % count("test_results.tsv")),
+        ("eval_predictions.tsv", "the dev pairs with label, probabilities and verdict"),
+        ("predictions.tsv", "%d predictions" % (count("predictions.tsv") - 1)),
         ("model.ckpt-*", "the checkpoints"),
         ("run.log", "all that the screen showed"),
     ]
     print("\nIn %s:" % output)
     for name, meaning in rows:
-        print("  %-18s %s" % (name, meaning))
+        print("  %-20s %s" % (name, meaning))
 
 
 def main():

@@ -1,0 +1,158 @@
+"""The user's own data as a task: columns and labels by flag."""
+
+import os
+
+from finetuning import files, label_map, reading
+from finetuning.errors import InputError
+from finetuning.tasks import BINARY_METRICS, CUSTOM, Split, Task
+
+_CSV = ".csv"
+_ENDINGS = (".tsv", _CSV)
+_FLAGS = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
+_NEEDED = ("text_a_column", "label_column")
+# More labels than a classifier of sentences has; fewer than a column of texts.
+_MOST_LABELS = 10000
+
+
+def is_custom(settings):
+    return settings.task_name.lower() == CUSTOM
+
+
+def find_task(settings, sources, weights_directory):
+    """The task that the flags describe.
+
+    Args:
+      settings: `settings.Settings`.
+      sources: `tasks.Source`s of the run.
+      weights_directory: where the weights of --init_checkpoint lie, or None.
+
+    Returns:
+      `tasks.Task`.
+
+    Raises:
+      InputError: the labels are not known, or make no classifier.
+    """
+    if settings.regression:
+        return _task((), ("pearson_spearman", "squared_error"), ("pearson", "spearman"))
+    labels = _labels(settings, sources, weights_directory)
+    if not 2 <= len(labels) <= _MOST_LABELS or len(set(labels)) < len(labels):
+        raise InputError(
+            "--label_column: expected 2 to %d different labels, found %d: %s; for a "
+            "number give --regression=true"
+            % (_MOST_LABELS, len(labels), label_map.shown(labels[:5]))
+        )
+    scores = BINARY_METRICS if len(labels) == 2 else ("accuracy",)
+    return _task(labels, scores + ("macro_f1", "matthews_correlation"), ("macro_f1",))
+
+
+def _task(labels, metrics, main):
+    return Task(
+        name=CUSTOM,
+        labels=labels,
+        metrics=metrics,
+        main=main,
+        train=(),
+        dev=(),
+        test=(),
+        unlabelled=labels[0] if labels else "0",
+    )
+
+
+def _labels(settings, sources, weights_directory):
+    """As given; else as saved; else those of the training file."""
+    if settings.labels:
+        return tuple(label.strip() for label in settings.labels.split(","))
+    saved = label_map.load(settings.output_dir)
+    training = [source for source in sources if source.kind == "train"]
+    if saved is None and training:
+        return _sorted(reading.find_labels(training[0], _MOST_LABELS))
+    if saved is None and weights_directory is not None:
+        saved = label_map.load(weights_directory)
+    if saved is None:
+        raise InputError(
+            "--task_name=custom: the model's labels are not known (no %s in %s); give "
+            "--labels in the order that it was trained with"
+            % (label_map.FILE, weights_directory or settings.output_dir)
+        )
+    return saved
+
+
+def _sorted(labels):
+    """Whole numbers by value, all else as text."""
+    if all(label.isascii() and label.isdigit() for label in labels):
+        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+    return tuple(sorted(labels))
+
+
+def find_file(settings, kind):
+    """The path of a set in --data_dir.
+
+    Args:
+      settings: `settings.Settings`.
+      kind: "train", "dev" or "test".
+
+    Raises:
+      InputError: there is none, or two.
+    """
+    names = [kind + ending for ending in _ENDINGS]
+    paths = [os.path.join(settings.data_dir, name) for name in names]
+    found = [path for path in paths if files.exists(path)]
+    if len(found) != 1:
+        raise InputError(
+            "--data_dir=%s holds %s of %s; expected one of them, or give --%s"
+            % (
+                settings.data_dir,
+                "both" if found else "neither",
+                " and ".join(names),
+                _FLAGS[kind],
+            )
+        )
+    return found[0]
+
+
+def read_layout(settings, kind, path):
+    """The `Split` of a file: its columns by the flags and its first line.
+
+    Args:
+      settings: `settings.Settings`.
+      kind: "train", "dev" or "test"; the last need not have labels.
+      path: the file.
+
+    Raises:
+      InputError: a column is not given, not there, or there twice.
+    """
+    quoted = path.lower().endswith(_CSV)
+    first = reading.first_columns(path, quoted)
+    places = {}
+    for name in ("text_a_column", "text_b_column", "label_column", "id_column"):
+        wanted = getattr(settings, name)
+        optional = name == "label_column" and kind == "test"
+        if wanted is None:
+            if name in _NEEDED and not optional:
+                raise InputError("--task_name=custom: --%s must be given" % name)
+            places[name] = None
+            continue
+        places[name] = _place(wanted, first, settings.has_header)
+        if places[name] is None and not optional:
+            raise InputError(
+                "--%s=%s: %s has not one such column; its first line has %d: %s"
+                % (name, wanted, path, len(first), ", ".join(first)[:200])
+            )
+    return Split(
+        file=os.path.basename(path),
+        text_a=places["text_a_column"],
+        text_b=places["text_b_column"],
+        label=places["label_column"],
+        header=settings.has_header,
+        guid=places["id_column"],
+        quoted=quoted,
+    )
+
+
+def _place(wanted, first, has_header):
+    """Where a column stands, from 0; None where it does not, or not once."""
+    if has_header and wanted in first:
+        return first.index(wanted) if first.count(wanted) == 1 else None
+    if wanted.isdigit() and 1 <= int(wanted) <= len(first):
+        return int(wanted) - 1
+    return None

@@ -1,0 +1,81 @@
+"""The evaluations of a training, step by step: which was the best, and for how long."""
+
+import os
+
+from finetuning import files
+from finetuning.errors import InputError
+
+FILE = "eval_history.tsv"
+SCORE = "eval_main_score"
+_STEP = "step"
+
+
+class History:
+    """Evaluations by step; what is added is written to `eval_history.tsv` at once."""
+
+    def __init__(self, directory, resumed):
+        """Reads what a training that goes on has left.
+
+        Args:
+          directory: the training's.
+          resumed: whether it goes on; else an older file there is not looked at, and
+            the first evaluation takes its place.
+
+        Raises:
+          InputError: the file is damaged.
+        """
+        self._path = os.path.join(directory, FILE)
+        self._rows = {}
+        if resumed and files.exists(self._path):
+            self._rows = _parse(self._path, files.read_text(self._path))
+
+    def add(self, step, figures):
+        """Takes note of an evaluation; one at the same step is replaced.
+
+        Args:
+          step: optimiser steps that the weights have seen.
+          figures: dictionary from name to number, `eval_main_score` among them; the
+            names are the same at each step.
+        """
+        self._rows[step] = dict(figures)
+        files.write_text(self._path, self._text())
+
+    def score(self, step):
+        """The main score of the evaluation at a step; None where there was none."""
+        return self._rows[step][SCORE] if step in self._rows else None
+
+    def since_best(self, step):
+        """How many evaluations up to a step have come after the best of them."""
+        steps = sorted(each for each in self._rows if each <= step)
+        if not steps:
+            return 0
+        best = max(steps, key=lambda each: (self.score(each), -each))
+        return len(steps) - 1 - steps.index(best)
+
+    def _text(self):
+        names = list(next(iter(self._rows.values())))
+        lines = ["\t".join([_STEP] + names)]
+        for step in sorted(self._rows):
+            values = [self._rows[step][name] for name in names]
+            lines.append("\t".join([str(step)] + [repr(value) for value in values]))
+        return "\n".join(lines) + "\n"
+
+
+def _parse(path, text):
+    lines = text.splitlines()
+    rows = {}
+    try:
+        first, *names = lines[0].split("\t")
+        if first != _STEP or SCORE not in names:
+            raise ValueError
+        for line in lines[1:]:
+            step, *values = line.split("\t")
+            if len(values) != len(names):
+                raise ValueError
+            rows[int(step)] = dict(zip(names, map(float, values)))
+    except (ValueError, IndexError):
+        raise InputError(
+            "%s is damaged, and with it the table of evaluations that this training "
+            "goes on with; restore it, or remove it to begin a new one" % path
+        ) from None
+    return rows

@@ -1,0 +1,288 @@
+"""What happens beside a training's steps: progress, saving, evaluations."""
+
+import math
+import os
+import time
+from dataclasses import dataclass
+from typing import Callable, Sequence
+
+import tensorflow.compat.v1 as tf
+
+from finetuning import checkpoints, files, records, summaries
+from finetuning.console import log
+from finetuning.errors import InputError
+from finetuning.history import History
+from finetuning.inference import Evaluator
+from finetuning.progress import Progress
+
+_SUMMARY_STEPS = 10
+# By then the largest loss scale, 2**24, has fallen to 1, and it was not the scale.
+_MOST_SKIPPED_IN_A_ROW = 30
+
+
+class ProgressHook(tf.train.SessionRunHook):
+    """Shows each step, writes summaries, and stops where the loss is not finite."""
+
+    def __init__(self, training, graph):
+        """Takes a `loop.Training` and its `classifier.TrainGraph`."""
+        self._training = training
+        self._fetches = {
+            "loss": graph.loss,
+            "learning_rate": graph.learning_rate,
+            "gradient_norm": graph.gradient_norm,
+        }
+        if graph.skipped_steps is not None:  # There is a loss scale.
+            self._fetches["skipped_steps"] = graph.skipped_steps
+        self._skipped = None
+        self._in_a_row = 0
+        self._step = training.first_step
+        self._progress = None
+        self._writer = None
+        self._losses = []
+
+    @property
+    def step(self):
+        """Steps that are done."""
+        return self._step
+
+    def take_mean_loss(self):
+        """Mean loss of the steps since this was last asked."""
+        losses, self._losses = self._losses, []
+        return sum(losses) / len(losses) if losses else math.nan
+
+    def leave_out(self, seconds):
+        """Has a pause between two steps not count in what is shown."""
+        self._progress.leave_out(seconds)
+
+    def after_create_session(self, session, coord):
+        del session, coord
+        if self._progress is not None:
+            # Its variables would be the initial ones again, its step 0.
+            raise InputError(
+                "TensorFlow lost its session after step %d; the same command goes on "
+                "from the last checkpoint" % self._step
+            )
+        # The cached writer is the checkpoint hook's too: one event file in all.
+        self._writer = tf.summary.FileWriterCache.get(self._training.output_dir)
+        self._progress = Progress(
+            "training",
+            self._training.recipe.num_steps,
+            self._training.first_step,
+            self._training.batch_size,
+        )
+
+    def before_run(self, run_context):
+        del run_context
+        return tf.train.SessionRunArgs(self._fetches)
+
+    def after_run(self, run_context, run_values):
+        del run_context
+        self._step += 1
+        loss = float(run_values.results["loss"])
+        self._losses.append(loss)
+        learning_rate = float(run_values.results["learning_rate"])
+        norm = float(run_values.results["gradient_norm"])
+        scaled = "skipped_steps" in run_values.results
+        if not (math.isfinite(loss) and (scaled or math.isfinite(norm))):
+            self._progress.close()
+            raise InputError(
+                "the loss is %g and the gradient's norm %g at step %d: training has "
+                "failed; try a lower --learning_rate than %g"
+                % (loss, norm, self._step, self._training.recipe.learning_rate)
+            )
+        facts = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
+        if scaled:
+            facts += self._skipped_facts(int(run_values.results["skipped_steps"]))
+        self._progress.update(self._step, facts)
+        last = self._step == self._training.recipe.num_steps
+        if last or self._step % _SUMMARY_STEPS == 0:
+            self._summarize(loss, learning_rate)
+
+    def _skipped_facts(self, skipped):
+        """Stops where step after step overflows; else what the progress line adds."""
+        before, self._skipped = self._skipped, skipped
+        self._in_a_row = self._in_a_row + 1 if before not in (None, skipped) else 0
+        if self._in_a_row >= _MOST_SKIPPED_IN_A_ROW:
+            self._progress.close()
+            raise InputError(
+                "%d steps in a row up to step %d gave gradients that are not finite: "
+                "training has failed; try --precision=float32, or a lower "
+                "--learning_rate than %g"
+                % (self._in_a_row, self._step, self._training.recipe.learning_rate)
+            )
+        return ", %d skipped" % skipped if skipped else ""
+
+    def end(self, session):
+        del session
+        self._progress.close()
+        self._writer.flush()
+
+    def _summarize(self, loss, learning_rate):
+        values = {"loss": loss, "learning_rate": learning_rate}
+        rate = self._progress.examples_per_second
+        if rate is not None:
+            values["examples_per_second"] = rate
+        self._writer.add_summary(summaries.scalars(values), self._step)
+
+
+class SaveListener(tf.train.CheckpointSaverListener):
+    """Refuses weights that are not finite, and says that a checkpoint was written."""
+
+    def __init__(self, output_dir):
+        self._prefix = os.path.join(output_dir, "model.ckpt")
+        finite = [
+            tf.reduce_all(tf.math.is_finite(variable))
+            for variable in tf.trainable_variables()
+        ]
+        self._all_finite = tf.reduce_all(tf.stack(finite))
+
+    def before_save(self, session, global_step_value):
+        if not session.run(self._all_finite):
+            raise InputError(
+                "the weights are not finite after step %d and are not saved: training "
+                "has failed; try a lower --learning_rate" % global_step_value
+            )
+
+    def after_save(self, session, global_step_value):
+        del session
+        log.info("Saved %s-%d", self._prefix, global_step_value)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Evaluations during a training, and what follows from them.
+
+    Attributes:
+      sets: `records.RecordFile`s of the development set.
+      batch_size: of the evaluation.
+      is_due: function from a step to whether an evaluation follows it.
+      score: function from a list of `inference.Predictions`, one a set, and the step to
+        the dictionary of figures of `scoring.figures`.
+      keep_best: whether the weights of the best are kept in a place of their own.
+      patience: evaluations in a row without a new best that end the training; 0: none.
+    """
+
+    sets: Sequence[records.RecordFile]
+    batch_size: int
+    is_due: Callable[[int], bool]
+    score: Callable
+    keep_best: bool
+    patience: int
+
+
+class EvaluationHook(tf.train.SessionRunHook):
+    """Evaluates in the training's own session; keeps the best weights; stops early."""
+
+    def __init__(self, training, progress_hook):
+        """Adds the evaluation to the graph, in which the training must be.
+
+        Args:
+          training: `loop.Training` that has a `selection`.
+          progress_hook: the training's `ProgressHook`, which must run before this one.
+        """
+        self._selection = training.selection
+        self._training = training
+        self._progress = progress_hook
+        self._evaluator = Evaluator(
+            training.config,
+            training.num_labels,
+            self._selection.sets,
+            self._selection.batch_size,
+            training.execution,
+        )
+        self._history = History(training.output_dir, training.resumed is not None)
+        self._best = BestWeights(training) if self._selection.keep_best else None
+        self._table = None
+
+    def after_create_session(self, session, coord):
+        """Makes up for what a stop between two writes left undone."""
+        del coord
+        step = self._training.first_step
+        if step and self._selection.is_due(step):
+            if self._history.score(step) is None:
+                self._evaluate(session, step)
+            elif self._best:
+                self._best.offer(session, step, self._history)
+
+    def after_run(self, run_context, run_values):
+        del run_values
+        step = self._progress.step
+        if not self._selection.is_due(step):
+            return
+        started = time.monotonic()
+        self._evaluate(run_context.session, step)
+        self._progress.leave_out(time.monotonic() - started)
+        patience = self._selection.patience
+        if patience and self._history.since_best(step) >= patience:
+            log.info(
+                "Stopping early at step %d: %d evaluations without a new best",
+                step,
+                patience,
+            )
+            run_context.request_stop()
+
+    def _evaluate(self, session, step):
+        training_loss = self._progress.take_mean_loss()
+        found = self._evaluator.run(session, "evaluation at step %d" % step)
+        figures = {"training_loss": training_loss}
+        figures.update(self._selection.score(found, step))
+        del figures["global_step"], figures["loss"]
+        self._history.add(step, figures)
+        is_best = self._history.since_best(step) == 0
+        if self._table is None:
+            self._table = _Table(figures)
+        self._table.show(step, figures, is_best)
+        if self._best:
+            self._best.offer(session, step, self._history)
+
+
+class _Table:
+    """The evaluations on the screen: a heading, then a line each."""
+
+    def __init__(self, figures):
+        self._names = [name for name, value in figures.items()]
+        self._titles = [
+            name.replace("eval_", "").replace("_", " ") for name in self._names
+        ]
+        self._shown = False
+
+    def show(self, step, figures, is_best):
+        if not self._shown:
+            self._shown = True
+            log.info("eval |   step  %s", "  ".join("%8s" % t for t in self._titles))
+        cells = [
+            "%*.4f" % (max(8, len(title)), figures[name])
+            for name, title in zip(self._names, self._titles)
+        ]
+        log.info(
+            "eval | %6d  %s%s", step, "  ".join(cells), "  best" if is_best else ""
+        )
+
+
+class BestWeights:
+    """The best weights of a training, without optimiser state, in `best/`."""
+
+    def __init__(self, training):
+        self._directory = os.path.join(training.output_dir, checkpoints.BEST)
+        variables = tf.trainable_variables() + [tf.train.get_global_step()]
+        self._saver = tf.train.Saver(variables, max_to_keep=1, save_relative_paths=True)
+        self._step = None
+        if training.resumed is not None:
+            self._saver.recover_last_checkpoints(checkpoints.all_in(self._directory))
+            newest = checkpoints.newest_in(self._directory)
+            self._step = checkpoints.read_step(newest) if newest else None
+
+    def offer(self, session, step, history):
+        """Saves the weights of this moment if they are better than those kept."""
+        kept = None if self._step is None else history.score(self._step)
+        if kept is not None and history.score(step) <= kept:
+            return
+        files.make_directory(self._directory)
+        prefix = self._saver.save(
+            session,
+            os.path.join(self._directory, "model.ckpt"),
+            global_step=step,
+            write_meta_graph=False,
+        )
+        self._step = step
+        log.info("Kept as the best so far: %s", prefix)

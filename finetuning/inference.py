@@ -1,0 +1,147 @@
+"""Running the model over a whole set: in a session of its own, or within a training."""
+
+import collections
+import math
+from dataclasses import dataclass
+from typing import Optional
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+import modeling
+from finetuning import checkpoints, classifier, records
+from finetuning.errors import InputError
+from finetuning.progress import Progress
+
+Predictions = collections.namedtuple(
+    "Predictions", "probabilities per_example_loss label_ids"
+)
+Predictions.__doc__ = """What the model says of a whole set, in file order.
+
+probabilities: float32 array [examples, L]; of a regression the numbers, L = 1.
+per_example_loss: float32 array [examples].
+label_ids: array [examples], the labels in the record file: int32 ids, or float32.
+"""
+
+
+@dataclass(frozen=True)
+class Inference:
+    """All that evaluation or prediction depends on.
+
+    Attributes:
+      config: `modeling.BertConfig`.
+      num_labels: L.
+      contents: `checkpoints.Contents`, whose variables are restored.
+      examples: `records.RecordFile`.
+      batch_size: B.
+      seed: of the variables that the checkpoint lacks.
+      label: what the progress is called.
+      execution: `classifier.Execution`.
+      session_config: `tf.ConfigProto`.
+    """
+
+    config: modeling.BertConfig
+    num_labels: int
+    contents: checkpoints.Contents
+    examples: records.RecordFile
+    batch_size: int
+    seed: int
+    label: str
+    execution: classifier.Execution = classifier.PLAIN
+    session_config: Optional[tf.ConfigProto] = None
+
+
+def infer(inference):
+    """Runs the model over a record file.
+
+    Args:
+      inference: `Inference`.
+
+    Returns:
+      `Predictions`, in file order.
+
+    Raises:
+      InputError: the probabilities are not finite.
+    """
+    contents, examples = inference.contents, inference.examples
+    with tf.Graph().as_default():
+        tf.set_random_seed(inference.seed)
+        batch = records.inference_batches(examples, inference.batch_size)
+        graph = classifier.inference_graph(
+            inference.config, inference.num_labels, batch, inference.execution
+        )
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
+        saver = tf.train.Saver({name: variables[name] for name in contents.restored})
+        fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
+        with tf.Session(config=inference.session_config) as session:
+            session.run(fresh)
+            saver.restore(session, contents.prefix)
+            fetches = graph + (batch["position"],)
+            size = inference.batch_size
+            progress = _progress(inference.label, examples, size)
+            predictions = _run_all(session, fetches, progress)
+    if not np.all(np.isfinite(predictions.probabilities)):
+        raise InputError(
+            "%s gives probabilities that are not finite: its training failed; use an "
+            "earlier checkpoint, or train anew" % contents.prefix
+        )
+    return predictions
+
+
+class Evaluator:
+    """A forward pass beside a training's graph, over the training's own variables."""
+
+    def __init__(self, config, num_labels, sets, batch_size, execution):
+        """Adds it to the graph, in which `classifier.training_graph` must be.
+
+        Args:
+          config: `modeling.BertConfig`.
+          num_labels: L.
+          sets: sequence of `records.RecordFile` of one layout.
+          batch_size: B.
+          execution: `classifier.Execution`.
+        """
+        self._sets = sets
+        self._batch_size = batch_size
+        batch, self._initializers = records.switched_batches(sets, batch_size)
+        with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+            graph = classifier.inference_graph(config, num_labels, batch, execution)
+        self._fetches = graph + (batch["position"],)
+
+    def run(self, session, label):
+        """Runs the model with the weights of this moment.
+
+        Args:
+          session: `tf.Session` of the training.
+          label: what the progress is called.
+
+        Returns:
+          List of the `Predictions` of each set.
+        """
+        found = []
+        for examples, initializer in zip(self._sets, self._initializers):
+            session.run(initializer)
+            progress = _progress(label, examples, self._batch_size, brief=True)
+            found.append(_run_all(session, self._fetches, progress))
+        return found
+
+
+def _progress(label, examples, size, brief=False):
+    steps = math.ceil(examples.count / size)
+    return Progress(label, steps, examples_each=size, brief=brief)
+
+
+def _run_all(session, fetches, progress):
+    """Fetches batch by batch to the end of the set; `Predictions` in file order."""
+    batches, step = [], 0
+    while True:
+        try:
+            batches.append(session.run(fetches))
+        except tf.errors.OutOfRangeError:
+            break
+        step += 1
+        progress.update(step)
+    progress.close()
+    *found, positions = [np.concatenate(parts) for parts in zip(*batches)]
+    in_file_order = np.argsort(positions)
+    return Predictions(*(values[in_file_order] for values in found))

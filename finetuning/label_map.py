@@ -1,0 +1,61 @@
+"""The order of the labels, saved beside the weights that were trained with it."""
+
+import json
+import os
+
+from finetuning import files
+from finetuning.errors import InputError
+
+FILE = "labels.json"
+
+
+def save(directory, task):
+    """Writes the map of a task beside its checkpoints."""
+    content = {"task": task.name, "labels": list(task.labels)}
+    path = os.path.join(directory, FILE)
+    files.write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def load(directory):
+    """The labels that a directory's weights were trained with, in the order of ids.
+
+    Returns:
+      Tuple of str, empty for a regression; None where nothing is saved.
+
+    Raises:
+      InputError: the file is damaged.
+    """
+    path = os.path.join(directory, FILE)
+    if not files.exists(path):
+        return None
+    try:
+        labels = json.loads(files.read_text(path))["labels"]
+        if not all(isinstance(label, str) for label in labels):
+            raise ValueError
+        return tuple(labels)
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            "%s is damaged: expected a JSON object with a list of labels; restore it, "
+            'or write one such as {"labels": ["no", "yes"]} in the order that the '
+            "model was trained with" % path
+        ) from None
+
+
+def check(directory, task):
+    """Refuses weights that were trained with other labels, or in another order.
+
+    Raises:
+      InputError: a directory's saved labels are not the task's.
+    """
+    saved = load(directory)
+    if saved is not None and saved != task.labels:
+        raise InputError(
+            "%s: the weights there were trained with the labels %s, in this order, "
+            "and this run has %s; give the same --task_name or --labels, or other "
+            "weights"
+            % (os.path.join(directory, FILE), shown(saved), shown(task.labels))
+        )
+
+
+def shown(labels):
+    return ", ".join(labels) if labels else "(a number)"

@@ -1,0 +1,157 @@
+"""From the files of a run to its record files, and the table of what was read."""
+
+import collections
+import os
+import time
+from typing import NamedTuple
+
+import tensorflow.compat.v1 as tf
+
+from finetuning import features, files, reading, records, results
+from finetuning.console import log
+from finetuning.errors import InputError
+from finetuning.progress import duration
+from finetuning.tasks import Source
+
+# Names that the original gave the record files; a second half's has a suffix.
+_RECORD_FILES = {
+    "train": "train%s.tf_record",
+    "dev": "eval%s.tf_record",
+    "test": "predict%s.tf_record",
+}
+_MOST_LABELS_SHOWN = 20
+
+
+class Prepared(NamedTuple):
+    """A set that is ready to be computed with.
+
+    Attributes:
+      source: `tasks.Source`.
+      records: `records.RecordFile`.
+      truncated: examples that were cut to the length.
+      label_counts: how many examples have each label id; of no use in a regression.
+    """
+
+    source: Source
+    records: records.RecordFile
+    truncated: int
+    label_counts: collections.Counter
+
+
+def prepare(settings, inputs):
+    """Writes the record file of every set that the run needs.
+
+    All before the first step: a bad row of the test set is found now, not after hours.
+
+    Args:
+      settings: `settings.Settings`.
+      inputs: `preflight.Inputs`.
+
+    Returns:
+      Tuple of `Prepared`, in the order of the sources.
+
+    Raises:
+      InputError: a row cannot be used, or a file has none.
+    """
+    started = time.monotonic()
+    prepared = []
+    for source in inputs.sources:
+        # Those of one file show what the model reads; more of them would hide the rest.
+        prepared.append(_convert(settings, inputs, source, shown=not prepared))
+    for line in results.columns(_table(prepared, settings.max_seq_length)):
+        log.info(line)
+    _show_labels(inputs.task, prepared)
+    log.info("Read in %s", duration(time.monotonic() - started))
+    for each in prepared:
+        _compare_count(settings, inputs.task, each)
+    return tuple(prepared)
+
+
+def _convert(settings, inputs, source, shown):
+    log.info("Reading %s", source.path)
+    task, length = inputs.task, settings.max_seq_length
+    name = _RECORD_FILES[source.kind] % source.suffix
+    target = os.path.join(settings.output_dir, name)
+    notes, counts = [], collections.Counter()
+    packed = features.pack_examples(
+        _examples(settings, task, source, notes),
+        task.labels,
+        length,
+        inputs.tokenizer,
+        shown,
+    )
+    count, truncated = records.write_packed_records(
+        target, _counted(packed, counts), length
+    )
+    if not count:
+        files.remove_if_there(target)
+        raise InputError("%s holds no examples" % source.path)
+    for note in dict.fromkeys(notes):
+        log.warning(note)
+    label_type = tf.float32 if task.is_regression else tf.int32
+    file = records.RecordFile(target, count, length, label_type)
+    return Prepared(source, file, truncated, counts)
+
+
+def _examples(settings, task, source, notes):
+    def read():
+        return reading.read_examples(task, source, notes)
+
+    if source.kind == "train" and settings.max_train_examples:
+        return reading.sample(read, settings.max_train_examples)
+    return read()
+
+
+def _counted(packed, counts):
+    for row in packed:
+        counts[row.label_id] += 1
+        yield row
+
+
+def _table(prepared, length):
+    """Rows of what was read; beside GLUE's own counts, where they are known."""
+    rows = [("examples", "read", "in GLUE", "cut to %d" % length)]
+    for each in prepared:
+        known = each.source.split.rows
+        rows.append(
+            (
+                os.path.basename(each.source.path),
+                str(each.records.count),
+                "-" if known is None else str(known),
+                str(each.truncated),
+            )
+        )
+    if all(each.source.split.rows is None for each in prepared):
+        return [row[:2] + row[3:] for row in rows]
+    return rows
+
+
+def _show_labels(task, prepared):
+    """Says how often each label occurs in what is trained on."""
+    if task.is_regression or len(task.labels) > _MOST_LABELS_SHOWN:
+        return
+    for each in prepared:
+        if each.source.kind == "train":
+            shown = [
+                "%s: %d" % (label, each.label_counts[index])
+                for index, label in enumerate(task.labels)
+            ]
+            log.info("Labels of the training set: %s", ", ".join(shown))
+
+
+def _compare_count(settings, task, prepared):
+    """Warns where an official file has not as many rows as all know it to have."""
+    known, found = prepared.source.split.rows, prepared.records.count
+    sampled = prepared.source.kind == "train" and settings.max_train_examples
+    if known in (None, found) or sampled:
+        return
+    log.warning(
+        "%s: %d examples, and %s of GLUE has %d: %d %s%s",
+        prepared.source.path,
+        found,
+        task.name,
+        known,
+        abs(known - found),
+        "are missing" if found < known else "too many",
+        "; " + task.remark if task.remark and found < known else "",
+    )

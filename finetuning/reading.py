@@ -1,0 +1,194 @@
+"""Reading the tasks' TSV and CSV files, row by row."""
+
+import csv
+import math
+
+import numpy as np
+
+from finetuning import files
+from finetuning.errors import InputError
+from finetuning.tasks import InputExample
+
+_SAMPLE_SEED = 0
+# The csv module refuses longer fields; its own limit is 128 KB.
+_LONGEST_FIELD = 2**31 - 1
+
+
+def read_examples(task, source, notes=None):
+    """Reads a file of a task, row by row.
+
+    Args:
+      task: `tasks.Task`.
+      source: `tasks.Source`; its kind begins each example's guid.
+      notes: list that gets a line about rows that are left out, if there are any.
+
+    Yields:
+      `InputExample`, in file order.
+
+    Raises:
+      InputError: a row lacks columns, a label is unknown, bytes are not UTF-8; with
+        file and line.
+    """
+    split, path = source.split, source.path
+
+    def is_label(text):
+        return number(text) is not None if task.is_regression else text in task.labels
+
+    rows = _read_rows(source, is_label, [] if notes is None else notes)
+    for line, columns in rows:
+        name = line - 1 if split.guid is None else columns[split.guid]
+        yield InputExample(
+            guid="%s-%s" % (source.kind, name),
+            text_a=columns[split.text_a],
+            text_b=None if split.text_b is None else columns[split.text_b],
+            label=_label(task, split, columns, "%s, line %d" % (path, line)),
+        )
+
+
+def find_labels(source, most):
+    """The different labels of a file, as a set; one more than `most` at the most."""
+    found = set()
+    for _, columns in _read_rows(source, lambda _: False, []):
+        found.add(columns[source.split.label])
+        if len(found) > most:
+            break
+    return found
+
+
+def sample(read, most):
+    """At most so many of the examples, spread at random; always the same ones.
+
+    The first ones would be of one label where a file is sorted by it.
+
+    Args:
+      read: function without arguments that gives an iterator over all of them.
+      most: how many to keep.
+
+    Yields:
+      `InputExample`, in file order.
+    """
+    count = sum(1 for _ in read())
+    order = np.random.RandomState(_SAMPLE_SEED).permutation(count)
+    kept = set(order[:most].tolist())
+    for index, example in enumerate(read()):
+        if index in kept:
+            yield example
+
+
+def first_columns(path, quoted):
+    """The columns of a file's first line, or of its first CSV record; [] if empty."""
+    return next((columns for _, columns in _columns(path, quoted)), [])
+
+
+def _columns(path, quoted):
+    """Yields (line number from 1, columns) of every line; a blank one has none."""
+    lines = files.read_text_lines(path)
+    if not quoted:
+        for number, line in lines:
+            yield number, line.split("\t") if line else []
+        return
+    csv.field_size_limit(_LONGEST_FIELD)
+    # A quoted field may hold line ends; the reader counts the lines that it takes.
+    reader = csv.reader((line + "\n" for _, line in lines), strict=True)
+    number = 1
+    try:
+        for columns in reader:
+            yield number, columns
+            number = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            '%s, line %d: not CSV: %s; quote fields with " and double the quotes '
+            "within them, or give the file as .tsv, tab-separated"
+            % (path, number, error)
+        ) from None
+
+
+def _check_header(path, columns, split, is_label):
+    """Refuses a first line that is an example: taken for a header it would be lost."""
+    if split.label is None or len(columns) <= max(split.label, 0):
+        return
+    if is_label(columns[split.label]):
+        raise InputError(
+            "%s, line 1: expected a header that names the columns, found the label %r; "
+            "put one before the first example" % (path, columns[split.label])
+        )
+
+
+def _read_rows(source, is_label, notes):
+    """Yields (line number from 1, columns) of the rows that count."""
+    split, path = source.split, source.path
+    needed = 1 + max(
+        column
+        for column in (split.text_a, split.text_b, split.label, split.guid)
+        if column is not None
+    )
+    blank_line, short = None, []
+    for line, columns in _columns(path, split.quoted):
+        if not columns:
+            blank_line = blank_line or line  # Accepted where the file ends with it.
+            continue
+        if blank_line:
+            raise InputError(
+                "%s, line %d: the line is empty; remove it" % (path, blank_line)
+            )
+        if line == 1 and split.header:
+            _check_header(path, columns, split, is_label)
+            continue
+        if len(columns) < needed:
+            short.append(line)
+            if len(short) > split.short_rows:
+                raise InputError(_short_message(path, line, columns, needed, split))
+            continue
+        if split.only is None or columns[split.only[0]] == split.only[1]:
+            yield line, columns
+    if short:
+        notes.append(
+            "%s: %d rows that lack columns are left out, as is known of the official "
+            "file: line %s" % (path, len(short), ", ".join(map(str, short)))
+        )
+
+
+def _short_message(path, line, columns, needed, split):
+    message = "%s, line %d: %d columns, expected %d or more, separated by %s" % (
+        path,
+        line,
+        len(columns),
+        needed,
+        "commas" if split.quoted else "tabs",
+    )
+    if split.short_rows:
+        message += "; the official file has %d such rows, and this is one more" % (
+            split.short_rows
+        )
+    return message
+
+
+def _label(task, split, columns, where):
+    if split.label is None:
+        return task.unlabelled
+    label = columns[split.label]
+    label = split.renamed_labels.get(label, label)
+    if task.is_regression:
+        least, most = task.bounds or (-math.inf, math.inf)
+        value = number(label)
+        fits = value is not None and least <= value <= most
+        wanted = "a number" + (" of %g to %g" % task.bounds if task.bounds else "")
+    else:
+        fits = label in task.labels
+        wanted = "one of: %s" % ", ".join(task.labels)
+    if not fits:
+        raise InputError(
+            "%s: label %r in column %d, expected %s"
+            % (where, label, split.label % len(columns) + 1, wanted)
+        )
+    return label
+
+
+def number(text):
+    """The finite number that a text is, or None."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    # Python reads "1_000" as a number; nobody writes a score so.
+    return value if math.isfinite(value) and "_" not in text else None
