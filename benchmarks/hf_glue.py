@@ -9,6 +9,7 @@ $TF_PYTHON names the interpreter that reads a TensorFlow checkpoint, where
 .venv/tf2/bin/python is not the one. Writes eval_results.json as run_classifier.py does.
 """
 
+import collections
 import dataclasses
 import json
 import math
@@ -33,10 +34,10 @@ import tokenization  # noqa: E402
 from finetuning import (  # noqa: E402
     console,
     features,
-    metrics,
     provenance,
     reading,
     results,
+    scoring,
     settings,
     sources,
     tasks,
@@ -45,6 +46,10 @@ from finetuning.errors import InputError  # noqa: E402
 from finetuning.progress import Progress  # noqa: E402
 
 PROGRAM = "Hugging Face"
+# As `inference.Predictions`, which needs TensorFlow.
+Predictions = collections.namedtuple(
+    "Predictions", "probabilities per_example_loss label_ids"
+)
 _TF_PYTHON = os.path.join(".venv", "tf2", "bin", "python")
 _HONOURED = {
     "task_name",
@@ -127,13 +132,11 @@ def run(chosen, task, found):
     started = time.monotonic()
     step = train(model, rows[0], chosen)
     seconds = time.monotonic() - started
-    figures, verdicts = {}, []
-    for source, examples in list(zip(found, rows))[1:]:
-        scores, loss, verdict = evaluate(model, examples, task, chosen)
-        named = results.evaluation(scores, loss, step)
-        figures.update({name + source.suffix: named[name] for name in named})
-        verdicts.append(verdict)
-    write(chosen, task, figures, verdicts, seconds)
+    sets = [
+        (source.split.part, predict(model, examples, chosen))
+        for source, examples in zip(found[1:], rows[1:])
+    ]
+    write(chosen, task, found[1:], scoring.evaluate(task, sets, step), seconds)
 
 
 def read_checkpoint(path):
@@ -243,58 +246,43 @@ def train(model, rows, chosen):
     return steps
 
 
-def evaluate(model, rows, task, chosen):
-    """Scores one file.
-
-    Returns:
-      Scores by name, the mean loss, and a dictionary: `predicted_one_class`,
-      `majority_accuracy` (None where the task has no classes), `num_examples`.
-    """
+def predict(model, rows, chosen):
+    """What the model says of a file: `Predictions`, in the order of the rows."""
     model.eval()
     by_length = sorted(range(len(rows)), key=lambda i: -len(rows[i].token_ids))
-    logits = np.zeros((len(rows), task.num_outputs), np.float32)
+    logits = torch.zeros((len(rows), model.config.num_labels))
     for batch in _in_batches(by_length, chosen.eval_batch_size):
         inputs = collate([rows[index] for index in batch], model)
         with torch.inference_mode(), _autocast(model, chosen.precision):
-            logits[batch] = model(**inputs).logits.float().cpu().numpy()
-    gold = np.array([row.label_id for row in rows])
-    if task.is_regression:
-        predicted = logits[:, 0]
-        losses = np.square(predicted - gold)
-        majority = None
+            logits[batch] = model(**inputs).logits.float().cpu()
+    gold = [row.label_id for row in rows]
+    if model.config.num_labels == 1:
+        numbers = torch.tensor(gold, dtype=torch.float32)
+        losses, shown = torch.square(logits[:, 0] - numbers), logits
     else:
-        predicted = np.argmax(logits, axis=1)
-        log_probabilities = torch.log_softmax(torch.from_numpy(logits), -1).numpy()
-        losses = -log_probabilities[np.arange(len(gold)), gold]
-        majority = metrics.majority_accuracy(gold)
-    verdict = {
-        "predicted_one_class": len(set(predicted.tolist())) == 1,
-        "majority_accuracy": majority,
-        "num_examples": len(gold),
-    }
-    scores = metrics.compute(task.metrics, gold, predicted)
-    return scores, float(np.mean(losses, dtype=np.float64)), verdict
+        numbers = torch.tensor(gold, dtype=torch.int64)
+        losses = torch.nn.functional.cross_entropy(logits, numbers, reduction="none")
+        shown = torch.softmax(logits, -1)
+    return Predictions(shown.numpy(), losses.numpy(), numbers.numpy())
 
 
 # ---- The result ----
 
 
-def write(chosen, task, figures, verdicts, seconds):
+def write(chosen, task, found, scored, seconds):
     """Writes eval_results.json, and shows the scores."""
-    main_metrics = [
-        name
-        for name in figures
-        if any(name.startswith("eval_" + metric) for metric in task.main)
-    ]
-    figures["eval_main_score"] = float(np.mean([figures[n] for n in main_metrics]))
     device = "GPU" if torch.cuda.is_available() else "CPU"
+    # Hugging Face's AdamW knows no other way.
+    chosen = dataclasses.replace(chosen, adam_bias_correction=True)
     content = {
         "program": PROGRAM,
-        "results": figures,
-        "main_metrics": main_metrics,
-        "predicted_one_class": all(v["predicted_one_class"] for v in verdicts),
-        "majority_accuracy": verdicts[0]["majority_accuracy"],
-        "num_examples": verdicts[0]["num_examples"],
+        "task": task.name,
+        "results": scored.figures,
+        "main_metrics": list(task.main),
+        "majority_accuracy": scored.majority_accuracy,
+        "majority_score": scored.majority_score,
+        "predicted_one_class": scored.one_class,
+        "data_files": [source.path for source in found],
         "settings": chosen.as_dict(),
         "random_seed": chosen.random_seed,
         "device": "%s, %d threads (torch %s)"
@@ -313,7 +301,7 @@ def write(chosen, task, figures, verdicts, seconds):
     os.makedirs(chosen.output_dir, exist_ok=True)
     path = os.path.join(chosen.output_dir, results.EVAL_JSON)
     provenance.write_json(path, content)
-    for line in results.table("Scores", sorted(figures.items())):
+    for line in results.table("Scores", sorted(scored.figures.items())):
         console.log.info(line)
     console.log.info("Written to %s", path)
 
