@@ -9,7 +9,6 @@ $TF_PYTHON names the interpreter that reads a TensorFlow checkpoint, where
 .venv/tf2/bin/python is not the one. Writes eval_results.json as run_classifier.py does.
 """
 
-import collections
 import dataclasses
 import json
 import math
@@ -29,6 +28,7 @@ ROOT = os.path.dirname(HERE)
 sys.path.insert(0, ROOT)
 
 import hf_model  # noqa: E402
+import peer  # noqa: E402
 
 import tokenization  # noqa: E402
 from finetuning import (  # noqa: E402
@@ -36,9 +36,7 @@ from finetuning import (  # noqa: E402
     features,
     provenance,
     reading,
-    results,
     scoring,
-    settings,
     sources,
     tasks,
 )
@@ -46,71 +44,22 @@ from finetuning.errors import InputError  # noqa: E402
 from finetuning.progress import Progress  # noqa: E402
 
 PROGRAM = "Hugging Face"
-# As `inference.Predictions`, which needs TensorFlow.
-Predictions = collections.namedtuple(
-    "Predictions", "probabilities per_example_loss label_ids"
-)
 _TF_PYTHON = os.path.join(".venv", "tf2", "bin", "python")
-_HONOURED = {
-    "task_name",
-    "do_train",
-    "do_eval",
-    "data_dir",
-    "vocab_file",
-    "bert_config_file",
-    "init_checkpoint",
-    "output_dir",
-    "do_lower_case",
-    "max_seq_length",
-    "train_batch_size",
-    "learning_rate",
-    "num_train_epochs",
-    "warmup_proportion",
-    "max_train_examples",
-    "random_seed",
-    "eval_batch_size",
-    "precision",
-    "num_threads",
-}
+_HONOURED = ("max_train_examples", "precision", "num_threads")
 
 
 def main(argv):
-    with console.screen():
-        try:
-            chosen = parse(argv)
-            task = tasks.find_task(chosen.task_name)
-            found, _ = sources.find(chosen)
-            console.log.info("Task: %s, results in %s", task.name, chosen.output_dir)
-            run(chosen, task, found)
-        except InputError as error:
-            console.log.error("%s", error)
-            return 2
-        except KeyboardInterrupt:
-            console.log.error("interrupted; the same command begins anew")
-            return 130
-    return 0
+    return peer.command(lambda: _main(argv))
 
 
-def parse(argv):
-    """The command line as `settings.Settings`.
-
-    Raises:
-      InputError: a flag is none of run_classifier.py's, or not honoured here.
-    """
-    chosen, _ = settings.parse(argv)
-    for field in dataclasses.fields(chosen):
-        value = getattr(chosen, field.name)
-        if field.name not in _HONOURED and value != field.default:
-            raise InputError(
-                "--%s=%s: this program has no such choice; leave it out"
-                % (field.name, value)
-            )
-    for name in ("do_train", "do_eval", "init_checkpoint"):
-        if not getattr(chosen, name):
-            raise InputError("--%s must be given: it trains, then scores" % name)
+def _main(argv):
+    chosen = peer.parse(argv, _HONOURED)
     if chosen.random_seed is None:
         raise InputError("--random_seed must be given")
-    return chosen
+    task = tasks.find_task(chosen.task_name)
+    found, _ = sources.find(chosen)
+    console.log.info("Task: %s, results in %s", task.name, chosen.output_dir)
+    run(chosen, task, found)
 
 
 def run(chosen, task, found):
@@ -136,11 +85,11 @@ def run(chosen, task, found):
         (source.split.part, predict(model, examples, chosen))
         for source, examples in zip(found[1:], rows[1:])
     ]
-    write(chosen, task, found[1:], scoring.evaluate(task, sets, step), seconds)
+    write(chosen, task, scoring.evaluate(task, sets, step), seconds)
 
 
 def read_checkpoint(path):
-    """A TensorFlow checkpoint's variables, as an opened .npz archive."""
+    """A TensorFlow checkpoint's variables: dictionary from name to array."""
     python = os.environ.get("TF_PYTHON") or os.path.join(ROOT, _TF_PYTHON)
     with tempfile.TemporaryDirectory() as directory:
         archive = os.path.join(directory, "weights.npz")
@@ -247,7 +196,7 @@ def train(model, rows, chosen):
 
 
 def predict(model, rows, chosen):
-    """What the model says of a file: `Predictions`, in the order of the rows."""
+    """What the model says of a file: `peer.Predictions`, in the order of the rows."""
     model.eval()
     by_length = sorted(range(len(rows)), key=lambda i: -len(rows[i].token_ids))
     logits = torch.zeros((len(rows), model.config.num_labels))
@@ -263,47 +212,32 @@ def predict(model, rows, chosen):
         numbers = torch.tensor(gold, dtype=torch.int64)
         losses = torch.nn.functional.cross_entropy(logits, numbers, reduction="none")
         shown = torch.softmax(logits, -1)
-    return Predictions(shown.numpy(), losses.numpy(), numbers.numpy())
+    return peer.Predictions(shown.numpy(), losses.numpy(), numbers.numpy())
 
 
 # ---- The result ----
 
 
-def write(chosen, task, found, scored, seconds):
-    """Writes eval_results.json, and shows the scores."""
+def write(chosen, task, scored, seconds):
     device = "GPU" if torch.cuda.is_available() else "CPU"
-    # Hugging Face's AdamW knows no other way.
-    chosen = dataclasses.replace(chosen, adam_bias_correction=True)
-    content = {
-        "program": PROGRAM,
-        "task": task.name,
-        "results": scored.figures,
-        "main_metrics": list(task.main),
-        "majority_accuracy": scored.majority_accuracy,
-        "majority_score": scored.majority_score,
-        "predicted_one_class": scored.one_class,
-        "data_files": [source.path for source in found],
-        "settings": chosen.as_dict(),
-        "random_seed": chosen.random_seed,
-        "device": "%s, %d threads (torch %s)"
+    peer.write(
+        PROGRAM,
+        # Hugging Face's AdamW knows no other way.
+        dataclasses.replace(chosen, adam_bias_correction=True),
+        task,
+        scored,
+        random_seed=chosen.random_seed,
+        device="%s, %d threads (torch %s)"
         % (device, torch.get_num_threads(), torch.__version__),
-        "versions": {
+        versions={
             "python": platform.python_version(),
             "torch": torch.__version__,
             "transformers": transformers.__version__,
             "numpy": np.__version__,
         },
-        "git_revision": provenance.git_revision(),
-        "command": sys.argv,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "training_seconds": seconds,
-    }
-    os.makedirs(chosen.output_dir, exist_ok=True)
-    path = os.path.join(chosen.output_dir, results.EVAL_JSON)
-    provenance.write_json(path, content)
-    for line in results.table("Scores", sorted(scored.figures.items())):
-        console.log.info(line)
-    console.log.info("Written to %s", path)
+        git_revision=provenance.git_revision(),
+        training_seconds=seconds,
+    )
 
 
 if __name__ == "__main__":
