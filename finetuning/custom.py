@@ -4,11 +4,11 @@ import os
 
 from finetuning import files, label_map, reading
 from finetuning.errors import InputError
+from finetuning.settings import FILE_FLAGS
 from finetuning.tasks import BINARY_METRICS, CUSTOM, Split, Task
 
 _CSV = ".csv"
 _ENDINGS = (".tsv", _CSV)
-_FLAGS = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
 _NEEDED = ("text_a_column", "label_column")
 # More labels than a classifier of sentences has; fewer than a column of texts.
 _MOST_LABELS = 10000
@@ -24,7 +24,8 @@ def find_task(settings, sources, weights_directory):
     Args:
       settings: `settings.Settings`.
       sources: `tasks.Source`s of the run.
-      weights_directory: where the weights of --init_checkpoint lie, or None.
+      weights_directory: where the weights lie that are trained on or used; None: there
+        are none, or a new classifier is trained on them.
 
     Returns:
       `tasks.Task`.
@@ -32,9 +33,14 @@ def find_task(settings, sources, weights_directory):
     Raises:
       InputError: the labels are not known, or make no classifier.
     """
+    saved = None if weights_directory is None else label_map.load(weights_directory)
+    if saved == () and not settings.regression:
+        raise InputError(
+            "%s holds a regression; give --regression=true" % weights_directory
+        )
     if settings.regression:
         return _task((), ("pearson_spearman", "squared_error"), ("pearson", "spearman"))
-    labels = _labels(settings, sources, weights_directory)
+    labels = _labels(settings, sources, saved)
     if not 2 <= len(labels) <= _MOST_LABELS or len(set(labels)) < len(labels):
         raise InputError(
             "--label_column: expected 2 to %d different labels, found %d: %s; for a "
@@ -58,23 +64,20 @@ def _task(labels, metrics, main):
     )
 
 
-def _labels(settings, sources, weights_directory):
+def _labels(settings, sources, saved):
     """As given; else as saved; else those of the training file."""
     if settings.labels:
         return tuple(label.strip() for label in settings.labels.split(","))
-    saved = label_map.load(settings.output_dir)
-    training = [source for source in sources if source.kind == "train"]
-    if saved is None and training:
-        return _sorted(reading.find_labels(training[0], _MOST_LABELS))
-    if saved is None and weights_directory is not None:
-        saved = label_map.load(weights_directory)
-    if saved is None:
-        raise InputError(
-            "--task_name=custom: the model's labels are not known (no %s in %s); give "
-            "--labels in the order that it was trained with"
-            % (label_map.FILE, weights_directory or settings.output_dir)
-        )
-    return saved
+    if saved is not None:
+        return saved
+    for source in sources:
+        if source.kind == "train":
+            return _sorted(reading.find_labels(source, _MOST_LABELS))
+    raise InputError(
+        "--task_name=custom: the model's labels are not known: no %s lies beside its "
+        "checkpoint; give --labels in the order that it was trained with"
+        % label_map.FILE
+    )
 
 
 def _sorted(labels):
@@ -104,7 +107,7 @@ def find_file(settings, kind):
                 settings.data_dir,
                 "both" if found else "neither",
                 " and ".join(names),
-                _FLAGS[kind],
+                FILE_FLAGS[kind],
             )
         )
     return found[0]

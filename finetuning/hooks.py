@@ -8,7 +8,7 @@ from typing import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from finetuning import checkpoints, files, records, summaries
+from finetuning import checkpoints, records, summaries
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.history import History
@@ -277,7 +277,6 @@ class BestWeights:
         kept = None if self._step is None else history.score(self._step)
         if kept is not None and history.score(step) <= kept:
             return
-        files.make_directory(self._directory)
         prefix = self._saver.save(
             session,
             os.path.join(self._directory, "model.ckpt"),

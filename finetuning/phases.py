@@ -8,6 +8,7 @@ from finetuning import (
     backend,
     checkpoints,
     classifier,
+    files,
     history,
     hooks,
     inference,
@@ -126,6 +127,10 @@ def train(run):
     description = provenance.describe(settings, run.seed, run.device)
     provenance.save(settings.output_dir, description)
     label_map.save(settings.output_dir, run.task)
+    if settings.keep_best:
+        best = os.path.join(settings.output_dir, checkpoints.BEST)
+        files.make_directory(best)
+        label_map.save(best, run.task)
     loop.train(
         loop.Training(
             config=inputs.config,

@@ -27,6 +27,8 @@ _NO_EFFECT = "Accepted so that old command lines run; without effect"
 
 _MAX_INT = 2**31 - 1
 MAX_SEED = _MAX_INT
+# The flag that names another file for a set.
+FILE_FLAGS = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
 _HELP_FLAGS = ("--help", "-help", "-h", "--h", "--helpshort", "--helpfull")
 
 
@@ -234,11 +236,13 @@ class Settings:
     def files(self):
         """Kind of each set that the run reads -> the file given for it, or None."""
         wanted = {
-            "train": (self.do_train, self.train_file),
-            "dev": (self.do_eval or self.evaluates_while_training, self.eval_file),
-            "test": (self.do_predict, self.predict_file),
+            "train": self.do_train,
+            "dev": self.do_eval or self.evaluates_while_training,
+            "test": self.do_predict,
         }
-        return {kind: file for kind, (read, file) in wanted.items() if read}
+        return {
+            kind: getattr(self, FILE_FLAGS[kind]) for kind in wanted if wanted[kind]
+        }
 
 
 def asks_for_help(argv):

@@ -4,9 +4,8 @@ import os
 
 from finetuning import custom, files, reading, tasks
 from finetuning.errors import InputError
+from finetuning.settings import FILE_FLAGS
 from finetuning.tasks import Source
-
-_FLAGS = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
 
 
 def find(settings):
@@ -27,8 +26,7 @@ def find(settings):
     found, notes = [], []
     for kind, given in settings.files.items():
         if given:
-            flag = _FLAGS[kind]
-            files.require_file("--%s=%s" % (flag, given), given)
+            files.require_file("--%s=%s" % (FILE_FLAGS[kind], given), given)
             found.append(Source(kind, _layout(settings, kind, given), given))
         elif custom.is_custom(settings):
             path = custom.find_file(settings, kind)

@@ -15,7 +15,9 @@ STACKS = {"tf1": ["3.7"], "tf2": ["3.10", "3.11", "3.12", "3.13"]}
 RUNNING = "%d.%d" % sys.version_info[:2]
 VARIABLES = {"BENCH_ARGS", "BERT_ORIGINAL", "DATA_DIR", "ORIGINAL", "PYTEST_ARGS"}
 VARIABLES |= {"PYTHON_TF1", "PYTHON_TF2", "REQUIRE", "STACK"}
+VARIABLES |= {"TASK", "GLUE_DIR", "NAME", "CHECKPOINT_DIR", "FROM", "BASE_URL"}
 TARGETS = {"help", "env", "demo", "bench", "bench-env", "test", "lint", "clean"}
+TARGETS |= {"data", "checkpoint"}
 
 # Packages whose modules have another name.
 PACKAGE_OF = {
@@ -150,6 +152,7 @@ def is_local(name, importer):
             ROOT,
             os.path.dirname(importer),
             os.path.join(ROOT, "benchmarks"),
+            os.path.join(ROOT, "scripts"),
         )
         for ending in (".py", "/__init__.py")
     )
@@ -532,6 +535,27 @@ def test_the_benchmark_gets_its_arguments(checkout):
     assert made.returncode == 0
     assert [call.strip() for call in checkout.calls()] == [
         "tf2 benchmarks/bench.py --original=a b --data_dir=c --steps 3"
+    ]
+
+
+@needs_make
+def test_data_and_checkpoints_get_their_arguments(checkout):
+    made = checkout.make("data", "STACK=tf2", "TASK=MRPC CoLA", "GLUE_DIR=a b")
+    assert made.returncode == 0
+    made = checkout.make(
+        "checkpoint", "STACK=tf2", "NAME=x", "FROM=c", "BASE_URL=http://d"
+    )
+    assert made.returncode == 0
+    assert [call.split() for call in checkout.calls()] == [
+        ["tf2", "scripts/fetch.py", "data", "MRPC", "CoLA", "--glue_dir=a", "b"],
+        [
+            "tf2",
+            "scripts/fetch.py",
+            "checkpoint",
+            "x",
+            "--from=c",
+            "--base_url=http://d",
+        ],
     ]
 
 
