@@ -13,7 +13,7 @@ def draw(path, found):
       path: the file.
       found: dictionary of `sweep_report.collect`, with one run or more.
     """
-    pyplot = _pyplot()
+    pyplot = load_pyplot()
     settings = found["settings"]
     figure, axes = pyplot.subplots(
         figsize=(max(5.0, 1.5 + 0.55 * len(settings)), 5.0), constrained_layout=True
@@ -67,7 +67,7 @@ def majority(axes, score):
     )
 
 
-def _pyplot():
+def load_pyplot():
     import matplotlib
 
     matplotlib.use("Agg")

@@ -181,7 +181,7 @@ def test_every_setting_runs_with_every_seed(place, capsys):
     for line in text.splitlines():
         assert line in shown
     assert "run 4 of 4" in shown and " left" in shown
-    assert "rate 0.001, batch 8, epochs 3  main" in text
+    assert "rate 0.001, batch 8, epochs 3   main" in text
     assert text.count("FAILED TO TRAIN") == 2
     assert "0.8150  0.0071  0.8150  0.8100  0.8200" in text
     assert (place.sweep_dir / "sweep.png").read_bytes()[:4] == b"\x89PNG"
