@@ -144,6 +144,13 @@ bench-tf1 bench-tf2: bench-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python benchmarks/bench.py $${ORIGINAL:+"--original=$$ORIGINAL"} \
 		$${DATA_DIR:+"--data_dir=$$DATA_DIR"} $(BENCH_ARGS)
 
+.PHONY: scores scores-tf1 scores-tf2
+scores:  ## write docs/SCORES.md; SCORES_ARGS=--add=DIR takes in a sweep's runs
+	@$(call on_one_stack,scores)
+
+scores-tf1 scores-tf2: scores-%: .venv/%/requirements.txt
+	@.venv/$*/bin/python scripts/scores_page.py $(SCORES_ARGS)
+
 .PHONY: bench-env
 bench-env: .venv/bench/requirements.txt  ## set up Hugging Face, for make bench
 	@echo ".venv/bench is ready"
