@@ -22,10 +22,11 @@ ABOUT_bench = Hugging Face for the benchmarks, Python 3.10 to 3.13
 
 .PHONY: help
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
-	@echo "STACK=tf1 (TensorFlow 1.14) or STACK=tf2 (TensorFlow 2.21) chooses one for"
-	@echo "env, demo, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH name a Python."
+	@echo "STACK=tf1 (TensorFlow 1.14) or STACK=tf2 (TensorFlow 2.21) chooses one for env,"
+	@echo "demo, data, checkpoint, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH name a"
+	@echo "Python."
 
 # ---- Environments ----
 
@@ -97,7 +98,7 @@ ifeq ($(STACK),)
 	@$(call set_up,lint)
 endif
 
-# ---- Demo and benchmark: one stack ----
+# ---- Demo, downloads and benchmark: one stack ----
 
 # $(call on_one_stack,WHAT): a shell command that makes WHAT-tf1 or WHAT-tf2.
 define on_one_stack
@@ -116,6 +117,25 @@ demo:  ## fine-tune a tiny model on example data and show the result
 demo-tf1 demo-tf2: demo-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python scripts/demo.py
 
+# Where the two below get things from, as flags.
+fetch_flags = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
+
+.PHONY: data data-tf1 data-tf2
+data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR (offline)
+	@$(call on_one_stack,data)
+
+data-tf1 data-tf2: data-%: .venv/%/requirements.txt
+	@.venv/$*/bin/python scripts/fetch.py data $(TASK) \
+		$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(fetch_flags)
+
+.PHONY: checkpoint checkpoint-tf1 checkpoint-tf2
+checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM=DIR
+	@$(call on_one_stack,checkpoint)
+
+checkpoint-tf1 checkpoint-tf2: checkpoint-%: .venv/%/requirements.txt
+	@.venv/$*/bin/python scripts/fetch.py checkpoint $(NAME) \
+		$(if $(CHECKPOINT_DIR),--checkpoint_dir="$(CHECKPOINT_DIR)") $(fetch_flags)
+
 .PHONY: bench bench-tf1 bench-tf2
 bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...
 	@$(call on_one_stack,bench)
@@ -123,6 +143,13 @@ bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...
 bench-tf1 bench-tf2: bench-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python benchmarks/bench.py $${ORIGINAL:+"--original=$$ORIGINAL"} \
 		$${DATA_DIR:+"--data_dir=$$DATA_DIR"} $(BENCH_ARGS)
+
+.PHONY: scores scores-tf1 scores-tf2
+scores:  ## write docs/SCORES.md; SCORES_ARGS=--add=DIR takes in a sweep's runs
+	@$(call on_one_stack,scores)
+
+scores-tf1 scores-tf2: scores-%: .venv/%/requirements.txt
+	@.venv/$*/bin/python scripts/scores_page.py $(SCORES_ARGS)
 
 .PHONY: bench-env
 bench-env: .venv/bench/requirements.txt  ## set up Hugging Face, for make bench

@@ -6,14 +6,11 @@ The spec's dtype is that of torch.autocast, its variant the implementation of at
 import os
 
 import batches
+import hf_model
 import numpy as np
 import serving
 import torch
 import transformers
-
-# As the original's optimiser; see optimization.py.
-_NOT_DECAYED = ("bias", "LayerNorm")
-_DECAY, _EPSILON, _MAX_NORM = 0.01, 1e-6, 1.0
 
 
 def set_up(spec):
@@ -21,11 +18,11 @@ def set_up(spec):
     torch.manual_seed(1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     examples, check = batches.load(spec["arrays"])
-    model = _model(spec["shape"], spec["variant"])
+    model = hf_model.build(spec["shape"], batches.LABELS, spec["variant"])
     with np.load(spec["weights"]) as archive:
-        model.load_state_dict(
-            {_name(key): _tensor(key, archive[key]) for key in archive.files}
-        )
+        missing = hf_model.load(model, archive)
+    if missing:
+        raise ValueError("weights are missing: %s" % ", ".join(missing))
     model.to(device)
     model.eval()
     with torch.inference_mode():
@@ -39,35 +36,6 @@ def set_up(spec):
         % (torch.__version__, transformers.__version__),
     }
     return facts, serving.in_turn(step, _batches(examples, spec["batch"], device))
-
-
-def _model(shape, attention):
-    config = transformers.BertConfig(
-        num_labels=batches.LABELS,
-        # BERT's GELU, the tanh formula, as one kernel.
-        hidden_act="gelu_pytorch_tanh",
-        layer_norm_eps=1e-12,
-        classifier_dropout=0.1,
-        **shape,
-    )
-    return transformers.AutoModelForSequenceClassification.from_config(
-        config, attn_implementation=attention
-    )
-
-
-def _name(key):
-    """Hugging Face's name of a variable of Google's checkpoints."""
-    if key in ("output_weights", "output_bias"):
-        return "classifier." + key[len("output_") :].replace("weights", "weight")
-    name = key.replace("layer_", "layer.").replace("/", ".")
-    for ours, theirs in (("gamma", "weight"), ("beta", "bias"), ("kernel", "weight")):
-        if name.endswith("." + ours):
-            name = name[: -len(ours)] + theirs
-    return name + ".weight" if name.endswith("_embeddings") else name
-
-
-def _tensor(key, value):
-    return torch.from_numpy(value.T.copy() if key.endswith("kernel") else value)
 
 
 def _batches(examples, size, device):
@@ -109,21 +77,11 @@ def _predictor(model, spec, device):
 
 def _trainer(model, spec, device):
     model.train()
-    kept, decayed = [], []
-    for name, parameter in model.named_parameters():
-        group = kept if any(part in name for part in _NOT_DECAYED) else decayed
-        group.append(parameter)
-    groups = [
-        {"params": decayed, "weight_decay": _DECAY},
-        {"params": kept, "weight_decay": 0.0},
-    ]
-    optimizer = torch.optim.AdamW(
-        groups, lr=batches.LEARNING_RATE, eps=_EPSILON, fused=True
-    )
+    optimizer = hf_model.optimizer(model, batches.LEARNING_RATE)
     schedule = transformers.get_linear_schedule_with_warmup(
         optimizer, batches.WARM_UP, batches.ALL_STEPS
     )
-    parameters = kept + decayed
+    parameters = list(model.parameters())
     scaler = torch.amp.GradScaler(device, enabled=spec["dtype"] == "float16")
 
     def train(batch):
@@ -131,7 +89,7 @@ def _trainer(model, spec, device):
             loss = model(**batch).loss
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
-        torch.nn.utils.clip_grad_norm_(parameters, _MAX_NORM, foreach=True)
+        torch.nn.utils.clip_grad_norm_(parameters, hf_model.MAX_NORM, foreach=True)
         scaler.step(optimizer)
         scaler.update()
         schedule.step()

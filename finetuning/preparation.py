@@ -141,9 +141,10 @@ def _show_labels(task, prepared):
 
 def _compare_count(settings, task, prepared):
     """Warns where an official file has not as many rows as all know it to have."""
-    known, found = prepared.source.split.rows, prepared.records.count
+    split, found = prepared.source.split, prepared.records.count
     sampled = prepared.source.kind == "train" and settings.max_train_examples
-    if known in (None, found) or sampled:
+    known = split.rows
+    if known is None or found in (known, split.other_rows) or sampled:
         return
     log.warning(
         "%s: %d examples, and %s of GLUE has %d: %d %s%s",

@@ -51,8 +51,9 @@ class Split:
       quoted: whether it is a CSV file, with commas and quotes; else tabs, no quoting.
       part: which half of the set it is, where a task has two; else "".
       rows: how many examples the official file holds; None: not known.
-      short_rows: how many rows of the official file are known to lack columns. So many
-        are left out; one more is an error.
+      other_rows: the number by another way of counting, if it has two.
+      short_rows: beginnings of the lines of the official file that are known to lack
+        columns. They are left out; another such line is an error.
       submission: name of the file that GLUE wants of its predictions; None: no such.
     """
 
@@ -68,7 +69,8 @@ class Split:
     quoted: bool = False
     part: str = ""
     rows: Optional[int] = None
-    short_rows: int = 0
+    other_rows: Optional[int] = None
+    short_rows: Tuple[str, ...] = ()
     submission: Optional[str] = None
 
 
@@ -147,7 +149,9 @@ class Task:
 
 def unofficial(split):
     """The same layout for another file, of which no counts are known."""
-    return replace(split, part="", rows=None, short_rows=0, submission=None)
+    return replace(
+        split, part="", rows=None, other_rows=None, short_rows=(), submission=None
+    )
 
 
 _NLI_LABELS = ("contradiction", "entailment", "neutral")
@@ -167,6 +171,23 @@ def _pairs(file, label=3, **layout):
     """A file of index, two sentences and, where there is one, the label."""
     name = None if label is None else "label"
     return Split(file, 1, 2, label, label_name=name, guid=0, **layout)
+
+
+# Eleven of Quora's pairs have a line end within a question, and GLUE took each half
+# for a row: a first half begins with the pair's id, a second with what follows.
+# https://github.com/nyu-mll/GLUE-baselines/issues/5 shows one of them.
+_HALVES_OF_QQP = (
+    *("2332\t", "12330\t", "65477\t", "174372\t", "196865\t", "198200\t"),
+    *("227767\t", "264607\t", "282584\t", "283933\t", "364931\t"),
+    *('"\t', "I would like Tamils to respond", "\\1. -5 ["),
+)
+
+
+def _qqp(file, **layout):
+    """A labelled file of QQP."""
+    name = "is_duplicate"
+    known = _HALVES_OF_QQP
+    return Split(file, 3, 4, 5, label_name=name, guid=0, short_rows=known, **layout)
 
 
 _ROWS = (
@@ -218,10 +239,10 @@ _ROWS = (
         labels=_BINARY,
         metrics=BINARY_METRICS,
         main=("accuracy", "f1"),
-        train=(
-            Split("train.tsv", 3, 4, 5, label_name="is_duplicate", guid=0, rows=363846),
-        ),
-        dev=(Split("dev.tsv", 3, 4, 5, label_name="is_duplicate", guid=0, rows=40430),),
+        # Without those halves 363,849; three fewer where a carriage return ends a line,
+        # as in Hugging Face's copy.
+        train=(_qqp("train.tsv", rows=363849, other_rows=363846),),
+        dev=(_qqp("dev.tsv", rows=40430),),
         test=(Split("test.tsv", 1, 2, None, guid=0, rows=390965, submission="QQP"),),
         unlabelled="0",
     ),

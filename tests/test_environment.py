@@ -15,7 +15,11 @@ STACKS = {"tf1": ["3.7"], "tf2": ["3.10", "3.11", "3.12", "3.13"]}
 RUNNING = "%d.%d" % sys.version_info[:2]
 VARIABLES = {"BENCH_ARGS", "BERT_ORIGINAL", "DATA_DIR", "ORIGINAL", "PYTEST_ARGS"}
 VARIABLES |= {"PYTHON_TF1", "PYTHON_TF2", "REQUIRE", "STACK"}
+VARIABLES |= {"TASK", "GLUE_DIR", "NAME", "CHECKPOINT_DIR", "FROM", "BASE_URL"}
+# The files of the checkout that run in the environment "bench".
+IN_BENCH = {"hf_glue.py", "hf_model.py", "worker_hf.py"}
 TARGETS = {"help", "env", "demo", "bench", "bench-env", "test", "lint", "clean"}
+TARGETS |= {"data", "checkpoint", "scores"}
 
 # Packages whose modules have another name.
 PACKAGE_OF = {
@@ -150,6 +154,7 @@ def is_local(name, importer):
             ROOT,
             os.path.dirname(importer),
             os.path.join(ROOT, "benchmarks"),
+            os.path.join(ROOT, "scripts"),
         )
         for ending in (".py", "/__init__.py")
     )
@@ -176,8 +181,7 @@ def third_party(stack):
     """{package: a file that imports it} over all files that run on the stack."""
     packages = {}
     for path in python_files():
-        # Only this file of the checkout runs in the environment "bench".
-        if (os.path.basename(path) == "worker_hf.py") != (stack == "bench"):
+        if (os.path.basename(path) in IN_BENCH) != (stack == "bench"):
             continue
         for name in imported(path):
             if not is_local(name, path) and not is_standard(name):
@@ -532,6 +536,36 @@ def test_the_benchmark_gets_its_arguments(checkout):
     assert made.returncode == 0
     assert [call.strip() for call in checkout.calls()] == [
         "tf2 benchmarks/bench.py --original=a b --data_dir=c --steps 3"
+    ]
+
+
+@needs_make
+def test_the_scores_get_their_arguments(checkout):
+    made = checkout.make("scores", "STACK=tf2", "SCORES_ARGS=--add=a --add=b")
+    assert made.returncode == 0
+    assert [call.strip() for call in checkout.calls()] == [
+        "tf2 scripts/scores_page.py --add=a --add=b"
+    ]
+
+
+@needs_make
+def test_data_and_checkpoints_get_their_arguments(checkout):
+    made = checkout.make("data", "STACK=tf2", "TASK=MRPC CoLA", "GLUE_DIR=a b")
+    assert made.returncode == 0
+    made = checkout.make(
+        "checkpoint", "STACK=tf2", "NAME=x", "FROM=c", "BASE_URL=http://d"
+    )
+    assert made.returncode == 0
+    assert [call.split() for call in checkout.calls()] == [
+        ["tf2", "scripts/fetch.py", "data", "MRPC", "CoLA", "--glue_dir=a", "b"],
+        [
+            "tf2",
+            "scripts/fetch.py",
+            "checkpoint",
+            "x",
+            "--from=c",
+            "--base_url=http://d",
+        ],
     ]
 
 

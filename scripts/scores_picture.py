@@ -1,0 +1,67 @@
+"""The picture of the scores page: a panel a task, a column a program, a dot a seed."""
+
+import math
+
+import scores_data
+import spread
+import sweep_picture
+
+_ACROSS = 3
+_COLORS = {
+    scores_data.OURS: "#1b7837",
+    scores_data.HUGGING_FACE: "#542788",
+    scores_data.ORIGINAL: "#b35806",
+}
+_NAMES = {scores_data.ORIGINAL: "original"}
+
+
+def draw(path, groups):
+    """Writes a PNG file.
+
+    Args:
+      path: the file.
+      groups: list of `scores_data.Group`, one or more.
+    """
+    pyplot = sweep_picture.load_pyplot()
+    down = math.ceil(len(groups) / _ACROSS)
+    across = min(_ACROSS, len(groups))
+    figure, panels = pyplot.subplots(
+        down,
+        across,
+        figsize=(4.0 * across, 3.6 * down + 0.5),
+        squeeze=False,
+        constrained_layout=True,
+    )
+    for index, axes in enumerate(panels.ravel()):
+        if index < len(groups):
+            _panel(axes, groups[index])
+        else:
+            axes.set_visible(False)
+    figure.suptitle(
+        "Main score on the development set, points. Dot: a seed; x: failed to train; "
+        "bar: mean ± sd\n",
+        fontsize=10,
+    )
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def _panel(axes, group):
+    for place, row in enumerate(group.rows):
+        scores = [100 * run["results"]["eval_main_score"] for run in row.runs]
+        failed = [spread.failed_to_train(run) for run in row.runs]
+        sweep_picture.column(axes, place, scores, _COLORS[row.program], failed)
+    sweep_picture.majority(axes, 100 * group.majority_score)
+    axes.set_xticks(range(len(group.rows)))
+    axes.set_xticklabels([_label(row) for row in group.rows], fontsize=8)
+    axes.set_xlim(-0.6, len(group.rows) - 0.4)
+    axes.set_title("%s, %s" % (group.task, group.encoder), fontsize=10)
+    axes.legend(fontsize=7, loc="best")
+
+
+def _label(row):
+    return "%s\n%s\n%s" % (
+        _NAMES.get(row.program, row.program),
+        row.stack.split(",")[0],
+        row.precision,
+    )

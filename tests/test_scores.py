@@ -1,0 +1,232 @@
+"""The scores page: what is kept of a run, how runs are compared, the page itself."""
+
+import json
+import math
+import os
+import sys
+
+import pytest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(ROOT, "scripts"))
+
+import scores_data  # noqa: E402
+import scores_page  # noqa: E402
+import scores_picture  # noqa: E402
+import scores_text  # noqa: E402
+
+
+def content(program=None, seed=1, score=0.8, precision="float32", task="MRPC"):
+    """An eval_results.json as a dictionary."""
+    found = {
+        "task": task,
+        "random_seed": seed,
+        "settings": {
+            "init_checkpoint": "/home/someone/models/tiny/bert_model.ckpt",
+            "data_dir": "/home/someone/glue/MRPC",
+            "max_seq_length": 128,
+            "train_batch_size": 32,
+            "learning_rate": 5e-5,
+            "num_train_epochs": 3.0,
+            "warmup_proportion": 0.1,
+            "max_train_examples": None,
+            "do_lower_case": True,
+            "class_weights": None,
+            "keep_best": False,
+            "early_stop": 0,
+            "precision": precision,
+            "adam_bias_correction": False,
+        },
+        "versions": {"tensorflow": "2.21.0", "python": "3.11.7", "numpy": "2.2.6"},
+        "device": "CPU, 2 threads (TensorFlow 2.21.0)",
+        "git_revision": "0123456789abcdef-dirty",
+        "command": ["/home/someone/run_classifier.py"],
+        "time": "2026-11-25T08:00:00+0000",
+        "results": {
+            "eval_main_score": score,
+            "eval_accuracy": score - 0.02,
+            "eval_f1": score + 0.02,
+            "eval_loss": 0.5,
+        },
+        "main_metrics": ["accuracy", "f1"],
+        "majority_score": 0.748,
+        "predicted_one_class": False,
+    }
+    if program:
+        found["program"] = program
+    return found
+
+
+def write(folder, name, **values):
+    (folder / name).mkdir(parents=True)
+    path = folder / name / "eval_results.json"
+    path.write_text(json.dumps(content(**values)))
+    return str(path)
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Runs of three programs below a folder."""
+    place = tmp_path / "runs"
+    for seed, score in ((1, 0.80), (2, 0.82), (3, 0.81)):
+        write(place, "ours%d" % seed, seed=seed, score=score)
+        hf = {"program": scores_data.HUGGING_FACE, "seed": seed, "score": score + 0.01}
+        write(place, "hf%d" % seed, **hf)
+        write(place, "hf-mixed%d" % seed, precision="mixed", **hf)
+    original = {"program": scores_data.ORIGINAL, "seed": None, "score": 0.7}
+    write(place, "original", **original)
+    return place
+
+
+@pytest.fixture
+def docs(tmp_path):
+    folder = tmp_path / "docs"
+    (folder / "scores").mkdir(parents=True)
+    published = {"title": "Elsewhere", "setting": "Large.", "source": "[a](http://b)"}
+    published.update(columns=["encoder", "MRPC"], rows=[["Large", "89.3"]])
+    path = folder / "scores" / "published.json"
+    path.write_text(json.dumps([published]))
+    return folder
+
+
+def make(docs, *arguments):
+    return scores_page.main(["--docs=%s" % docs, *arguments])
+
+
+def test_what_is_kept_names_no_place(tmp_path):
+    kept = scores_data.entry(write(tmp_path, "run"))
+    assert kept["encoder"] == "tiny" and kept["seed"] == 1
+    assert kept["program"] == scores_data.OURS
+    assert kept["recipe"]["learning_rate"] == 5e-5
+    assert kept["versions"] == {"tensorflow": "2.21.0", "python": "3.11.7"}
+    assert "someone" not in json.dumps(kept)
+
+
+@pytest.mark.parametrize(
+    "checkpoint", ["a/tiny/bert_model.ckpt", "a/tiny", "a/tiny/", "tiny/model.ckpt-343"]
+)
+def test_the_encoder_is_named_by_its_folder(tmp_path, checkpoint):
+    path = write(tmp_path, "run")
+    changed = content()
+    changed["settings"]["init_checkpoint"] = checkpoint
+    with open(path, "w") as file:
+        json.dump(changed, file)
+    assert scores_data.entry(path)["encoder"] == "tiny"
+
+
+def test_adding_twice_keeps_one(docs, runs, capsys):
+    assert make(docs, "--add=%s" % runs) == 0
+    assert "10 new runs" in capsys.readouterr().out
+    first = (docs / "SCORES.md").read_text()
+    assert make(docs, "--add=%s" % runs) == 0
+    assert "0 new runs" in capsys.readouterr().out
+    assert (docs / "SCORES.md").read_text() == first
+    assert sorted(os.listdir(str(docs / "scores"))) == ["mrpc.json", "published.json"]
+
+
+def test_the_page_shows_spread_and_distance(docs, runs):
+    assert make(docs, "--add=%s" % runs) == 0
+    text = (docs / "SCORES.md").read_text()
+    # Means 81.0 and 82.0, both with a deviation of 1.0.
+    assert "| 81.0 ± 1.0 | 82.0 ± 1.0 | -1.00 | 70.0 | +11.00 |" in text
+    ours = (
+        "| this program (TensorFlow 2.21.0, Python 3.11.7) | float32 | not corrected "
+    )
+    assert ours + "| 3 | 81.0 ± 1.0 | 81.0 | 80.0 | 82.0 | 0 | 79.0 ± 1.0 " in text
+    assert "80.0 (seed 1), 82.0 (seed 2), 81.0 (seed 3)" in text
+    assert "70.0 (no seed)" in text and "revision 0123456789-dirty" in text
+    # The original's score is below that of the commonest answer.
+    assert "| 1 | 70.0 | 70.0 | 70.0 | 70.0 | 1 |" in text
+    assert "The commonest answer for all: 74.8." in text
+    assert "### Elsewhere" in text and "Large. Source: [a](http://b)." in text
+    assert (docs / "scores.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_peer_of_the_same_type_is_preferred(runs):
+    paths = [str(path) for path in sorted(runs.glob("*/eval_results.json"))]
+    (group,) = scores_data.groups([scores_data.entry(path) for path in paths])
+    ours = group.rows[0]
+    assert ours.program == scores_data.OURS
+    assert group.peer(ours, scores_data.HUGGING_FACE).precision == "float32"
+    original = group.peer(ours, scores_data.ORIGINAL)
+    # Of two and no degrees of freedom, the two make the pool.
+    assert scores_data.distance(ours, original) == pytest.approx(11.0)
+    assert math.isclose(ours.scores("eval_f1")["mean"], 83.0)
+
+
+def test_another_recipe_is_another_group(tmp_path):
+    first, second = content(), content()
+    second["settings"]["num_train_epochs"] = 4.0
+    kept = []
+    for index, each in enumerate((first, second)):
+        path = tmp_path / ("%d.json" % index)
+        path.write_text(json.dumps(each))
+        kept.append(scores_data.entry(str(path)))
+    assert len(scores_data.groups(kept)) == 2
+
+
+def test_a_page_without_runs(docs):
+    assert make(docs) == 0
+    text = (docs / "SCORES.md").read_text()
+    assert "Nothing yet." in text and "scores.png" not in text
+    assert not (docs / "scores.png").exists()
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON", '{"settings": {}}', "[]"])
+def test_other_results_are_refused_in_a_line(docs, tmp_path, capsys, text):
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "eval_results.json").write_text(text)
+    assert make(docs, "--add=%s" % (tmp_path / "odd")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "is no result that this version writes" in line
+
+
+def test_a_place_without_runs_is_refused(docs, tmp_path, capsys):
+    assert make(docs, "--add=%s" % (tmp_path / "nowhere")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no eval_results.json below it" in line
+    assert not (docs / "SCORES.md").exists()
+
+
+def test_a_run_done_again_replaces_the_first(docs, tmp_path):
+    write(tmp_path / "first", "run", score=0.8)
+    path = write(tmp_path / "second", "run", score=0.9)
+    later = dict(content(score=0.9), time="2026-11-26T08:00:00+0000")
+    with open(path, "w") as file:
+        json.dump(later, file)
+    places = [str(tmp_path / name) for name in ("first", "second")]
+    assert make(docs, "--add=" + places[0], "--add=" + places[1]) == 0
+    (kept,) = scores_data.load(str(docs / "scores"))
+    assert kept["results"]["eval_main_score"] == 0.9
+
+
+# ---- What is in the project ----
+
+
+def test_the_page_is_what_make_scores_writes():
+    text, _ = scores_page.page(scores_page.DOCS)
+    path = os.path.join(scores_page.DOCS, scores_page.PAGE)
+    with open(path, encoding="utf-8") as file:
+        assert file.read() == text, "make scores writes it anew"
+
+
+def test_published_figures_have_their_source_and_setting():
+    path = os.path.join(scores_page.DOCS, "scores", scores_data.PUBLISHED)
+    with open(path, encoding="utf-8") as file:
+        published = json.load(file)
+    for found in published:
+        assert "](https://" in found["source"] and found["setting"].endswith(".")
+        for row in found["rows"]:
+            assert len(row) == len(found["columns"])
+
+
+def test_many_tasks_in_a_picture(tmp_path):
+    kept = []
+    for index in range(4):
+        path = write(tmp_path, "run%d" % index, task="T%d" % index)
+        kept.append(scores_data.entry(path))
+    groups = scores_data.groups(kept)
+    assert [group.task for group in groups] == ["T0", "T1", "T2", "T3"]
+    scores_picture.draw(str(tmp_path / "scores.png"), groups)
+    assert (tmp_path / "scores.png").read_bytes()[:4] == b"\x89PNG"
+    assert "T3" in scores_text.page(groups, [], "scores.png")
