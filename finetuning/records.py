@@ -134,7 +134,6 @@ def _entry_of_int(name, value):
     return _entry_head(name, len(varint)) + varint
 
 
-@functools.lru_cache(maxsize=1 << 10)
 def _label_entry_of_float(value):
     packed = struct.pack("<f", value)
     return _entry_head("label_ids", len(packed), _FLOAT_LIST) + packed
