@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from finetuning import metrics
@@ -168,3 +169,136 @@ def test_the_arrays_are_not_changed():
     compute(gold, predicted)
     assert gold.tolist() == [0, 1, 1]
     assert predicted.tolist() == [1, 1, 0]
+
+
+# Correlations, and other scores of many labels or of numbers
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_correlations_against_scipy(seed):
+    rng = np.random.RandomState(seed)
+    size = rng.randint(3, 200)
+    gold = (5 * rng.uniform(size=size)).astype(np.float32)
+    predicted = (gold + rng.normal(size=size) * rng.uniform(0, 3)).astype(np.float32)
+    if seed % 2:  # Ties, as between people's scores.
+        gold, predicted = np.round(gold), np.round(predicted)
+    gold[:2], predicted[:2] = [1, 2], [2, 1]  # Nothing is constant.
+    scores = compute(gold, predicted, ["pearson_spearman"])
+    exact = [np.asarray(values, np.float64) for values in (gold, predicted)]
+    assert list(scores) == ["pearson", "spearman"]
+    assert scores["pearson"] == pytest.approx(stats.pearsonr(*exact)[0], abs=1e-12)
+    assert scores["spearman"] == pytest.approx(stats.spearmanr(*exact)[0], abs=1e-12)
+    assert {type(value) for value in scores.values()} == {float}
+
+
+def test_correlations_by_hand():
+    # Deviations -1, 0, 1 and -3, 0, 3; then ranks 1, 3, 2: 1 - 6 * 2 / (3 * 8).
+    assert compute([1, 2, 3], [0, 3, 6], ["pearson_spearman"]) == {
+        "pearson": pytest.approx(1.0),
+        "spearman": pytest.approx(1.0),
+    }
+    scores = compute([1, 2, 3], [1.0, 9.0, 2.0], ["pearson_spearman"])
+    assert scores["spearman"] == pytest.approx(0.5)
+    assert compute([1, 2, 3], [3, 2, 1], ["pearson_spearman"]) == {
+        "pearson": pytest.approx(-1.0),
+        "spearman": pytest.approx(-1.0),
+    }
+
+
+@pytest.mark.parametrize(
+    "gold, predicted",
+    [
+        ([1.0, 2.0, 3.0], [2.5, 2.5, 2.5]),
+        ([2.5, 2.5, 2.5], [1.0, 2.0, 3.0]),
+        ([1.0, 1.0], [1.0, 1.0]),
+        ([1.0], [2.0]),
+    ],
+)
+def test_constants_do_not_correlate(gold, predicted):
+    assert compute(gold, predicted, ["pearson_spearman"]) == {
+        "pearson": 0.0,
+        "spearman": 0.0,
+    }
+
+
+@pytest.mark.parametrize("spread", [1e-30, 1e-17, 1e-13, 1e-8])
+def test_numbers_that_are_nearly_constant(spread):
+    """No warning, and a number within -1 and 1, whatever rounding leaves."""
+    gold = np.array([1.0, 2.0, 3.0, 4.0])
+    for predicted in (2.0 + spread * gold, spread * gold):
+        for value in compute(gold, predicted, ["pearson_spearman"]).values():
+            assert -1.0 <= value <= 1.0
+
+
+def test_two_examples_correlate_fully():
+    assert compute([1, 2], [5, 9], ["pearson_spearman"]) == {
+        "pearson": pytest.approx(1.0),
+        "spearman": pytest.approx(1.0),
+    }
+
+
+def test_numbers_of_a_float32_too_large_to_be_squared_in_it():
+    gold, predicted = np.float32([1, 2, 3]), np.float32([1e30, 2e30, 3e30])
+    scores = metrics.compute(["pearson_spearman", "squared_error"], gold, predicted)
+    assert scores["pearson"] == pytest.approx(1.0)
+    assert scores["mean_squared_error"] == pytest.approx(14e60 / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_three_labels_against_scikit_learn(seed):
+    rng = np.random.RandomState(seed)
+    gold = rng.randint(0, 3, 60)
+    predicted = np.where(rng.uniform(size=60) < 0.5, gold, rng.randint(0, 3, 60))
+    scores = compute(gold, predicted, ["macro_f1", "matthews_correlation"])
+    assert scores["macro_f1"] == pytest.approx(
+        sklearn_metrics.f1_score(gold, predicted, average="macro")
+    )
+    assert scores["matthews_correlation"] == pytest.approx(
+        sklearn_metrics.matthews_corrcoef(gold, predicted)
+    )
+
+
+def test_macro_f1_by_hand():
+    # Label 0: one right, one too many, one missed; label 1: one too many; 2: none.
+    scores = compute([0, 0, 1, 2], [0, 1, 1, 0], ["macro_f1"])
+    assert scores == {"macro_f1": pytest.approx((1 / 2 + 2 / 3 + 0) / 3)}
+
+
+@pytest.mark.parametrize(
+    "gold, predicted, expected",
+    [
+        ([1, 1], [1, 1], 1.0),
+        ([0, 0], [0, 0], 1.0),
+        ([0, 0], [1, 1], 0.0),
+        ([0, 1], [0, 0], 1 / 3),
+        ([0, 1, 2], [2, 2, 2], 1 / 6),
+        ([5], [5], 1.0),
+    ],
+)
+def test_macro_f1_of_degenerate_arrays(gold, predicted, expected):
+    assert compute(gold, predicted, ["macro_f1"]) == {
+        "macro_f1": pytest.approx(expected)
+    }
+
+
+@pytest.mark.parametrize("gold, predicted", [([2, 2, 2], [0, 1, 2]), ([0, 1], [1, 1])])
+def test_correlation_of_one_label_is_zero(gold, predicted):
+    scores = compute(gold, predicted, ["matthews_correlation"])
+    assert scores == {"matthews_correlation": 0.0}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_squared_error_against_scikit_learn(seed):
+    rng = np.random.RandomState(seed)
+    gold, predicted = rng.normal(size=[2, 50])
+    assert compute(gold, predicted, ["squared_error"]) == {
+        "mean_squared_error": pytest.approx(
+            sklearn_metrics.mean_squared_error(gold, predicted)
+        )
+    }
+
+
+def test_squared_error_by_hand():
+    scores = compute([1.0, 2.0], [3.0, 2.0], ["squared_error"])
+    assert scores == {"mean_squared_error": 2.0}
+    assert type(scores["mean_squared_error"]) is float

@@ -5,6 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import optimization
+from finetuning import loss_scaling
 
 
 @pytest.fixture
@@ -209,3 +210,135 @@ def test_rows_of_a_table_by_ids_of_either_type(session, dtype, static_shapes):
         [True] * 2,
         [False] * 2,
     ]
+
+
+# Bias correction
+
+
+def algorithm_1(start, gradients, rates, decay):
+    """Adam of Kingma and Ba, algorithm 1, with decoupled decay, in float64.
+
+    Yields the weight after each step; the rate is the step's own.
+    """
+    weight, m, v = np.float64(start), 0.0, 0.0
+    for t, (gradient, rate) in enumerate(zip(gradients, rates), 1):
+        m = 0.9 * m + 0.1 * gradient
+        v = 0.999 * v + 0.001 * gradient**2
+        m_hat = m / (1 - 0.9**t)
+        v_hat = v / (1 - 0.999**t)
+        weight = weight - rate * (m_hat / (np.sqrt(v_hat) + 1e-6) + decay * weight)
+        yield weight
+
+
+def random_gradients(count):
+    """Below the norm of 1, so that none is clipped; some are as small as epsilon."""
+    rng = np.random.RandomState(5)
+    return (rng.uniform(-0.4, 0.4, [count, 3]) * [1, 1e-3, 1e-6]).astype(np.float32)
+
+
+@pytest.mark.parametrize("name, decay", [("kernel", 0.01), ("bias", 0.0)])
+def test_corrected_steps_are_those_of_algorithm_1(session, name, decay):
+    start = np.float32([0.5, -2.0, 1.0])
+    gradients = random_gradients(30)
+    weight = tf.get_variable(name, initializer=start)
+    gradient = tf.placeholder(tf.float32, [3])
+    step = optimization.create_train_step(
+        tf.reduce_sum(weight * gradient), 0.1, 40, 4, bias_correction=True
+    )
+    session.run(tf.global_variables_initializer())
+    rates = [rate_at(session, k, 0.1, 40, 4) for k in range(30)]
+    for fed, expected in zip(gradients, algorithm_1(start, gradients, rates, decay)):
+        session.run(step.train_op, {gradient: fed})
+        # float32 holds 1 - 0.999 to 1.3e-5.
+        np.testing.assert_allclose(session.run(weight), expected, rtol=2e-5, atol=1e-6)
+
+
+def test_the_kernels_own_place_of_epsilon_would_be_noticed():
+    """The test's own test: beside the root that is not corrected, epsilon is larger."""
+    gradient = 4e-7
+    m, v = 0.1 * gradient, 0.001 * gradient**2
+    corrected = (m / 0.1) / (np.sqrt(v / 0.001) + 1e-6)
+    other = np.sqrt(0.001) / 0.1 * m / (np.sqrt(v) + 1e-6)
+    assert corrected > 10 * other
+
+
+def test_first_corrected_step_by_hand(session):
+    """Whatever the gradient is: 1 - 0.5 * g / (|g| + 1e-6)."""
+    weight = tf.get_variable("bias", initializer=[1.0, 1.0])
+    loss = tf.reduce_sum(weight * [0.25, -0.001])
+    step = optimization.create_train_step(loss, 0.5, 10, 0, bias_correction=True)
+    session.run(tf.global_variables_initializer())
+    session.run(step.train_op)
+    expected = [1 - 0.5 * 0.25 / (0.25 + 1e-6), 1 + 0.5 * 0.001 / (0.001 + 1e-6)]
+    np.testing.assert_allclose(session.run(weight), expected, rtol=2e-5)
+
+
+def test_nothing_is_corrected_unless_so_asked(session):
+    gradients = random_gradients(5)
+    start = np.float32([0.5, -2.0, 1.0])
+    weight = tf.get_variable("bias", initializer=start)
+    gradient = tf.placeholder(tf.float32, [3])
+    step = optimization.create_train_step(tf.reduce_sum(weight * gradient), 0.1, 9, 0)
+    session.run(tf.global_variables_initializer())
+    rates = [rate_at(session, k, 0.1, 9, 0) for k in range(5)]
+    m = v = 0.0
+    expected = start.astype(np.float64)
+    for fed, rate in zip(gradients, rates):
+        m = 0.9 * m + 0.1 * fed
+        v = (1 - REST) * v + REST * fed**2
+        expected = expected - rate * m / (np.sqrt(v) + 1e-6)
+        session.run(step.train_op, {gradient: fed})
+        np.testing.assert_allclose(session.run(weight), expected, rtol=1e-5)
+
+
+def test_correction_goes_on_with_the_step_that_is_restored(session):
+    """It has no variables of its own: the global step says how far the moments are."""
+    start = np.float32([0.5, -2.0, 1.0])
+    gradients = random_gradients(6)
+    weight = tf.get_variable("bias", initializer=start)
+    gradient = tf.placeholder(tf.float32, [3])
+    step = optimization.create_train_step(
+        tf.reduce_sum(weight * gradient), 0.1, 10, 0, bias_correction=True
+    )
+    names = {variable.op.name for variable in tf.global_variables()}
+    assert names == {"bias", "bias/adam_m", "bias/adam_v", "global_step"}
+    session.run(tf.global_variables_initializer())
+    for fed in gradients[:3]:
+        session.run(step.train_op, {gradient: fed})
+    saved = {v: session.run(v) for v in tf.global_variables()}
+    with tf.Session() as other:
+        for variable, value in saved.items():
+            variable.load(value, other)
+        for fed in gradients[3:]:
+            session.run(step.train_op, {gradient: fed})
+            other.run(step.train_op, {gradient: fed})
+            np.testing.assert_array_equal(session.run(weight), other.run(weight))
+
+
+def test_steps_that_overflow_do_not_count_in_the_correction(session):
+    """The moments have seen as many gradients as the correction says."""
+    start = np.float32([0.5, -2.0, 1.0])
+    gradients = random_gradients(8)
+    overflow = {0, 3, 4}
+    weight = tf.get_variable("bias", initializer=start)
+    gradient = tf.placeholder(tf.float32, [3])
+    step = optimization.create_train_step(
+        tf.reduce_sum(weight * gradient),
+        0.1,
+        20,
+        0,
+        loss_scale=loss_scaling.LossScale(),
+        bias_correction=True,
+    )
+    session.run(tf.global_variables_initializer())
+    done = [k for k in range(8) if k not in overflow]
+    rates = [rate_at(session, k, 0.1, 20, 0) for k in done]
+    expected = algorithm_1(start, gradients[done], rates, 0.0)
+    for k, fed in enumerate(gradients):
+        before = session.run(weight)
+        fed = np.full(3, np.inf, np.float32) if k in overflow else fed
+        session.run(step.train_op, {gradient: fed})
+        wanted = before if k in overflow else next(expected)
+        np.testing.assert_allclose(session.run(weight), wanted, rtol=2e-5, atol=1e-6)
+    skipped = [v for v in tf.global_variables() if "skipped_steps" in v.op.name]
+    assert session.run(skipped) == [3]

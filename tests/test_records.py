@@ -1,5 +1,6 @@
 """The record files, and the order in which batches come out of them."""
 
+import functools
 import os
 
 import numpy as np
@@ -48,14 +49,17 @@ def parsed(path):
 
 def run(build, steps=None):
     """Fetches batches, `steps` of them or all there are."""
-    batches = []
     with tf.Graph().as_default(), tf.Session() as session:
-        batch = build()
-        while steps is None or len(batches) < steps:
-            try:
-                batches.append(session.run(batch))
-            except tf.errors.OutOfRangeError:
-                break
+        return fetch_all(session, build(), steps)
+
+
+def fetch_all(session, batch, steps=None):
+    batches = []
+    while steps is None or len(batches) < steps:
+        try:
+            batches.append(session.run(batch))
+        except tf.errors.OutOfRangeError:
+            break
     return batches
 
 
@@ -226,6 +230,105 @@ def test_packed_records_are_those_of_the_features(tmp_path, length):
     assert [tf.train.Example.FromString(record) for record in packed] == [
         example_of(row.padded(length)) for row in rows
     ]
+
+
+# Labels that are numbers
+
+NUMBERS = [0.0, 1.0, -0.0, 5.0, 3.8, 0.1, 1 / 3, -2.5e-30, 3.4e38, 127.0, 1e-46]
+
+
+def scored(label):
+    return InputFeatures([5, 300], [1, 1], [0, 1], label)
+
+
+@pytest.mark.parametrize("label", NUMBERS)
+def test_records_of_numbers(tmp_path, label):
+    """As TensorFlow's own classes write them, byte for byte of the label's list."""
+    (example,) = written(tmp_path, [scored(label)])
+    expected = example_of(scored(0))
+    del expected.features.feature["label_ids"]
+    expected.features.feature["label_ids"].float_list.value.append(label)
+    assert example == expected
+    assert example.SerializeToString(deterministic=True) == (
+        expected.SerializeToString(deterministic=True)
+    )
+    (raw,) = tf.python_io.tf_record_iterator(str(tmp_path / "train.tf_record"))
+    assert len(raw) == expected.ByteSize()
+
+
+def test_a_number_is_not_taken_for_the_id_that_equals_it(tmp_path):
+    """1 and 1.0 are one key of a dictionary, and of a cache."""
+    rows = [scored(label) for label in (1, 1.0, 1, 0.0, 0)]
+    kinds = [
+        example.features.feature["label_ids"].WhichOneof("kind")
+        for example in written(tmp_path, rows)
+    ]
+    assert " ".join(kinds) == ("int64_list float_list int64_list float_list int64_list")
+
+
+def test_packed_records_of_numbers(tmp_path):
+    rows = [PackedExample([2, 300, 3], 3, label, False) for label in NUMBERS]
+    path = str(tmp_path / "packed")
+    records.write_packed_records(path, iter(rows), 8)
+    padded = write(tmp_path, [row.padded(8) for row in rows]).path
+    assert list(tf.python_io.tf_record_iterator(path)) == list(
+        tf.python_io.tf_record_iterator(padded)
+    )
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    """A record file whose labels are numbers, and the numbers."""
+    path = str(tmp_path / "numbers")
+    labels = [0.1 * n for n in range(10)]
+    rows = [PackedExample([n, 7, 3], 3, label, False) for n, label in enumerate(labels)]
+    records.write_packed_records(path, rows, LENGTH)
+    return records.RecordFile(path, 10, LENGTH, tf.float32), np.float32(labels)
+
+
+def test_numbers_are_read_back_as_float32(numbers):
+    examples, labels = numbers
+    (batch,) = run(lambda: records.inference_batches(examples, 10))
+    assert batch["label_ids"].dtype == np.float32
+    assert np.array_equal(batch["label_ids"], labels)
+    assert batch["input_ids"].dtype == np.int32
+
+
+def test_numbers_in_training(numbers):
+    examples, labels = numbers
+    batches = training(examples, 5, steps=4)
+    for batch in batches:
+        assert batch["label_ids"].dtype == np.float32
+        assert np.array_equal(batch["label_ids"], labels[batch["input_ids"][:, 0]])
+
+
+# Several sets in one graph
+
+
+def test_sets_are_read_in_turn_as_often_as_is_asked(tmp_path):
+    sets = []
+    for name, count in (("a", 5), ("b", 3)):
+        (tmp_path / name).mkdir()
+        rows = [feature(n + 10 * (name == "b"), n % 2) for n in range(count)]
+        sets.append(write(tmp_path / name, rows))
+    found = []
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch, starts = records.switched_batches(sets, 2)
+        for index in (0, 1, 1, 0):
+            session.run(starts[index])
+            found.append(fetch_all(session, batch))
+    assert [ids(batches) for batches in found] == [
+        [0, 1, 2, 3, 4],
+        [10, 11, 12],
+        [10, 11, 12],
+        [0, 1, 2, 3, 4],
+    ]
+    for examples, batches in zip(sets, found):
+        expected = run(functools.partial(records.inference_batches, examples, 2))
+        assert len(batches) == len(expected)
+        for ours, theirs in zip(batches, expected):
+            assert set(ours) == set(theirs)
+            assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
 
 
 # Inference

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from finetuning import results
+from finetuning.tasks import InputExample, find_task
 
 
 def test_evaluation_text():
@@ -151,3 +152,78 @@ def test_the_original_wrote_such_files(shared_dir):
         text = file.read()
     rows = [line.split("\t") for line in text.splitlines()]
     assert probabilities_text(np.array(rows, np.float32)) == text
+
+
+# The table of predictions
+
+
+def predictions_text(task, examples, probabilities, predicted, has_labels):
+    lines = results.predictions_lines(
+        task, examples, np.float32(probabilities), predicted, has_labels
+    )
+    return "".join(lines)
+
+
+def examples_of(*labels):
+    return [
+        InputExample("test-a-%d" % n, "A .", None, label)
+        for n, label in enumerate(labels)
+    ]
+
+
+def test_predictions_of_labelled_examples():
+    task = find_task("RTE")
+    rows = [[0.75, 0.25], [1 / 3, 2 / 3]]
+    gold = examples_of("entailment", "entailment")
+    assert predictions_text(task, gold, rows, np.array([0, 1]), True) == (
+        "id\tlabel\tprobability_entailment\tprobability_not_entailment\tgold\tright\n"
+        "a-0\tentailment\t0.75\t0.25\tentailment\tyes\n"
+        "a-1\tnot_entailment\t0.33333334\t0.6666667\tentailment\tno\n"
+    )
+
+
+def test_predictions_of_unlabelled_examples():
+    task = find_task("MRPC")
+    assert predictions_text(task, examples_of("0"), [[0.25, 0.75]], [1], False) == (
+        "id\tlabel\tprobability_0\tprobability_1\na-0\t1\t0.25\t0.75\n"
+    )
+
+
+def test_predicted_numbers():
+    task = find_task("STS-B")
+    rows = [[2.5], [-0.1]]
+    predicted = np.float32(rows)[:, 0]
+    labelled = examples_of("3.75", "1")
+    assert predictions_text(task, labelled, rows, predicted, True) == (
+        "id\tlabel\tgold\terror\na-0\t2.5\t3.75\t-1.25\na-1\t-0.1\t1\t-1.1\n"
+    )
+    assert predictions_text(task, labelled, rows, predicted, False) == (
+        "id\tlabel\na-0\t2.5\na-1\t-0.1\n"
+    )
+
+
+def test_heading_alone():
+    assert predictions_text(find_task("STS-B"), [], [], [], False) == "id\tlabel\n"
+
+
+def test_columns():
+    rows = [("examples", "read", "of"), ("dev.tsv", "9", "10"), ("t", "12345", "-")]
+    assert results.columns(rows) == [
+        "examples   read  of",
+        "dev.tsv       9  10",
+        "t         12345   -",
+    ]
+
+
+def test_names_of_the_second_half():
+    names = (results.PROBABILITIES, results.PREDICTIONS, results.EVAL_PREDICTIONS)
+    assert [name % "" for name in names] == [
+        "test_results.tsv",
+        "predictions.tsv",
+        "eval_predictions.tsv",
+    ]
+    assert [name % "_mismatched" for name in names] == [
+        "test_results_mismatched.tsv",
+        "predictions_mismatched.tsv",
+        "eval_predictions_mismatched.tsv",
+    ]

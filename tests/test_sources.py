@@ -221,7 +221,7 @@ def test_a_labelled_file_to_predict_is_read_with_its_labels(tmp_path):
     assert labels == ["1", "0"]
 
 
-def test_a_file_by_flag_may_have_any_number_of_malformed_rows_that_is_none(tmp_path):
+def test_a_file_by_flag_has_no_known_malformed_rows(tmp_path):
     """What is known of an official file is not known of another."""
     path = write(tmp_path, "mine.tsv", "id\tquestion1\tquestion2", "1\tA")
     (source,), _ = find("QQP", do_predict=True, predict_file=path)
