@@ -7,9 +7,10 @@ import models
 import numpy as np
 import pytest
 
-from finetuning import checkpoints, preflight
+from finetuning import checkpoints, label_map, preflight
 from finetuning.errors import InputError
 from finetuning.settings import Settings
+from finetuning.tasks import Task
 
 VOCABULARY_SIZE = 200
 CONFIG = {
@@ -488,6 +489,159 @@ def test_training_of_another_model_in_the_output_directory(user):
     user.write_training(slots=True, step=7)
     user.write_config(dict(CONFIG, max_position_embeddings=16))
     assert "expected [16, 8]" in user.refusal()
+
+
+# Labels, and the weights that were trained with them
+
+
+OWN = {
+    "task_name": "custom",
+    "text_a_column": "text",
+    "label_column": "label",
+    "data_dir": None,
+}
+NOT_TRAINING = {"do_train": False, "do_eval": True}
+
+
+@pytest.fixture
+def own(user):
+    """A user with data of their own: labels b and a, in two files."""
+    for name in ("train", "dev"):
+        user.write(name + ".tsv", b"text\tlabel\nA .\tb\nB .\ta\n")
+    user.given = dict(
+        OWN, train_file=user.path("train.tsv"), eval_file=user.path("dev.tsv")
+    )
+    return user
+
+
+def save_labels(directory, *labels):
+    os.makedirs(directory, exist_ok=True)
+    label_map.save(directory, Task("custom", labels, (), (), (), (), (), "0"))
+
+
+def test_own_labels_of_a_new_training(own):
+    inputs = own.check(**own.given)
+    assert inputs.task.labels == ("a", "b")
+    assert named(inputs) == [("train", own.path("train.tsv"))]
+    assert own.check(**dict(own.given, labels="b,a")).task.labels == ("b", "a")
+
+
+def test_own_labels_of_a_training_that_goes_on(own):
+    own.write_training(slots=True, step=7)
+    save_labels(own.path("output"), "b", "a")
+    for more in ({}, NOT_TRAINING, {"labels": "b,a"}):
+        assert own.check(**dict(own.given, **more)).task.labels == ("b", "a")
+
+
+@pytest.mark.parametrize("more", [{}, NOT_TRAINING])
+def test_labels_in_another_order_than_the_training_has(own, more):
+    own.write_training(slots=True, step=7)
+    save_labels(own.path("output"), "b", "a")
+    assert own.refusal(**dict(own.given, labels="a,b", **more)) == (
+        "%s: the weights there were trained with the labels b, a, in this order, and "
+        "this run has a, b; give the same --task_name or --labels, or other weights"
+        % own.path("output", "labels.json")
+    )
+
+
+def test_labels_of_a_table_in_another_order(user):
+    """The order of a task of the table is held against the saved one as well."""
+    user.write_training(slots=True, step=7)
+    save_labels(user.path("output"), "1", "0")
+    assert "were trained with the labels 1, 0, in this order" in user.refusal()
+    save_labels(user.path("output"), "0", "1")
+    user.check()
+
+
+def test_old_labels_without_a_checkpoint_are_not_looked_at(own):
+    """Whoever deletes the checkpoints begins anew."""
+    save_labels(own.path("output"), "x", "y")
+    assert own.check(**own.given).task.labels == ("a", "b")
+
+
+def test_own_labels_beside_the_initial_weights(own):
+    prefix = own.write_checkpoint(own.path("tuned", "model.ckpt-9"))
+    save_labels(own.path("tuned"), "b", "a")
+    given = dict(own.given, init_checkpoint=prefix)
+    assert own.check(**dict(given, **NOT_TRAINING)).task.labels == ("b", "a")
+    message = own.refusal(**dict(given, labels="a,b", **NOT_TRAINING))
+    assert message.startswith(own.path("tuned", "labels.json") + ": the weights there")
+
+
+def test_training_on_from_weights_of_other_labels_is_said(own):
+    prefix = own.write_checkpoint(own.path("tuned", "model.ckpt-9"))
+    save_labels(own.path("tuned"), "b", "a")
+    given = dict(own.given, init_checkpoint=prefix)
+    inputs = own.check(**given)
+    assert inputs.task.labels == ("a", "b")
+    assert inputs.notes == (
+        "%s was trained with the labels b, a; its classifier is taken over all the "
+        "same and starts from there" % prefix,
+    )
+    assert own.check(**dict(given, labels="b,a")).notes == ()
+
+
+def test_an_encoder_alone_says_nothing_of_labels(own):
+    head = ("output_weights", "output_bias")
+    prefix = own.write_checkpoint(own.path("tuned", "bert_model.ckpt"), head)
+    save_labels(own.path("tuned"), "b", "a")
+    assert own.check(**dict(own.given, init_checkpoint=prefix)).notes == ()
+
+
+def test_labels_that_are_not_known(own):
+    prefix = own.write_checkpoint(own.path("tuned", "model.ckpt-9"))
+    given = dict(own.given, init_checkpoint=prefix, **NOT_TRAINING)
+    assert "the model's labels are not known" in own.refusal(**given)
+    assert own.check(**dict(given, labels="b,a")).task.labels == ("b", "a")
+
+
+def test_a_missing_column_of_ones_own(own):
+    assert own.refusal(**dict(own.given, label_column="gold")).startswith(
+        "--label_column=gold: %s has not one such column" % own.path("train.tsv")
+    )
+
+
+@pytest.mark.parametrize("weights", ["a=1", "a=1,b=0", "often"])
+def test_class_weights_that_do_not_fit(own, weights):
+    message = own.refusal(**dict(own.given, class_weights=weights))
+    assert message.startswith("--class_weights=%s: expected balanced, or " % weights)
+    assert message.endswith("such as a=1,b=1")
+    own.check(**dict(own.given, class_weights="a=1,b=2"))
+
+
+def test_class_weights_of_a_regression_of_the_table(user):
+    assert user.refusal(task_name="STS-B", class_weights="balanced") == (
+        "--class_weights=balanced: the labels are numbers and have no weights; leave "
+        "the flag out"
+    )
+
+
+def test_a_missing_half_is_said(user):
+    prefix = user.write_checkpoint(
+        user.path("bert", "model.ckpt"), ("output_weights", "output_bias")
+    )
+    open(user.path("MRPC", "dev_matched.tsv"), "w").close()
+    given = {"task_name": "MNLI", "init_checkpoint": prefix, "do_eval": True}
+    (note,) = user.check(**given).notes
+    assert note.startswith("dev_mismatched.tsv is missing in --data_dir=")
+
+
+# The best weights
+
+
+def test_best_weights_that_are_not_there(user):
+    user.write_training(slots=True, step=7)
+    chosen = dict(NOT_TRAINING, keep_best=True)
+    assert user.refusal(**chosen) == (
+        "--keep_best=true: %s holds no checkpoint; leave the flag out to use the "
+        "newest one, or train with it" % user.path("output", "best")
+    )
+    user.check(do_eval=True, keep_best=True, eval_steps=3)
+    best = user.path("output", "best")
+    user.write_checkpoint(os.path.join(best, "model.ckpt-5"), step=5)
+    with open(os.path.join(best, "checkpoint"), "w") as file:
+        file.write('model_checkpoint_path: "model.ckpt-5"\n')
+    user.check(**chosen)
 
 
 # The output directory

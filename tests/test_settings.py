@@ -240,6 +240,10 @@ def test_paths_and_texts_are_taken_as_they_stand():
         ("iterations_per_loop", "0", "at least 1"),
         ("num_tpu_cores", "0", "at least 1"),
         ("keep_checkpoint_max", "-1", "at least 0"),
+        ("max_train_examples", "0", "at least 1"),
+        ("max_train_examples", "2147483648", "at least 1 and at most 2147483647"),
+        ("eval_steps", "-1", "at least 0"),
+        ("early_stop", "-1", "at least 0"),
         ("random_seed", "-1", "at least 0 and at most 2147483647"),
         ("num_threads", "-1", "at least 0 and at most 1024"),
         ("random_seed", "2147483648", "at least 0 and at most 2147483647"),
@@ -435,6 +439,136 @@ def test_the_arguments_are_not_changed():
     before = list(argv)
     settings.parse(argv)
     assert argv == before
+
+
+# Flags that others need, or contradict
+
+EVALUATES = ["--do_train=true", "--eval_steps=3"]
+
+
+@pytest.mark.parametrize(
+    "argument, wanted, enough",
+    [
+        ("--train_file=a", "--do_train=true", ["--do_train=true"]),
+        ("--predict_file=a", "--do_predict=true", ["--do_predict=true"]),
+        ("--eval_file=a", "--do_eval=true", ["--do_eval=true"]),
+        ("--eval_file=a", "--do_eval=true", EVALUATES),
+        ("--eval_steps=3", "--do_train=true", ["--do_train=true"]),
+        ("--eval_each_epoch=true", "--do_train=true", ["--do_train=true"]),
+        (
+            "--early_stop=2",
+            "--eval_steps or --eval_each_epoch, and --do_train",
+            EVALUATES,
+        ),
+        (
+            "--early_stop=2",
+            "--eval_steps or --eval_each_epoch, and --do_train",
+            ["--do_train=true", "--eval_each_epoch=true"],
+        ),
+    ],
+)
+def test_flag_without_effect_is_refused(argument, wanted, enough):
+    without = ["--do_eval=false", "--do_predict=true"]
+    if "predict" in argument:
+        without = []
+    assert refusal(argument, *without) == (
+        "%s has no effect without %s" % (argument, wanted)
+    )
+    parse(argument, *enough)
+
+
+def test_early_stop_needs_evaluations_while_training():
+    message = refusal("--early_stop=2", "--do_train=true")
+    assert message.startswith("--early_stop=2 has no effect without --eval_steps or ")
+
+
+def test_keeping_the_best_needs_evaluations_where_there_is_a_training():
+    message = refusal("--keep_best=true", "--do_train=true")
+    assert message == (
+        "--keep_best=true has no effect without --eval_steps or --eval_each_epoch"
+    )
+    assert parse("--keep_best=true", *EVALUATES).keep_best
+    assert parse("--keep_best=true", "--do_predict=true").keep_best
+
+
+def test_evaluations_by_step_and_by_epoch():
+    message = refusal(*EVALUATES, "--eval_each_epoch=true")
+    assert message == "--eval_steps and --eval_each_epoch: give one of them"
+
+
+@pytest.mark.parametrize("name", sorted(OWN_DATA))
+def test_flags_of_data_of_ones_own_need_it(name):
+    argument = "--%s=%s" % (name, ALL_FLAGS[name][2])
+    assert refusal(argument) == (
+        "%s has no effect without --task_name=custom" % argument
+    )
+    for task_name in ("custom", "Custom"):
+        parse(argument, task_name=task_name)
+
+
+@pytest.mark.parametrize("argument", ["--labels=a,b", "--class_weights=balanced"])
+def test_a_number_has_no_labels(argument):
+    custom = {"task_name": "custom"}
+    assert refusal("--regression=true", argument, **custom) == (
+        "--regression=true: a number has no --labels and no --class_weights; leave one "
+        "of them out"
+    )
+    parse("--regression=false", argument, **custom)
+
+
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ([], False),
+        (["--do_train=true"], False),
+        (["--do_train=true", "--eval_steps=1"], True),
+        (["--do_train=true", "--eval_each_epoch=true"], True),
+    ],
+)
+def test_when_a_training_is_evaluated(arguments, expected):
+    assert parse(*arguments).evaluates_while_training is expected
+
+
+# Files by flag
+
+
+@pytest.mark.parametrize(
+    "arguments, files",
+    [
+        (["--do_eval"], {"dev": None}),
+        (["--do_eval", "--eval_file=b"], {"dev": "b"}),
+        (["--do_train"], {"train": None}),
+        (["--do_train", "--train_file=a"], {"train": "a"}),
+        (["--do_predict", "--predict_file=c"], {"test": "c"}),
+        (["--do_train", "--eval_steps=3"], {"train": None, "dev": None}),
+        (
+            ["--do_train", "--eval_each_epoch", "--train_file=a", "--eval_file=b"],
+            {"train": "a", "dev": "b"},
+        ),
+        (
+            ["--do_train", "--do_eval", "--do_predict", "--eval_file=b"],
+            {"train": None, "dev": "b", "test": None},
+        ),
+    ],
+)
+def test_files_that_a_run_reads(arguments, files):
+    """A data directory must be given unless a flag names each of them."""
+    chosen = parse("--nodo_eval", *arguments)
+    assert chosen.files == files
+    assert list(chosen.files) == sorted(files, key=["train", "dev", "test"].index)
+    left = [a for a in command("--nodo_eval", *arguments) if "data_dir" not in a]
+    if None in files.values():
+        with pytest.raises(InputError) as caught:
+            settings.parse(left)
+        assert str(caught.value) == "--data_dir must be given (see --help)"
+    else:
+        assert settings.parse(left)[0].data_dir is None
+
+
+def test_other_required_flags_are_required_with_files_by_flag():
+    left = [a for a in command("--eval_file=b") if "vocab_file" not in a]
+    with pytest.raises(InputError, match="^--vocab_file must be given"):
+        settings.parse(left)
 
 
 # Flag files
