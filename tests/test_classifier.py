@@ -185,7 +185,7 @@ def test_it_learns_numbers_by_heart(scored):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         constants = {name: tf.constant(value) for name, value in scored.items()}
-        recipe = classifier.Recipe(5e-3, num_steps=200, num_warmup_steps=10)
+        recipe = classifier.Recipe(2e-3, num_steps=200, num_warmup_steps=10)
         graph = classifier.training_graph(models.tiny_config(), 1, constants, 1, recipe)
         session.run(tf.global_variables_initializer())
         losses = [session.run([graph.loss, graph.train_op])[0] for _ in range(150)]

@@ -466,12 +466,12 @@ def test_first_example_is_not_taken_for_a_header(tmp_path):
 # Rows that are known to be malformed
 
 
-KNOWN_BAD = Split("own.tsv", 0, None, 1, header=False, short_rows=2)
+KNOWN_BAD = Split("own.tsv", 0, 1, 2, header=False, short_rows=("7\t", "B ."))
 
 
 def test_known_malformed_rows_are_left_out_and_said(tmp_path):
     notes = []
-    lines = ["A .\t1", "B .", "C .\t0", "D .", "E .\t1"]
+    lines = ["A .\tX\t1", "B . and more", "C .\tX\t0", "7\tD .", "E .\tX\t1"]
     examples = read_own(tmp_path, KNOWN_BAD, lines, notes=notes)
     assert [e.text_a for e in examples] == ["A .", "C .", "E ."]
     assert [e.guid for e in examples] == ["train-0", "train-2", "train-4"]
@@ -481,26 +481,58 @@ def test_known_malformed_rows_are_left_out_and_said(tmp_path):
     ]
 
 
-def test_fewer_malformed_rows_than_known(tmp_path):
+def test_not_all_malformed_rows_that_are_known_need_be_there(tmp_path):
     notes = []
-    read_own(tmp_path, KNOWN_BAD, ["A .\t1", "B ."], notes=notes)
+    read_own(tmp_path, KNOWN_BAD, ["A .\tX\t1", "B ."], notes=notes)
     assert len(notes) == 1 and "1 rows that lack columns" in notes[0]
-    read_own(tmp_path, KNOWN_BAD, ["A .\t1"], notes=notes)
+    read_own(tmp_path, KNOWN_BAD, ["A .\tX\t1"], notes=notes)
     assert len(notes) == 1
-    assert len(read_own(tmp_path, KNOWN_BAD, ["A .\t1", "B ."])) == 1
+    assert len(read_own(tmp_path, KNOWN_BAD, ["A .\tX\t1", "B ."])) == 1
 
 
-def test_one_more_malformed_row_than_known(tmp_path):
-    lines = ["A .\t1", "B .", "C .", "D ."]
+@pytest.mark.parametrize("row", ["C .", "77\tD .", "7", " B ."])
+def test_another_malformed_row_than_those_known(tmp_path, row):
+    lines = ["A .\tX\t1", "B .", row]
     assert own_refusal(tmp_path, KNOWN_BAD, lines) == (
-        ", line 4: 1 columns, expected 2 or more, separated by tabs; the official file "
-        "has 2 such rows, and this is one more"
+        ", line 3: %d columns, expected 3 or more, separated by tabs"
+        % (1 + row.count("\t"))
     )
 
 
+def test_a_whole_row_that_begins_as_a_malformed_one_is_read(tmp_path):
+    lines = ["7\tX\t1", "B .\tX\t0"]
+    assert [e.text_a for e in read_own(tmp_path, KNOWN_BAD, lines)] == ["7", "B ."]
+
+
 def test_other_faults_of_such_a_file_are_errors(tmp_path):
-    message = own_refusal(tmp_path, KNOWN_BAD, ["A .\t1", "B .\t7"])
-    assert message.startswith(", line 2: label '7' in column 2")
+    message = own_refusal(tmp_path, KNOWN_BAD, ["A .\tX\t1", "B .\tX\t7"])
+    assert message.startswith(", line 2: label '7' in column 3")
+
+
+def qqp_row(name, label="1"):
+    return "\t".join([name, "q1", "q2", "A ?", "B ?", label])
+
+
+QQP_HEADER = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"
+
+
+@pytest.mark.parametrize("kind", ["train", "dev"])
+def test_halves_of_rows_in_qqp(tmp_path, kind):
+    halves = ["198200\tq1\tq2\tOne ?\tWhat is", "I would like Tamils to respond\t0"]
+    lines = [QQP_HEADER, qqp_row("31")] + halves + [qqp_row("198201", "0")]
+    assert read(tmp_path, "QQP", kind, lines) == [
+        InputExample(kind + "-31", "A ?", "B ?", "1"),
+        InputExample(kind + "-198201", "A ?", "B ?", "0"),
+    ]
+    lines.append("198202\tq1\tq2\tOne ?\tWhat is")
+    assert refusal(tmp_path, "QQP", kind, lines) == (
+        ", line 6: 5 columns, expected 6 or more, separated by tabs"
+    )
+
+
+def test_test_file_of_qqp_has_no_such_rows(tmp_path):
+    lines = ["id\tquestion1\tquestion2", "198200\tA ?"]
+    assert "line 2: 2 columns" in refusal(tmp_path, "QQP", "test", lines)
 
 
 # CSV

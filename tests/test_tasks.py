@@ -45,7 +45,7 @@ FILES = {
     ("STS-B", "train"): [("train.tsv", 0, 7, 8, 9, 5749)],
     ("STS-B", "dev"): [("dev.tsv", 0, 7, 8, 9, 1500)],
     ("STS-B", "test"): [("test.tsv", 0, 7, 8, None, 1379)],
-    ("QQP", "train"): [("train.tsv", 0, 3, 4, 5, 363846)],
+    ("QQP", "train"): [("train.tsv", 0, 3, 4, 5, 363849)],
     ("QQP", "dev"): [("dev.tsv", 0, 3, 4, 5, 40430)],
     ("QQP", "test"): [("test.tsv", 0, 1, 2, None, 390965)],
     ("MNLI", "train"): [("train.tsv", 0, 8, 9, -1, 392702)],
@@ -206,13 +206,22 @@ def test_files_of_a_submission():
         assert name.startswith(task.name)
 
 
+def test_qqp_alone_has_malformed_rows_and_two_ways_to_count():
+    """Hugging Face has 363,846: https://huggingface.co/datasets/glue."""
+    found = {(n, kind) for n, kind, split in all_splits() if split.short_rows}
+    assert found == {("QQP", "train"), ("QQP", "dev")}
+    counts = [(n, kind, s.other_rows) for n, kind, s in all_splits() if s.other_rows]
+    assert counts == [("QQP", "train", 363846)]
+
+
 def test_what_stays_of_a_layout_for_another_file():
     official = tasks.find_task("MNLI").splits("test")[1]
     other = tasks.unofficial(official)
     assert (other.text_a, other.text_b, other.guid) == (8, 9, 0)
     assert (other.part, other.rows, other.submission) == ("", None, None)
-    assert tasks.unofficial(tasks.Split("x", 0, None, 1, short_rows=3)).short_rows == 0
     assert official.rows == 9847
+    halves = tasks.unofficial(tasks.find_task("QQP").split("train"))
+    assert (halves.rows, halves.other_rows, halves.short_rows) == (None, None, ())
 
 
 # Finding a task
