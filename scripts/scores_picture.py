@@ -36,7 +36,7 @@ def draw(path, groups):
         if index < len(groups):
             _panel(axes, groups[index])
         else:
-            axes.set_visible(False)
+            axes.remove()
     figure.suptitle(
         "Main score on the development set, points. Dot: a seed; x: failed to train; "
         "bar: mean ± sd\n",
