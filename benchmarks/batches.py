@@ -49,15 +49,16 @@ def examples_of(tokens, length, rng, vocabulary):
 
 def mrpc_examples(data_dir, vocab_file, split_name, length):
     """The examples of a split of MRPC in file order, as of `random_examples`."""
-    from finetuning import features, tasks
+    from finetuning import features, reading, tasks
     from tokenization import FullTokenizer
 
     tokenizer = FullTokenizer(vocab_file)
     task = tasks.find_task("MRPC")
-    path = os.path.join(data_dir, task.split(split_name).file)
+    split = task.split(split_name)
+    source = tasks.Source(split_name, split, os.path.join(data_dir, split.file))
     rows = [
         features.convert_example(example, task.labels, length, tokenizer)
-        for example in tasks.read_examples(task, split_name, path)
+        for example in reading.read_examples(task, source)
     ]
     attributes = NAMES[:3] + ("label_id",)
     return {

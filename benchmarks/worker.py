@@ -98,15 +98,11 @@ def _ours(tf, spec, config, batch):
     if not spec["training"]:
         graph = classifier.inference_graph(config, batches.LABELS, batch, execution)
         return [graph.per_example_loss, graph.probabilities]
+    recipe = classifier.Recipe(
+        batches.LEARNING_RATE, batches.ALL_STEPS, batches.WARM_UP
+    )
     graph = classifier.training_graph(
-        config,
-        batches.LABELS,
-        batch,
-        1,
-        batches.LEARNING_RATE,
-        batches.ALL_STEPS,
-        batches.WARM_UP,
-        execution=execution,
+        config, batches.LABELS, batch, 1, recipe, execution
     )
     return [graph.loss, graph.train_op]
 

@@ -18,17 +18,16 @@ def set_up(spec):
 
 
 def _ours(flags):
-    from finetuning import backend, console, phases, preflight, settings
+    from finetuning import backend, console, preflight, preparation, settings
 
     backend.start()
     chosen = settings.Settings(task_name="MRPC", do_train=True, **flags)
-    device = backend.Device("CPU", "", "")
-    execution = phases.choose_execution(chosen, device)
-    run = phases.Run(chosen, preflight.check(chosen), device, 1, execution)
+    inputs = preflight.check(chosen)
 
     def convert():
         with console.screen():
-            return phases.prepare(run)["train"].count
+            (examples,) = preparation.prepare(chosen, inputs)
+        return examples.records.count
 
     return convert
 

@@ -156,6 +156,6 @@ def _place(wanted, first, has_header):
     """Where a column stands, from 0; None where it does not, or not once."""
     if has_header and wanted in first:
         return first.index(wanted) if first.count(wanted) == 1 else None
-    if wanted.isdigit() and 1 <= int(wanted) <= len(first):
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(first):
         return int(wanted) - 1
     return None

@@ -30,7 +30,8 @@ def load(directory):
         return None
     try:
         labels = json.loads(files.read_text(path))["labels"]
-        if not all(isinstance(label, str) for label in labels):
+        is_list = isinstance(labels, list)
+        if not is_list or not all(isinstance(label, str) for label in labels):
             raise ValueError
         return tuple(labels)
     except (ValueError, KeyError, TypeError):

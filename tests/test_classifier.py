@@ -69,9 +69,8 @@ def test_it_learns_a_batch_by_heart(batch):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         constants = {name: tf.constant(value) for name, value in tensors.items()}
-        graph = classifier.training_graph(
-            models.tiny_config(), 2, constants, 1, 5e-3, 200, 10
-        )
+        recipe = classifier.Recipe(5e-3, num_steps=200, num_warmup_steps=10)
+        graph = classifier.training_graph(models.tiny_config(), 2, constants, 1, recipe)
         session.run(tf.global_variables_initializer())
         losses = [session.run([graph.loss, graph.train_op])[0] for _ in range(150)]
     assert losses[0] > 0.4

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 import modeling
 import optimization
-from finetuning import classifier, features, tasks
+from finetuning import classifier, features, reading, tasks
 from tokenization import FullTokenizer
 
 FORWARD = {"rtol": 1e-4, "atol": 2e-5}
@@ -144,14 +144,19 @@ def test_learning_rate(shared_dir):
         np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=atol, err_msg=key)
 
 
+def mrpc_dev(shared_dir, task):
+    path = os.path.join(shared_dir, "data", "glue", "MRPC", "dev.tsv")
+    return tasks.Source("dev", task.split("dev"), path)
+
+
 def test_pretrained_encoder_on_real_text(shared_dir, golden):
     """Text to pooled output: tokenizer, features, warm start and encoder in one."""
     expected = golden("minilm_mrpc_dev")
     directory = os.path.join(shared_dir, "models", "minilm-l6-h384")
     tokenizer = FullTokenizer(os.path.join(directory, "vocab.txt"))
     task = tasks.find_task("MRPC")
-    path = os.path.join(shared_dir, "data", "glue", "MRPC", "dev.tsv")
-    examples = list(tasks.read_examples(task, "dev", path))[:32]
+    source = mrpc_dev(shared_dir, task)
+    examples = list(reading.read_examples(task, source))[:32]
     rows = [
         features.convert_example(example, task.labels, 128, tokenizer)
         for example in examples
@@ -190,13 +195,13 @@ def test_record_file_of_the_original_run(shared_dir, tmp_path):
         os.path.join(shared_dir, "models", "minilm-l6-h384", "vocab.txt")
     )
     task = tasks.find_task("MRPC")
-    source = os.path.join(shared_dir, "data", "glue", "MRPC", "dev.tsv")
+    source = mrpc_dev(shared_dir, task)
     path = str(tmp_path / "eval.tf_record")
     records.write_records(
         path,
         (
             features.convert_example(example, task.labels, 64, tokenizer)
-            for example in tasks.read_examples(task, "dev", source)
+            for example in reading.read_examples(task, source)
         ),
     )
     theirs = os.path.join(

@@ -105,7 +105,9 @@ def step(request):
         with tf.device("/cpu:0"):
             batch = {name: tf.constant(value) for name, value in features.items()}
         if request.param == "training":
-            graph = classifier.training_graph(config, 2, batch, 1, 1e-3, 10, 1)
+            graph = classifier.training_graph(
+                config, 2, batch, 1, classifier.Recipe(1e-3, 10, 1)
+            )
             with tf.control_dependencies([graph.train_op]):
                 yield executed([tf.identity(graph.loss)])
         else:

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from finetuning import settings
+from finetuning import settings, tasks
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/GUIDE.md")
 
 
 def read(root, name):
@@ -50,6 +50,42 @@ def test_program_command_lines_are_accepted(root, monkeypatch):
         assert not without_effect
 
 
+def test_the_guide_s_command_lines_are_accepted(root, monkeypatch):
+    monkeypatch.chdir(root)
+    found = [
+        command
+        for command in commands(read(root, "docs/GUIDE.md"))
+        if command.startswith("python run_classifier.py")
+    ]
+    assert len(found) == 2
+    for command in found:
+        chosen, _ = settings.parse(shlex.split(command)[1:])
+        assert chosen.task_name == "custom"
+
+
+def test_the_guide_s_table_of_tasks(root):
+    """Counts and labels are those of the task table."""
+    rows = re.findall(r"^\| ([\w-]+) \| .*", read(root, "docs/GUIDE.md"), re.MULTILINE)
+    for task in tasks.TASKS.values():
+        assert task.name in rows
+    for line in read(root, "docs/GUIDE.md").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        task = tasks.TASKS.get(cells[0].lower())
+        if task is None or len(cells) != 5:
+            continue
+        if cells[4] != "not of GLUE":
+            counts = [re.findall(r"[\d,]+", part) for part in cells[4].split(" / ")]
+            for kind, found in zip(("train", "dev", "test"), counts):
+                shown = [int(number.replace(",", "")) for number in found]
+                known = [
+                    (split.rows, split.other_rows) for split in getattr(task, kind)
+                ]
+                assert len(shown) == len(known)
+                assert all(each in pair for each, pair in zip(shown, known)), line
+        if not cells[2].startswith(("as MNLI", "a number")):
+            assert tuple(cells[2].split(", ")) == task.labels
+
+
 def test_the_command_of_the_contract(root, monkeypatch):
     monkeypatch.chdir(root)
     by_flags, by_file = [
@@ -65,7 +101,8 @@ def test_the_command_of_the_contract(root, monkeypatch):
 
 def test_flags_in_the_text_exist(root):
     known = set(settings.Settings().as_dict()) | {"flagfile", "help", "name"}
-    for name in DOCUMENTS[:2] + ("CHANGELOG.md",):
+    known |= {"seeds", "fill"}  # Of the scripts.
+    for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/GUIDE.md"):
         for flag in re.findall(r"`--([a-z_]+)", read(root, name)):
             assert flag in known, (name, flag)
 

@@ -9,21 +9,11 @@ import pytest
 from finetuning import results
 
 
-def test_figures_of_an_evaluation():
-    scores = {"accuracy": 0.75, "f1": 0.5, "true_positives": 3}
-    assert results.evaluation(scores, 0.625, 343) == {
-        "eval_accuracy": 0.75,
-        "eval_f1": 0.5,
-        "eval_true_positives": 3,
-        "eval_loss": 0.625,
-        "loss": 0.625,
-        "global_step": 343,
-    }
-
-
 def test_evaluation_text():
     """The four lines that the original writes, as it writes them."""
-    figures = results.evaluation({"accuracy": 279 / 408}, 0.6248891347, 458)
+    loss = 0.6248891347
+    figures = {"eval_accuracy": 279 / 408, "eval_loss": loss}
+    figures.update(loss=loss, global_step=458)
     assert results.evaluation_text(figures) == (
         "eval_accuracy = 0.6838235\n"
         "eval_loss = 0.62488914\n"
@@ -33,9 +23,15 @@ def test_evaluation_text():
 
 
 def test_further_scores_are_further_lines_sorted_by_key():
-    figures = results.evaluation(
-        {"recall": 1.0, "accuracy": 0.5, "f1": 2 / 3, "true_positives": 12}, 0.25, 7
-    )
+    figures = {
+        "eval_recall": 1.0,
+        "eval_accuracy": 0.5,
+        "eval_f1": 2 / 3,
+        "eval_true_positives": 12,
+        "eval_loss": 0.25,
+        "loss": 0.25,
+        "global_step": 7,
+    }
     assert results.evaluation_text(figures) == (
         "eval_accuracy = 0.5\n"
         "eval_f1 = 0.6666667\n"
@@ -71,23 +67,27 @@ def test_digits(value, shown):
     assert results.evaluation_text({"key": value}) == "key = %s\n" % shown
 
 
-def test_predictions_text():
+def probabilities_text(probabilities):
+    return "".join(results.probabilities_lines(probabilities))
+
+
+def test_probabilities():
     probabilities = np.array(
         [[0.25, 0.75], [1 / 3, 2 / 3], [1.0, 0.0], [1e-5, 0.99999]], np.float32
     )
-    assert results.predictions_text(probabilities) == (
+    assert probabilities_text(probabilities) == (
         "0.25\t0.75\n0.33333334\t0.6666667\n1.0\t0.0\n1e-05\t0.99999\n"
     )
 
 
-def test_predictions_text_of_three_labels():
+def test_probabilities_of_three_labels():
     probabilities = np.array([[0.5, 0.25, 0.25]], np.float32)
-    assert results.predictions_text(probabilities) == "0.5\t0.25\t0.25\n"
+    assert probabilities_text(probabilities) == "0.5\t0.25\t0.25\n"
 
 
 def test_no_digit_of_a_float32_is_lost():
     probabilities = np.random.RandomState(0).uniform(size=[500, 2]).astype(np.float32)
-    text = results.predictions_text(probabilities)
+    text = probabilities_text(probabilities)
     read = np.array([line.split("\t") for line in text.splitlines()], np.float32)
     assert np.array_equal(read, probabilities)
 
@@ -113,7 +113,8 @@ def test_table_of_one_row():
 
 
 def test_files(tmp_path):
-    figures = results.evaluation({"accuracy": 0.5}, 0.75, 2)
+    figures = {"eval_accuracy": 0.5, "eval_loss": 0.75, "loss": 0.75}
+    figures["global_step"] = 2
     path = results.write_evaluation(str(tmp_path), figures)
     assert path == os.path.join(str(tmp_path), "eval_results.txt")
     with open(path, "rb") as file:
@@ -121,7 +122,8 @@ def test_files(tmp_path):
             b"eval_accuracy = 0.5\neval_loss = 0.75\nglobal_step = 2\nloss = 0.75\n"
         )
     probabilities = np.array([[0.25, 0.75], [0.5, 0.5]], np.float32)
-    path = results.write_predictions(str(tmp_path), probabilities)
+    lines = results.probabilities_lines(probabilities)
+    path = results.write(str(tmp_path), results.PROBABILITIES % "", lines)
     assert path == os.path.join(str(tmp_path), "test_results.tsv")
     with open(path, "rb") as file:
         assert file.read() == b"0.25\t0.75\n0.5\t0.5\n"
@@ -148,4 +150,4 @@ def test_the_original_wrote_such_files(shared_dir):
     with open(os.path.join(output, "test_results.tsv")) as file:
         text = file.read()
     rows = [line.split("\t") for line in text.splitlines()]
-    assert results.predictions_text(np.array(rows, np.float32)) == text
+    assert probabilities_text(np.array(rows, np.float32)) == text

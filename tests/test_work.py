@@ -26,7 +26,7 @@ def count(lengths, training):
     with tf.Session() as session:
         if training:
             fetches = classifier.training_graph(
-                config, 2, batch, 1, 1e-3, 9, 0
+                config, 2, batch, 1, classifier.Recipe(1e-3, 9, 0)
             ).train_op
         else:
             fetches = classifier.inference_graph(config, 2, batch).probabilities

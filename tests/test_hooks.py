@@ -1,11 +1,11 @@
-"""The training loop's hooks, on their own; whole runs: test_command_line.py."""
+"""A training's hooks, on their own; whole runs: test_command_line.py."""
 
 import collections
 
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import loop
+from finetuning import classifier, hooks, loop
 from finetuning.errors import InputError
 
 Values = collections.namedtuple("Values", "results")
@@ -21,9 +21,7 @@ def hook(tmp_path):
         num_labels=2,
         examples=None,
         batch_size=8,
-        learning_rate=1e-3,
-        num_steps=40,
-        num_warmup_steps=0,
+        recipe=classifier.Recipe(1e-3, num_steps=40, num_warmup_steps=0),
         seed=1,
         output_dir=str(tmp_path),
         save_steps=10,
@@ -32,7 +30,7 @@ def hook(tmp_path):
         resumed=None,
     )
     with tf.Graph().as_default():
-        hook = loop._ProgressHook(training, Graph(None, None, None, None))
+        hook = hooks.ProgressHook(training, Graph(None, None, None, None))
         hook.after_create_session(None, None)
         yield hook
         tf.summary.FileWriterCache.clear()
