@@ -63,5 +63,5 @@ def _label(row):
     return "%s\n%s\n%s" % (
         _NAMES.get(row.program, row.program),
         row.stack.split(",")[0],
-        row.precision,
+        row.dtype,
     )
