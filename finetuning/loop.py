@@ -40,7 +40,7 @@ class Inference:
       num_labels: L.
       contents: `checkpoints.Contents`, whose variables are restored.
       examples: `records.RecordFile`.
-      batch_size: B.
+      batch_size: see `records.inference_batches`.
       seed: of the variables that the checkpoint lacks.
       label: what the progress is called.
       execution: `classifier.Execution`.
@@ -319,7 +319,8 @@ def infer(inference):
     contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
         tf.set_random_seed(inference.seed)
-        batch = records.inference_batches(examples, inference.batch_size)
+        few_shapes = inference.execution.pad_to is not None
+        batch = records.inference_batches(examples, inference.batch_size, few_shapes)
         graph = classifier.inference_graph(
             inference.config, inference.num_labels, batch, inference.execution
         )
@@ -343,15 +344,14 @@ def infer(inference):
 
 def _run_all(session, fetches, inference):
     """The fetched arrays of all batches, end to end."""
-    size, count = inference.batch_size, inference.examples.count
-    progress = Progress(inference.label, math.ceil(count / size), examples_each=size)
-    batches, step = [], 0
+    progress = Progress(inference.label, inference.examples.count, unit="example")
+    batches, done = [], 0
     while True:
         try:
             batches.append(session.run(fetches))
         except tf.errors.OutOfRangeError:
             break
-        step += 1
-        progress.update(step)
+        done += len(batches[-1][-1])
+        progress.update(done)
     progress.close()
     return [np.concatenate(parts) for parts in zip(*batches)]

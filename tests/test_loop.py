@@ -1,12 +1,16 @@
 """The training loop's hooks, on their own; whole runs: test_command_line.py."""
 
 import collections
+from dataclasses import replace
 
+import models
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import loop
+from finetuning import checkpoints, classifier, loop, records
 from finetuning.errors import InputError
+from finetuning.features import PackedExample
 
 Values = collections.namedtuple("Values", "results")
 Graph = collections.namedtuple(
@@ -86,3 +90,50 @@ def test_summaries_every_ten_steps(hook, tmp_path):
             if event.summary.value:
                 steps.add(event.step)
     assert steps == {10, 20, 30, 40}
+
+
+# Inference
+
+
+def saved_weights(config, path):
+    """`checkpoints.Contents` of a checkpoint with random weights."""
+    features = models.random_features(np.random.RandomState(0), config, [3], 4)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        held = {name: tf.constant(value) for name, value in features.items()}
+        classifier.inference_graph(config, 2, held)
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Saver().save(session, path)
+    return checkpoints.read_contents(prefix, config, 2)
+
+
+def test_predictions_are_those_of_any_batch_size_in_file_order(tmp_path):
+    rng = np.random.RandomState(3)
+    config = models.tiny_config()
+    rows = [
+        PackedExample(rng.randint(1, 50, n).tolist(), 2, int(rng.randint(2)), False)
+        for n in rng.randint(2, 17, 30)
+    ]
+    path = str(tmp_path / "eval.tf_record")
+    records.write_packed_records(path, rows, 16)
+    inference = loop.Inference(
+        config=config,
+        num_labels=2,
+        contents=saved_weights(config, str(tmp_path / "model.ckpt")),
+        examples=records.RecordFile(path, len(rows), 16),
+        batch_size=1,
+        seed=1,
+        label="evaluation",
+    )
+    by_one = loop.infer(inference)
+    assert by_one.label_ids.tolist() == [row.label_id for row in rows]
+    assert np.ptp(by_one.probabilities[:, 0]) > 0.01  # They can be told apart.
+    padded = classifier.Execution(pad_to=8)
+    for size, execution in (
+        (3, classifier.PLAIN),
+        (100, classifier.PLAIN),
+        (4, padded),
+    ):
+        found = loop.infer(replace(inference, batch_size=size, execution=execution))
+        for ours, expected in zip(found, by_one):
+            np.testing.assert_allclose(ours, expected, atol=1e-6)
