@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import corpus
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -162,6 +163,36 @@ def test_ratios_are_of_rounds():
 
     found = measure.ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0])
     assert (found["median"], found["least"], found["most"]) == (2.0, 2.0, 3.0)
+
+
+def test_text_to_features_is_timed_on_the_whole_file(tmp_path):
+    import rounds
+
+    flags = dict(
+        flag[2:].split("=", 1) for flag in corpus.write(str(tmp_path / "corpus"))
+    )
+    names = ("data_dir", "vocab_file", "bert_config_file")
+    given = {name: flags[name] for name in names}
+    given.update(max_seq_length=16, output_dir=str(tmp_path))
+    spec = {"program": "ours", "directory": ROOT, "flags": given}
+    worker = rounds.Worker(sys.executable, "worker_text.py", spec)
+    try:
+        assert worker.run()["result"] == corpus.ROWS["train"]
+    finally:
+        worker.close()
+    assert (tmp_path / "train.tf_record").exists()
+
+
+def test_real_examples_are_those_of_the_file(tmp_path):
+    import batches
+
+    directory = str(tmp_path / "corpus")
+    corpus.write(directory)
+    vocab_file = os.path.join(directory, "vocab.txt")
+    data_dir = os.path.join(directory, "data")
+    examples = batches.mrpc_examples(data_dir, vocab_file, "dev", 16)
+    assert examples["input_ids"].shape == (corpus.ROWS["dev"], 16)
+    assert examples["label_ids"].tolist() == [n % 2 for n in range(13)]
 
 
 # ---- The limit ----

@@ -106,6 +106,15 @@ def test_label_ids_are_positions(tokenizer):
     assert features.convert_example(example, labels, 4, tokenizer).label_id == 2
 
 
+@pytest.mark.parametrize("label, value", [("2.5", 2.5), ("3", 3.0), ("-1e2", -100.0)])
+def test_without_labels_they_are_numbers(tokenizer, label, value):
+    example = InputExample("x", "a", None, label)
+    row = features.convert_example(example, (), 4, tokenizer)
+    assert (row.label_id, type(row.label_id)) == (value, float)
+    packed = features.pack_example(example, (), 4, tokenizer)
+    assert packed.label_id == value
+
+
 # Truncation
 
 
@@ -242,6 +251,12 @@ def test_first_example_is_logged(tokenizer, logged):
         "label: yes (id = 1)",
     ]
     assert row == features.convert_example(example, LABELS, 9, tokenizer)
+
+
+def test_number_in_the_log(tokenizer, logged):
+    example = InputExample("dev-7", "a", None, "2.50")
+    features.convert_single_example(0, example, (), 4, tokenizer)
+    assert logged()[-1] == "label: 2.50 (id = 2.5)"
 
 
 def test_five_examples_are_logged(tokenizer, logged):

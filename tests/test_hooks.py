@@ -1,12 +1,14 @@
 """A training's hooks, on their own; whole runs: test_command_line.py."""
 
 import collections
+import os
 
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import classifier, hooks, loop
+from finetuning import classifier, console, hooks, loop
 from finetuning.errors import InputError
+from finetuning.history import History
 
 Values = collections.namedtuple("Values", "results")
 Graph = collections.namedtuple(
@@ -84,3 +86,222 @@ def test_summaries_every_ten_steps(hook, tmp_path):
             if event.summary.value:
                 steps.add(event.step)
     assert steps == {10, 20, 30, 40}
+
+
+# Evaluation during training
+
+
+class Session:
+    """What a hook sees of a session, and asks of it."""
+
+    def __init__(self):
+        self.session = self
+        self.stopped = False
+
+    def request_stop(self):
+        self.stopped = True
+
+
+class Evaluated:
+    """An `EvaluationHook` whose model scores what the test says, and what it did."""
+
+    def __init__(self, directory, monkeypatch, scores, **selection):
+        self.scores = dict(scores)
+        self.saved = []
+        self.left_out = []
+        given = {"is_due": self.scores.__contains__, "keep_best": False, "patience": 0}
+        first_step = selection.pop("first_step", 0)
+        given.update(selection)
+        chosen = hooks.Selection(
+            sets=["a", "b"], batch_size=4, score=self.score, **given
+        )
+        Resumed = collections.namedtuple("Resumed", "step")
+        training = loop.Training(
+            config=None,
+            num_labels=2,
+            examples=None,
+            batch_size=8,
+            recipe=classifier.Recipe(1e-3, 40, 0),
+            seed=1,
+            output_dir=str(directory),
+            save_steps=10,
+            keep_checkpoints=5,
+            initial=None,
+            resumed=Resumed(first_step) if first_step else None,
+            selection=chosen,
+        )
+        self.step = first_step
+        monkeypatch.setattr(hooks, "Evaluator", lambda *_: self)
+        monkeypatch.setattr(hooks, "BestWeights", lambda _: self)
+        self.hook = hooks.EvaluationHook(training, self)
+        self.session = Session()
+        self.hook.after_create_session(self.session, None)
+
+    # As the progress hook, the evaluator, the scores and the best weights.
+
+    def take_mean_loss(self):
+        return 0.25
+
+    def leave_out(self, seconds):
+        self.left_out.append(seconds)
+
+    def run(self, session, label):
+        assert session is self.session
+        assert label == "evaluation at step %d" % self.step
+        return ["of a", "of b"]
+
+    def score(self, predictions, step):
+        assert predictions == ["of a", "of b"]
+        figures = {"eval_accuracy": 0.5, "eval_main_score": self.scores[step]}
+        return dict(figures, loss=1.0, global_step=step)
+
+    def offer(self, session, step, history):
+        assert session is self.session
+        self.saved.append((step, history.score(step)))
+
+    def go_to(self, last):
+        """Steps on to a step, or until the hook asks to stop."""
+        while self.step < last and not self.session.stopped:
+            self.step += 1
+            self.hook.after_run(self.session, None)
+        return self.step
+
+
+def table(directory):
+    lines = (directory / "eval_history.tsv").read_text().splitlines()
+    return [line.split("\t") for line in lines]
+
+
+def test_evaluations_where_they_are_due(tmp_path, monkeypatch):
+    run = Evaluated(tmp_path, monkeypatch, {3: 0.5, 5: 0.75})
+    run.go_to(8)
+    assert table(tmp_path) == [
+        ["step", "training_loss", "eval_accuracy", "eval_main_score"],
+        ["3", "0.25", "0.5", "0.5"],
+        ["5", "0.25", "0.5", "0.75"],
+    ]
+    assert len(run.left_out) == 2
+    assert run.saved == []
+    assert not run.session.stopped
+
+
+def test_evaluations_are_shown_with_one_heading(tmp_path, monkeypatch, capsys):
+    with console.screen():
+        run = Evaluated(tmp_path, monkeypatch, {3: 0.5, 5: 0.75, 8: 0.7})
+        run.go_to(8)
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("eval |")]
+    assert [" ".join(line.split()) for line in lines] == [
+        "eval | step training loss accuracy main score",
+        "eval | 3 0.2500 0.5000 0.5000 best",
+        "eval | 5 0.2500 0.5000 0.7500 best",
+        "eval | 8 0.2500 0.5000 0.7000",
+    ]
+
+
+@pytest.mark.parametrize(
+    "patience, scores, last",
+    [
+        (1, {2: 0.5, 4: 0.4, 6: 0.9}, 4),
+        (2, {2: 0.5, 4: 0.4, 6: 0.3, 8: 0.9}, 6),
+        (2, {2: 0.5, 4: 0.4, 6: 0.6, 8: 0.5}, 9),
+        (2, {2: 0.5, 4: 0.5, 6: 0.5}, 6),
+        (0, {2: 0.5, 4: 0.4, 6: 0.3, 8: 0.2}, 9),
+    ],
+)
+def test_stopping_early(tmp_path, monkeypatch, patience, scores, last):
+    run = Evaluated(tmp_path, monkeypatch, scores, patience=patience)
+    assert run.go_to(9) == last
+
+
+def test_every_evaluation_is_offered_as_the_best(tmp_path, monkeypatch):
+    run = Evaluated(tmp_path, monkeypatch, {2: 0.5, 4: 0.4}, keep_best=True)
+    run.go_to(5)
+    assert run.saved == [(2, 0.5), (4, 0.4)]
+
+
+def test_what_a_stop_left_undone_is_made_up_for(tmp_path, monkeypatch):
+    """Between the checkpoint and the evaluation that follows it."""
+    scores = {4: 0.5, 8: 0.75}
+    Evaluated(tmp_path, monkeypatch, scores, first_step=4)
+    assert [row[0] for row in table(tmp_path)] == ["step", "4"]
+    run = Evaluated(tmp_path, monkeypatch, scores, first_step=4, keep_best=True)
+    assert run.saved == [(4, 0.5)]
+    run.go_to(8)
+    assert [row[0] for row in table(tmp_path)] == ["step", "4", "8"]
+    Evaluated(tmp_path, monkeypatch, scores, first_step=5)
+    assert [row[0] for row in table(tmp_path)] == ["step", "4", "8"]
+
+
+# The best weights
+
+
+class Best:
+    """`BestWeights` of one variable, in a session."""
+
+    def __init__(self, directory, resumed=None):
+        Training = collections.namedtuple("Training", "output_dir resumed")
+        self.graph = tf.Graph()
+        with self.graph.as_default():
+            self.weight = tf.get_variable("w", initializer=0.0)
+            tf.get_variable("w/adam_m", initializer=0.0, trainable=False)
+            self.step = tf.train.create_global_step()
+            self.kept = hooks.BestWeights(Training(str(directory), resumed))
+            self.session = tf.Session()
+            self.session.run(tf.global_variables_initializer())
+
+    def offer(self, step, history):
+        with self.graph.as_default():
+            self.weight.load(float(step), self.session)
+            self.step.load(step, self.session)
+            self.kept.offer(self.session, step, history)
+
+
+def kept_in(directory):
+    """The value of the weight that is kept, and the names beside it."""
+    prefix = tf.train.latest_checkpoint(str(directory / "best"))
+    reader = tf.train.NewCheckpointReader(prefix)
+    assert set(reader.get_variable_to_shape_map()) == {"w", "global_step"}
+    files = {name.split(".data")[0] for name in os.listdir(str(directory / "best"))}
+    assert files == {
+        "checkpoint",
+        os.path.basename(prefix),
+        os.path.basename(prefix) + ".index",
+    }
+    return float(reader.get_tensor("w"))
+
+
+def test_the_best_weights_alone_are_kept(tmp_path):
+    history = History(str(tmp_path), resumed=False)
+    best = Best(tmp_path)
+    kept = []
+    for step, score in ((2, 0.5), (4, 0.4), (6, 0.7), (8, 0.7), (10, 0.6)):
+        history.add(step, {"eval_main_score": score})
+        best.offer(step, history)
+        kept.append(kept_in(tmp_path))
+    assert kept == [2.0, 2.0, 6.0, 6.0, 6.0]
+
+
+def test_the_best_weights_of_a_training_that_goes_on(tmp_path):
+    history = History(str(tmp_path), resumed=False)
+    first = Best(tmp_path)
+    history.add(2, {"eval_main_score": 0.5})
+    first.offer(2, history)
+    history = History(str(tmp_path), resumed=True)
+    second = Best(tmp_path, resumed=True)
+    history.add(4, {"eval_main_score": 0.4})
+    second.offer(4, history)
+    assert kept_in(tmp_path) == 2.0
+    history.add(6, {"eval_main_score": 0.6})
+    second.offer(6, history)
+    assert kept_in(tmp_path) == 6.0
+
+
+def test_a_new_training_takes_the_place_of_older_best_weights(tmp_path):
+    old = History(str(tmp_path), resumed=False)
+    old.add(9, {"eval_main_score": 0.9})
+    Best(tmp_path).offer(9, old)
+    new = History(str(tmp_path), resumed=False)
+    new.add(2, {"eval_main_score": 0.1})
+    Best(tmp_path).offer(2, new)
+    prefix = tf.train.latest_checkpoint(str(tmp_path / "best"))
+    assert prefix.endswith("-2")

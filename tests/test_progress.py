@@ -318,3 +318,38 @@ def test_a_line_is_shown_once_whatever_the_root_logger_does(capsys):
         logging.getLogger().removeHandler(handler)
     assert capsys.readouterr().out == "one\n"
     assert root_lines == []
+
+
+# Beside another loop
+
+
+def test_a_brief_loop_shows_nothing_but_that_it_goes_on(clock, screen):
+    run(Progress("evaluation", 10, brief=True), clock, 10, 1.0)
+    assert screen() == []
+    shown = Progress("evaluation", 10, brief=True)
+    run(shown, clock, 10, 20.0)
+    lines = screen()
+    assert lines and all(line.startswith("evaluation: step ") for line in lines)
+    assert "step 1 of" not in lines[0]
+
+
+def test_a_pause_counts_in_no_rate(clock, screen):
+    """Two steps a second, with ten minutes between two of them."""
+    shown = Progress("training", 9, examples_each=8)
+    for step in range(1, 9):
+        clock.now += 0.5
+        shown.update(step)
+        if step == 4:
+            clock.now += 600.0
+            shown.leave_out(600.0)
+    assert shown.examples_per_second == pytest.approx(16.0)
+
+
+def test_a_pause_before_the_first_step_is_nobodys(clock, screen):
+    shown = Progress("training", 9)
+    shown.leave_out(600.0)
+    clock.now += 0.5
+    shown.update(1)
+    clock.now += 0.5
+    shown.update(2)
+    assert shown.examples_per_second == pytest.approx(2.0)

@@ -1,5 +1,6 @@
 """The seed, and what a run saves about itself."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -144,6 +145,40 @@ def test_json_is_sorted_and_ends_with_a_line_end(tmp_path):
     assert path.read_bytes() == (
         b'{\n  "a": null,\n  "b": [\n    1,\n    2.5\n  ],\n  "c": "\\u00e9"\n}\n'
     )
+
+
+# A training that goes on otherwise
+
+
+def test_changed_settings_of_a_training_that_goes_on(tmp_path):
+    before = settings(tmp_path, task_name="MRPC", learning_rate=2e-5)
+    assert provenance.changed_settings(str(tmp_path), before) == []
+    provenance.save(str(tmp_path), provenance.describe(before, 17, DEVICE))
+    assert provenance.changed_settings(str(tmp_path), before) == []
+    after = dataclasses.replace(
+        before,
+        learning_rate=3e-5,
+        adam_bias_correction=True,
+        max_train_examples=50,
+        eval_batch_size=64,
+    )
+    assert provenance.changed_settings(str(tmp_path), after) == [
+        "--max_train_examples was None, is 50",
+        "--adam_bias_correction was False, is True",
+        "--learning_rate was 2e-05, is 3e-05",
+    ]
+
+
+def test_settings_that_shape_a_training_are_settings():
+    """And all that describe its data are among them."""
+    names = {field.name: field for field in dataclasses.fields(Settings)}
+    assert set(provenance.SHAPE_TRAINING) <= set(names)
+    training = {
+        name for name, field in names.items() if field.metadata["group"] == "Training"
+    }
+    # How often is saved, and the seed, of which another line tells.
+    other = {"random_seed", "save_checkpoints_steps", "keep_checkpoint_max"}
+    assert training - other <= set(provenance.SHAPE_TRAINING)
 
 
 # The revision
