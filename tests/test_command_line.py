@@ -3,14 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import corpus
 import models
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from running import Finished
 
 from finetuning import (
     backend,
@@ -25,23 +24,6 @@ from finetuning import (
 from finetuning.errors import InputError
 
 STEPS = 15  # int(40 examples / 8 a batch * 3 epochs)
-
-
-class Finished:
-    """A run that has ended."""
-
-    def __init__(self, root, arguments, cwd=None, env=None):
-        process = subprocess.run(
-            [sys.executable, os.path.join(root, "run_classifier.py")] + list(arguments),
-            capture_output=True,
-            check=False,
-            cwd=cwd,
-            env=dict(os.environ, **(env or {})),
-            timeout=300,
-        )
-        self.status = process.returncode
-        self.out = process.stdout.decode("utf-8")
-        self.err = process.stderr.decode("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +84,8 @@ def test_files(trained):
     expected = {"checkpoint", "graph.pbtxt", "events.out.tfevents", "eval", "run.log"}
     expected |= {"train.tf_record", "eval.tf_record", "predict.tf_record"}
     expected |= {"eval_results.txt", "eval_results.json", "test_results.tsv"}
-    expected |= {"run_settings.json"}
+    expected |= {"eval_predictions.tsv", "predictions.tsv", "MRPC.tsv"}
+    expected |= {"run_settings.json", "labels.json"}
     for step in (8, 12, 15):  # The newest three of 0, 4, 8, 12, 15.
         for part in ("index", "meta", "data-00000-of-00001"):
             expected.add("model.ckpt-%d.%s" % (step, part))
@@ -116,7 +99,12 @@ def test_screen(trained):
         r"^Device: (CPU, \d+ threads|GPU, .*) \(TensorFlow [0-9.]+.*\)$",
         r"^Random seed: 11, as given$",
         r"^tokens: \[CLS\] \w+ \w+ \w+ \. \[SEP\] \w+ was \w+ by \w+ \. \[SEP\]$",
-        r"^train\.tsv: 40 examples, 0 of them cut to 16 tokens, in \d+ s$",
+        r"^examples +read +in GLUE +cut to 16$",
+        r"^train\.tsv +40 +3668 +0$",
+        r"^dev\.tsv +13 +408 +0$",
+        r"^test\.tsv +11 +1725 +0$",
+        r"^Read in \d+ s$",
+        r"^WARNING: \S+test\.tsv: 11 examples, and MRPC of GLUE has 1725: 1714 are",
         r"^Training: 40 examples, batch size 8, 3 epochs: 15 steps, 1 of them warm-up$",
         r"^Warm start: 39 variables restored from .*bert_model\.ckpt$",
         r"^Warm start: not in it, starting fresh: output_weights, output_bias$",
@@ -126,7 +114,11 @@ def test_screen(trained):
         r"^training: step 15 of 15, loss [0-9.]+, learning rate \S+, \S+ examples/s$",
         r"^Saved .*model\.ckpt-15$",
         r"^  f1 +[0-9.]+$",
+        r"^  main score \(mean of accuracy and f1\) +[0-9.]+$",
+        r"^  \(majority class\) +0\.5385$",
         r"^11 predictions written to .*test_results\.tsv$",
+        r"^The same with ids and labels: .*predictions\.tsv$",
+        r"^The same for GLUE's server: .*MRPC\.tsv$",
     ):
         assert re.search(line, run.out, re.MULTILINE), line + "\n" + run.out
     noise = re.compile(r"deprecat|Instructions for updating|oneDNN|cuda", re.IGNORECASE)
@@ -158,6 +150,8 @@ def test_results(trained):
     assert sum(counts) == 13
     right = (counts[0] + counts[1]) / 13
     assert float(figures["eval_accuracy"]) == pytest.approx(right, rel=1e-6)
+    mean = (right + float(figures["eval_f1"])) / 2
+    assert float(figures["eval_main_score"]) == pytest.approx(mean, rel=1e-6)
 
 
 def test_results_as_json(trained):
@@ -173,7 +167,12 @@ def test_results_as_json(trained):
     assert content["device"]
     assert "git_revision" in content
     assert content["results"]["eval_loss"] == content["results"]["loss"]
+    assert content["task"] == "MRPC"
+    assert content["labels"] == ["0", "1"]
+    assert content["main_metrics"] == ["accuracy", "f1"]
     assert content["majority_accuracy"] == pytest.approx(7 / 13)
+    # Label 0 is the commonest, and of it alone there is no F1.
+    assert content["majority_score"] == pytest.approx(7 / 13 / 2)
 
 
 def test_predictions(trained):
@@ -623,9 +622,7 @@ def go_on(directory, flags, num_steps, chosen):
             num_labels=2,
             examples=examples._replace(sequence_length=sequence_length(examples.path)),
             batch_size=8,
-            learning_rate=1e-4,
-            num_steps=num_steps,
-            num_warmup_steps=0,
+            recipe=classifier.Recipe(1e-4, num_steps, num_warmup_steps=0),
             seed=1,
             output_dir=directory,
             save_steps=100,
