@@ -36,10 +36,17 @@ def find_task(settings, sources, weights_directory):
         return _task((), ("pearson_spearman", "squared_error"), ("pearson", "spearman"))
     labels = _labels(settings, sources, weights_directory)
     if not 2 <= len(labels) <= _MOST_LABELS or len(set(labels)) < len(labels):
+        flag = "--labels" if settings.labels else "--label_column"
         raise InputError(
-            "--label_column: expected 2 to %d different labels, found %d: %s; for a "
-            "number give --regression=true"
-            % (_MOST_LABELS, len(labels), label_map.shown(labels[:5]))
+            "%s=%s: expected 2 to %d different labels, found %d: %s; for a number give "
+            "--regression=true"
+            % (
+                flag,
+                settings.labels or settings.label_column,
+                _MOST_LABELS,
+                len(labels),
+                ", ".join(labels[:5]),
+            )
         )
     scores = BINARY_METRICS if len(labels) == 2 else ("accuracy",)
     return _task(labels, scores + ("macro_f1", "matthews_correlation"), ("macro_f1",))
@@ -65,7 +72,10 @@ def _labels(settings, sources, weights_directory):
     saved = label_map.load(settings.output_dir)
     training = [source for source in sources if source.kind == "train"]
     if saved is None and training:
-        return _sorted(reading.find_labels(training[0], _MOST_LABELS))
+        found = reading.find_labels(training[0], _MOST_LABELS)
+        if not found:
+            raise InputError("%s holds no examples" % training[0].path)
+        return _sorted(found)
     if saved is None and weights_directory is not None:
         saved = label_map.load(weights_directory)
     if saved is None:

@@ -369,7 +369,10 @@ def test_fewer_examples_for_a_quick_try(one_step):
             "each label with a number above 0, such as no=1,yes=1",
         ),
         (["--class_weights=no=1,yes=0"], "each label with a number above 0"),
-        (["--labels=yes"], "expected 2 to 10000 different labels, found 1: yes"),
+        (
+            ["--labels=yes"],
+            "--labels=yes: expected 2 to 10000 different labels, found 1: yes",
+        ),
         (["--labels=yes,no,yes"], "different labels, found 3: yes, no, yes"),
         (
             ["--labels=yes,on"],
@@ -415,9 +418,12 @@ def test_a_column_that_must_be_given(flags, pairs, tmp_path, flag):
     "lines, words",
     [
         (["text\tabout\ttext", "a\tb\tc"], "has not one such column"),
-        (["text\tabout", "anna .\tpaid", "ben .\tpaid"], "found 1: paid"),
+        (
+            ["text\tabout", "anna .\tpaid", "ben .\tpaid"],
+            "--label_column=about: expected 2",
+        ),
         (["text\tabout", "anna .\tpaid", "ben ."], "line 3: 1 columns, expected 2"),
-        (["text\tabout"], "found 0"),
+        (["text\tabout"], "train.tsv holds no examples"),
         ([""], "has not one such column"),
     ],
 )
