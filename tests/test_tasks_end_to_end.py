@@ -106,7 +106,9 @@ def test_the_table_of_what_was_evaluated(ran, task):
             name = "eval%s_accuracy" % suffix
             assert scores(out)[name] == pytest.approx(np.mean(right), abs=1e-6)
         else:
-            numbers = [float(row["label"]) for row in found]
+            # As float32, which they were before they were written.
+            numbers = np.array([row["label"] for row in found], np.float32)
+            numbers = numbers.astype(np.float64)
             golden = [float(row["gold"]) for row in found]
             errors = [float(row["error"]) for row in found]
             np.testing.assert_allclose(errors, np.subtract(numbers, golden), atol=1e-5)
