@@ -41,14 +41,26 @@ def find_task(settings, sources, weights_directory):
     if settings.regression:
         return _task((), ("pearson_spearman", "squared_error"), ("pearson", "spearman"))
     labels = _labels(settings, sources, saved)
-    if not 2 <= len(labels) <= _MOST_LABELS or len(set(labels)) < len(labels):
-        raise InputError(
-            "--label_column: expected 2 to %d different labels, found %d: %s; for a "
-            "number give --regression=true"
-            % (_MOST_LABELS, len(labels), label_map.shown(labels[:5]))
-        )
+    _check_labels(settings, labels)
     scores = BINARY_METRICS if len(labels) == 2 else ("accuracy",)
     return _task(labels, scores + ("macro_f1", "matthews_correlation"), ("macro_f1",))
+
+
+def _check_labels(settings, labels):
+    if 2 <= len(labels) <= _MOST_LABELS and len(set(labels)) == len(labels):
+        return
+    flag = "--labels" if settings.labels else "--label_column"
+    raise InputError(
+        "%s=%s: expected 2 to %d different labels, found %d: %s; for a number give "
+        "--regression=true"
+        % (
+            flag,
+            settings.labels or settings.label_column,
+            _MOST_LABELS,
+            len(labels),
+            ", ".join(labels[:5]),
+        )
+    )
 
 
 def _task(labels, metrics, main):
@@ -72,7 +84,10 @@ def _labels(settings, sources, saved):
         return saved
     for source in sources:
         if source.kind == "train":
-            return _sorted(reading.find_labels(source, _MOST_LABELS))
+            found = reading.find_labels(source, _MOST_LABELS)
+            if not found:
+                raise InputError("%s holds no examples" % source.path)
+            return _sorted(found)
     raise InputError(
         "--task_name=custom: the model's labels are not known: no %s lies beside its "
         "checkpoint; give --labels in the order that it was trained with"

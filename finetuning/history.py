@@ -72,10 +72,15 @@ def _parse(path, text):
             step, *values = line.split("\t")
             if len(values) != len(names):
                 raise ValueError
-            rows[int(step)] = dict(zip(names, map(float, values)))
+            rows[int(step)] = dict(zip(names, map(_number, values)))
     except (ValueError, IndexError):
         raise InputError(
             "%s is damaged, and with it the table of evaluations that this training "
             "goes on with; restore it, or remove it to begin a new one" % path
         ) from None
     return rows
+
+
+def _number(text):
+    """As it was written: a count stays whole."""
+    return int(text) if text.isdigit() else float(text)

@@ -196,13 +196,15 @@ class EvaluationHook(tf.train.SessionRunHook):
 
     def after_create_session(self, session, coord):
         """Makes up for what a stop between two writes left undone."""
-        del coord
         step = self._training.first_step
-        if step and self._selection.is_due(step):
-            if self._history.score(step) is None:
-                self._evaluate(session, step)
-            elif self._best:
-                self._best.offer(session, step, self._history)
+        if not step or not self._selection.is_due(step):
+            return
+        if self._history.score(step) is None:
+            self._evaluate(session, step)
+            if self._is_enough(step):
+                coord.request_stop()
+        elif self._best:
+            self._best.offer(session, step, self._history)
 
     def after_run(self, run_context, run_values):
         del run_values
@@ -212,14 +214,20 @@ class EvaluationHook(tf.train.SessionRunHook):
         started = time.monotonic()
         self._evaluate(run_context.session, step)
         self._progress.leave_out(time.monotonic() - started)
-        patience = self._selection.patience
-        if patience and self._history.since_best(step) >= patience:
-            log.info(
-                "Stopping early at step %d: %d evaluations without a new best",
-                step,
-                patience,
-            )
+        if self._is_enough(step):
             run_context.request_stop()
+
+    def _is_enough(self, step):
+        """Whether to stop early; says so."""
+        patience = self._selection.patience
+        if not patience or self._history.since_best(step) < patience:
+            return False
+        log.info(
+            "Stopping early at step %d: %d evaluations without a new best",
+            step,
+            patience,
+        )
+        return True
 
     def _evaluate(self, session, step):
         training_loss = self._progress.take_mean_loss()
@@ -240,7 +248,8 @@ class _Table:
     """The evaluations on the screen: a heading, then a line each."""
 
     def __init__(self, figures):
-        self._names = [name for name, value in figures.items()]
+        # Counts would make the lines too long; the file has them.
+        self._names = [n for n, value in figures.items() if isinstance(value, float)]
         self._titles = [
             name.replace("eval_", "").replace("_", " ") for name in self._names
         ]

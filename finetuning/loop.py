@@ -93,9 +93,9 @@ def train(training):
             config=training.session_config,
         ) as session:
             for _ in range(training.first_step, training.recipe.num_steps):
-                session.run(graph.train_op)
                 if session.should_stop():
                     break
+                session.run(graph.train_op)
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
 

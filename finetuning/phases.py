@@ -15,6 +15,7 @@ from finetuning import (
     label_map,
     loop,
     precision,
+    preflight,
     preparation,
     provenance,
     reading,
@@ -26,7 +27,6 @@ from finetuning import (
 )
 from finetuning.console import log
 from finetuning.errors import InputError
-from finetuning.preflight import Inputs
 from finetuning.settings import Settings
 
 _MOST_STEPS = 2**31 - 1
@@ -40,7 +40,7 @@ class Run:
 
     Attributes:
       settings: `Settings`.
-      inputs: `Inputs`.
+      inputs: `preflight.Inputs`.
       device: `backend.Device`.
       seed: of all that is random.
       execution: `classifier.Execution`.
@@ -48,7 +48,7 @@ class Run:
     """
 
     settings: Settings
-    inputs: Inputs
+    inputs: preflight.Inputs
     device: backend.Device
     seed: int
     execution: classifier.Execution
@@ -118,7 +118,8 @@ def train(run):
         recipe.num_steps,
         recipe.num_warmup_steps,
     )
-    if inputs.resumed is not None and _is_over(settings, inputs.resumed.step, recipe):
+    selection = _selection(run, examples.records.count, recipe.num_steps)
+    if inputs.resumed is not None and _is_over(run, recipe, selection):
         return
     _say_where_from(inputs)
     if inputs.resumed is not None:
@@ -144,7 +145,7 @@ def train(run):
             keep_checkpoints=settings.keep_checkpoint_max,
             initial=inputs.initial,
             resumed=inputs.resumed,
-            selection=_selection(run, examples.records.count, recipe.num_steps),
+            selection=selection,
             execution=run.execution,
             session_config=run.session_config,
         )
@@ -224,12 +225,19 @@ def count_steps(settings, num_examples):
     return num_steps, int(num_steps * settings.warmup_proportion)
 
 
-def _is_over(settings, step, recipe):
+def _is_over(run, recipe, selection):
     """Whether the training in the output directory has nothing left to do; says so."""
+    settings, step = run.settings, run.inputs.resumed.step
+    since_best = 0
+    if selection is not None:
+        past = history.History(settings.output_dir, resumed=True)
+        if _is_left_undone(settings, step, selection, past):
+            return False
+        since_best = past.since_best(step)
     patience = settings.early_stop
     if step >= recipe.num_steps:
         ended = "at step %d of %d" % (step, recipe.num_steps)
-    elif patience and _since_best(settings, step) >= patience:
+    elif patience and since_best >= patience:
         ended = "that stopped early, at step %d of %d" % (step, recipe.num_steps)
     else:
         return False
@@ -244,8 +252,20 @@ def _is_over(settings, step, recipe):
     return True
 
 
-def _since_best(settings, step):
-    return history.History(settings.output_dir, resumed=True).since_best(step)
+def _is_left_undone(settings, step, selection, past):
+    """Whether a stop after the last save kept its evaluation, or the best, from coming.
+
+    `hooks.EvaluationHook` then makes up for it, be there steps left or none.
+    """
+    if not selection.is_due(step):
+        return False
+    if past.score(step) is None:
+        return True
+    if not selection.keep_best:
+        return False
+    kept = checkpoints.newest_in(os.path.join(settings.output_dir, checkpoints.BEST))
+    is_best = past.since_best(step) == 0
+    return kept is None or (is_best and checkpoints.read_step(kept) != step)
 
 
 def _say_where_from(inputs):
@@ -268,9 +288,13 @@ def find_weights(run):
 
     The best or the newest checkpoint in the output directory, else the initial one:
     `preflight` has seen that there will be one of them.
+
+    Raises:
+      InputError: the best is asked for, and none was kept.
     """
     directory = run.settings.output_dir
     if run.settings.keep_best:
+        preflight.require_best(run.settings)
         directory = os.path.join(directory, checkpoints.BEST)
     prefix = checkpoints.newest_in(directory)
     weights = run.inputs.initial

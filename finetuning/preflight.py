@@ -93,10 +93,11 @@ def check(settings):
     notes += _unused_keys(settings.bert_config_file, config)
     _check_output_dir(settings.output_dir)
     resumed = _newest(settings, config, task)
-    initial = _initial(settings, config, task)
-    if initial is not None and resumed is None:
-        notes += _compare_labels(settings, task, initial)
-    _check_best(settings)
+    initial = _initial(settings, config, task, resumed)
+    if initial is not None and resumed is None and settings.do_train:
+        notes += _compare_labels(task, initial)
+    if settings.keep_best and not settings.do_train:
+        require_best(settings)
     if not (settings.do_train or resumed or initial):
         raise InputError(
             "--output_dir=%s holds no checkpoint and --init_checkpoint is not given: "
@@ -259,10 +260,12 @@ def _newest(settings, config, task):
     return contents
 
 
-def _check_best(settings):
-    """Without a training in this run, what --keep_best asks for must be there."""
-    if settings.do_train or not settings.keep_best:
-        return
+def require_best(settings):
+    """Asks that the weights that --keep_best speaks of are there.
+
+    Raises:
+      InputError: they are not.
+    """
     directory = os.path.join(settings.output_dir, checkpoints.BEST)
     if checkpoints.newest_in(directory) is None:
         raise InputError(
@@ -284,22 +287,20 @@ def _check_nothing_is_orphaned(output_dir):
         )
 
 
-def _initial(settings, config, task):
+def _initial(settings, config, task, resumed):
     if not settings.init_checkpoint:
         return None
     _check_case(settings.do_lower_case, settings.init_checkpoint)
     prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
     _check_case(settings.do_lower_case, prefix)
+    if resumed is None and not settings.do_train:
+        label_map.check(os.path.dirname(prefix), task)
     return checkpoints.read_contents(prefix, config, task.num_outputs)
 
 
-def _compare_labels(settings, task, initial):
-    """Holds the labels of the initial weights against the task's; returns notes."""
-    directory = os.path.dirname(initial.prefix)
-    if not settings.do_train:
-        label_map.check(directory, task)
-        return []
-    saved = label_map.load(directory)
+def _compare_labels(task, initial):
+    """A note where a training starts from a classifier for other labels."""
+    saved = label_map.load(os.path.dirname(initial.prefix))
     if saved in (None, task.labels) or initial.fresh:
         return []
     return [

@@ -24,14 +24,13 @@ def write(directory):
     """
     rng = random.Random(3)
     data = os.path.join(directory, "data")
-    os.makedirs(data)
     for split, count in ROWS.items():
         lines = [HEADER.replace("Quality", "index") if split == "test" else HEADER]
         lines += [_row(rng, split, index) for index in range(count)]
-        _write(os.path.join(data, split + ".tsv"), "\n".join(lines) + "\n")
+        write_lines(os.path.join(data, split + ".tsv"), lines)
     vocabulary = VOCABULARY + NAMES + sorted(VERBS)
     vocab_file = os.path.join(directory, "vocab.txt")
-    _write(vocab_file, "\n".join(vocabulary) + "\n")
+    write_lines(vocab_file, vocabulary)
     config = models.tiny_config(
         vocab_size=len(vocabulary),
         hidden_dropout_prob=0.1,
@@ -80,6 +79,12 @@ def _row(rng, split, index):
 def _write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def write_lines(path, lines):
+    """Writes lines, each with a line feed, into a file whose folder need not exist."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    _write(path, "\n".join(lines) + "\n")
 
 
 def read_json(path):

@@ -3,14 +3,13 @@
 import os
 import re
 import shutil
-import subprocess
-import sys
 
 import corpus
 import models
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from running import Finished, Run, succeed
 
 from finetuning import (
     backend,
@@ -25,23 +24,6 @@ from finetuning import (
 from finetuning.errors import InputError
 
 STEPS = 15  # int(40 examples / 8 a batch * 3 epochs)
-
-
-class Finished:
-    """A run that has ended."""
-
-    def __init__(self, root, arguments, cwd=None, env=None):
-        process = subprocess.run(
-            [sys.executable, os.path.join(root, "run_classifier.py")] + list(arguments),
-            capture_output=True,
-            check=False,
-            cwd=cwd,
-            env=dict(os.environ, **(env or {})),
-            timeout=300,
-        )
-        self.status = process.returncode
-        self.out = process.stdout.decode("utf-8")
-        self.err = process.stderr.decode("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +84,8 @@ def test_files(trained):
     expected = {"checkpoint", "graph.pbtxt", "events.out.tfevents", "eval", "run.log"}
     expected |= {"train.tf_record", "eval.tf_record", "predict.tf_record"}
     expected |= {"eval_results.txt", "eval_results.json", "test_results.tsv"}
-    expected |= {"run_settings.json"}
+    expected |= {"eval_predictions.tsv", "predictions.tsv", "MRPC.tsv"}
+    expected |= {"run_settings.json", "labels.json"}
     for step in (8, 12, 15):  # The newest three of 0, 4, 8, 12, 15.
         for part in ("index", "meta", "data-00000-of-00001"):
             expected.add("model.ckpt-%d.%s" % (step, part))
@@ -116,7 +99,12 @@ def test_screen(trained):
         r"^Device: (CPU, \d+ threads|GPU, .*) \(TensorFlow [0-9.]+.*\)$",
         r"^Random seed: 11, as given$",
         r"^tokens: \[CLS\] \w+ \w+ \w+ \. \[SEP\] \w+ was \w+ by \w+ \. \[SEP\]$",
-        r"^train\.tsv: 40 examples, 0 of them cut to 16 tokens, in \d+ s$",
+        r"^examples +read +in GLUE +cut to 16$",
+        r"^train\.tsv +40 +3668 +0$",
+        r"^dev\.tsv +13 +408 +0$",
+        r"^test\.tsv +11 +1725 +0$",
+        r"^Read in \d+ s$",
+        r"^WARNING: \S+test\.tsv: 11 examples, and MRPC of GLUE has 1725: 1714 are",
         r"^Training: 40 examples, batch size 8, 3 epochs: 15 steps, 1 of them warm-up$",
         r"^Warm start: 39 variables restored from .*bert_model\.ckpt$",
         r"^Warm start: not in it, starting fresh: output_weights, output_bias$",
@@ -126,7 +114,11 @@ def test_screen(trained):
         r"^training: step 15 of 15, loss [0-9.]+, learning rate \S+, \S+ examples/s$",
         r"^Saved .*model\.ckpt-15$",
         r"^  f1 +[0-9.]+$",
+        r"^  main score \(mean of accuracy and f1\) +[0-9.]+$",
+        r"^  \(majority class\) +0\.5385$",
         r"^11 predictions written to .*test_results\.tsv$",
+        r"^The same with ids and labels: .*predictions\.tsv$",
+        r"^The same for GLUE's server: .*MRPC\.tsv$",
     ):
         assert re.search(line, run.out, re.MULTILINE), line + "\n" + run.out
     noise = re.compile(r"deprecat|Instructions for updating|oneDNN|cuda", re.IGNORECASE)
@@ -158,6 +150,8 @@ def test_results(trained):
     assert sum(counts) == 13
     right = (counts[0] + counts[1]) / 13
     assert float(figures["eval_accuracy"]) == pytest.approx(right, rel=1e-6)
+    mean = (right + float(figures["eval_f1"])) / 2
+    assert float(figures["eval_main_score"]) == pytest.approx(mean, rel=1e-6)
 
 
 def test_results_as_json(trained):
@@ -173,7 +167,12 @@ def test_results_as_json(trained):
     assert content["device"]
     assert "git_revision" in content
     assert content["results"]["eval_loss"] == content["results"]["loss"]
+    assert content["task"] == "MRPC"
+    assert content["labels"] == ["0", "1"]
+    assert content["main_metrics"] == ["accuracy", "f1"]
     assert content["majority_accuracy"] == pytest.approx(7 / 13)
+    # Label 0 is the commonest, and of it alone there is no F1.
+    assert content["majority_score"] == pytest.approx(7 / 13 / 2)
 
 
 def test_predictions(trained):
@@ -203,11 +202,10 @@ def test_slots_and_names_in_the_checkpoint(trained):
     assert set(found) == model | slots | {"global_step"}
 
 
-def test_training_starts_from_the_initial_checkpoint(root, flags, trained, tmp_path):
+def test_training_starts_from_the_initial_checkpoint(flags, trained, tmp_path):
     """After one step at rate 0 the weights still are the pretrained ones."""
     out = str(tmp_path / "out")
-    run = Finished(
-        root,
+    run = Run(
         flags
         + ["--do_train", "--num_train_epochs=0.2", "--warmup_proportion=1"]
         # One step in all, the first of one of warm-up: its rate is 0.
@@ -222,20 +220,19 @@ def test_training_starts_from_the_initial_checkpoint(root, flags, trained, tmp_p
             np.testing.assert_array_equal(found[name], expected, err_msg=name)
 
 
-def test_nothing_left_to_train_is_said_aloud(root, flags, copy):
+def test_nothing_left_to_train_is_said_aloud(flags, copy):
     before = read(copy, "checkpoint")
-    run = Finished(root, flags + ["--do_train=true", "--output_dir=" + copy])
+    run = Run(flags + ["--do_train=true", "--output_dir=" + copy])
     assert run.status == 0
     assert re.search(r"^WARNING: NOTHING LEFT TO TRAIN: .* 15 of 15", run.out, re.M)
     assert "To train anew" in run.out
     assert read(copy, "checkpoint") == before
 
 
-def test_resuming(root, flags, copy):
+def test_resuming(flags, copy):
     """More epochs in the same directory: goes on at step 15, to 20, with its seed."""
     longer = [f for f in flags if "epochs" not in f and "seed" not in f]
-    run = Finished(
-        root,
+    run = Run(
         longer
         + ["--do_train=true", "--num_train_epochs=4", "--output_dir=" + copy]
         + ["--keep_checkpoint_max=3"],
@@ -270,25 +267,20 @@ def test_same_seed_same_weights(root, flags, trained, tmp_path):
     assert np.abs(found[0][kernel] - found[2][kernel]).max() > 0
 
 
-def test_a_seed_is_drawn_shown_and_saved(root, flags, tmp_path):
+def test_a_seed_is_drawn_shown_and_saved(flags, tmp_path):
     out = str(tmp_path / "out")
     without = [flag for flag in flags if "seed" not in flag]
-    run = Finished(
-        root, without + ["--do_train", "--num_train_epochs=0.3", "--output_dir=" + out]
-    )
+    run = Run(without + ["--do_train", "--num_train_epochs=0.3", "--output_dir=" + out])
     shown = int(re.search(r"^Random seed: (\d+), drawn", run.out, re.M).group(1))
     saved = corpus.read_json(os.path.join(out, "run_settings.json"))
     assert saved["random_seed"] == shown
 
 
-def test_evaluation_with_a_fine_tuned_initial_checkpoint(
-    root, flags, trained, tmp_path
-):
+def test_evaluation_with_a_fine_tuned_initial_checkpoint(flags, trained, tmp_path):
     """Nothing in output_dir: the weights of --init_checkpoint, head and all."""
     directory = trained[1]
     out = str(tmp_path / "out")
-    run = Finished(
-        root,
+    run = Run(
         [flag for flag in flags if "init_checkpoint" not in flag]
         + ["--do_eval=true", "--do_predict=true", "--output_dir=" + out]
         + ["--init_checkpoint=" + directory, "--eval_batch_size=5"],
@@ -304,28 +296,28 @@ def numbers(text):
     return [float(word) for word in re.split(r"[\s=]+", text) if re.match(r"\d", word)]
 
 
-def test_an_untrained_head_is_said_aloud(root, flags, tmp_path):
+def test_an_untrained_head_is_said_aloud(flags, tmp_path):
     out = str(tmp_path / "out")
-    run = Finished(root, flags + ["--do_eval=true", "--output_dir=" + out])
+    run = Run(flags + ["--do_eval=true", "--output_dir=" + out])
     assert run.status == 0, run.out + run.err
     assert re.search(r"^WARNING: UNTRAINED CLASSIFIER: ", run.out, re.M)
     content = corpus.read_json(os.path.join(out, "eval_results.json"))
     assert content["untrained_variables"] == ["output_weights", "output_bias"]
 
 
-def test_an_untrained_head_in_the_output_directory_is_said_aloud(root, flags, tmp_path):
+def test_an_untrained_head_in_the_output_directory_is_said_aloud(flags, tmp_path):
     out = str(tmp_path / "out")
     prefix = next(f for f in flags if f.startswith("--init")).split("=")[1]
     shutil.copytree(os.path.dirname(prefix), out)
-    run = Finished(root, flags + ["--do_eval=true", "--output_dir=" + out])
+    run = Run(flags + ["--do_eval=true", "--output_dir=" + out])
     assert run.status == 0, run.out + run.err
     assert re.search(r"^WARNING: UNTRAINED CLASSIFIER: %s/" % out, run.out, re.M)
 
 
-def test_a_directory_that_was_moved(root, flags, copy, tmp_path):
+def test_a_directory_that_was_moved(flags, copy, tmp_path):
     moved = str(tmp_path / "elsewhere")
     os.rename(copy, moved)
-    run = Finished(root, flags + ["--do_eval=true", "--output_dir=" + moved])
+    run = Run(flags + ["--do_eval=true", "--output_dir=" + moved])
     assert run.status == 0, run.out + run.err
     assert "step 15" in run.out
 
@@ -352,14 +344,13 @@ def test_bad_input_is_one_line(root, flags, tmp_path, arguments, words):
     assert "Traceback" not in run.out + run.err
 
 
-def test_a_bad_row_ends_the_run_before_training(root, flags, tmp_path):
+def test_a_bad_row_ends_the_run_before_training(flags, tmp_path):
     """Though it stands in the test set, which would be read last."""
     source = [f for f in flags if f.startswith("--data_dir")][0].split("=")[1]
     data = shutil.copytree(source, str(tmp_path / "data"))
     with open(os.path.join(data, "test.tsv"), "a", encoding="utf-8") as file:
         file.write("12\tonly two\n")
-    run = Finished(
-        root,
+    run = Run(
         flags
         + ["--data_dir=" + data, "--output_dir=" + str(tmp_path / "out")]
         + ["--do_train", "--do_predict"],
@@ -378,11 +369,10 @@ def test_a_bad_row_ends_the_run_before_training(root, flags, tmp_path):
         ["--num_train_epochs=0.4", "--warmup_proportion=0.5"],  # Nor the last one.
     ],
 )
-def test_weights_that_are_not_finite_end_the_run(root, flags, tmp_path, arguments):
+def test_weights_that_are_not_finite_end_the_run(flags, tmp_path, arguments):
     """The last good checkpoint stays the newest."""
     out = str(tmp_path / "out")
-    run = Finished(
-        root,
+    run = Run(
         flags
         + ["--do_train", "--do_eval", "--learning_rate=1e38", "--output_dir=" + out]
         + arguments,
@@ -396,14 +386,13 @@ def test_weights_that_are_not_finite_end_the_run(root, flags, tmp_path, argument
         assert np.all(np.isfinite(value))
 
 
-def test_a_checkpoint_that_is_not_finite_is_not_scored(root, flags, copy, tmp_path):
+def test_a_checkpoint_that_is_not_finite_is_not_scored(flags, copy, tmp_path):
     found = weights(copy, 15)
     found["output_bias"][:] = np.nan
     prefix = str(tmp_path / "bad" / "model.ckpt")
     models.save_checkpoint(prefix, found)
     without = [flag for flag in flags if "init_checkpoint" not in flag]
-    run = Finished(
-        root,
+    run = Run(
         without
         + ["--do_eval", "--init_checkpoint=" + prefix]
         + ["--output_dir=" + str(tmp_path / "fresh")],
@@ -412,7 +401,7 @@ def test_a_checkpoint_that_is_not_finite_is_not_scored(root, flags, copy, tmp_pa
     assert "probabilities that are not finite" in run.err
 
 
-def test_checkpoints_elsewhere_are_left_alone(root, flags, copy, tmp_path):
+def test_checkpoints_elsewhere_are_left_alone(flags, copy, tmp_path):
     """A copy whose `checkpoint` file names the place that it was copied from."""
     other = str(tmp_path / "other")
     os.makedirs(other)
@@ -425,8 +414,7 @@ def test_checkpoints_elsewhere_are_left_alone(root, flags, copy, tmp_path):
     with open(os.path.join(other, "checkpoint"), "w") as file:
         file.write("\n".join(lines) + "\n")
     before = sorted(os.listdir(copy))
-    run = Finished(
-        root,
+    run = Run(
         flags
         + ["--do_train", "--num_train_epochs=4", "--output_dir=" + other]
         + ["--keep_checkpoint_max=1"],
@@ -436,9 +424,8 @@ def test_checkpoints_elsewhere_are_left_alone(root, flags, copy, tmp_path):
     assert sorted(os.listdir(copy)) == before
 
 
-def test_other_settings_on_resuming_are_said_aloud(root, flags, copy):
-    run = Finished(
-        root,
+def test_other_settings_on_resuming_are_said_aloud(flags, copy):
+    run = Run(
         flags
         + ["--do_train", "--num_train_epochs=4", "--learning_rate=2e-3"]
         + ["--output_dir=" + copy],
@@ -447,11 +434,10 @@ def test_other_settings_on_resuming_are_said_aloud(root, flags, copy):
     assert re.search(r"^WARNING: .*--learning_rate was 0.001, is 0.002", run.out, re.M)
 
 
-def test_results_say_what_made_the_weights(root, flags, copy):
+def test_results_say_what_made_the_weights(flags, copy):
     """Evaluated later with other flags: the training's own seed and rate are told."""
     without = [f for f in flags if "seed" not in f and "learning" not in f]
-    run = Finished(
-        root,
+    run = Run(
         without
         + ["--do_eval", "--random_seed=99", "--learning_rate=0.5"]
         + ["--output_dir=" + copy],
@@ -462,13 +448,12 @@ def test_results_say_what_made_the_weights(root, flags, copy):
     assert content["training"]["settings"]["learning_rate"] == 1e-3
 
 
-def test_case_is_checked_for_a_directory_too(root, flags, tmp_path):
+def test_case_is_checked_for_a_directory_too(flags, tmp_path):
     prefix = next(f for f in flags if f.startswith("--init")).split("=")[1]
     named = shutil.copytree(
         os.path.dirname(prefix), str(tmp_path / "cased_L-12_H-768_A-12")
     )
-    run = Finished(
-        root,
+    run = Run(
         flags
         + ["--do_train", "--init_checkpoint=" + named]
         + ["--output_dir=" + str(tmp_path / "out")],
@@ -491,9 +476,9 @@ def test_screen_of_another_encoding(root, flags, tmp_path):
     assert "d\\u0131r" in run.out
 
 
-def test_orphaned_checkpoints_are_not_trained_over(root, flags, copy):
+def test_orphaned_checkpoints_are_not_trained_over(flags, copy):
     os.remove(os.path.join(copy, "checkpoint"))
-    run = Finished(root, flags + ["--do_train", "--output_dir=" + copy])
+    run = Run(flags + ["--do_train", "--output_dir=" + copy])
     assert run.status == 2
     assert "its file 'checkpoint' is missing" in run.err
     assert "model.ckpt-15" in run.err
@@ -511,9 +496,8 @@ def test_require_gpu(root, flags, tmp_path):
     assert "--require_gpu: TensorFlow finds no GPU" in run.err
 
 
-def test_flags_without_effect_are_named(root, flags, tmp_path):
-    run = Finished(
-        root,
+def test_flags_without_effect_are_named(flags, tmp_path):
+    run = Run(
         flags
         + ["--do_eval", "--iterations_per_loop=1000", "--use_tpu=false"]
         + ["--output_dir=" + str(tmp_path / "out")],
@@ -550,7 +534,7 @@ def test_paths_of_tensorflows_file_layer(flags):
         assert "step 15 of 15" in file.read()
 
 
-def test_the_run_of_the_original(root, shared_dir, tmp_path):
+def test_the_run_of_the_original(shared_dir, tmp_path):
     """Its checkpoint evaluates and predicts here to the numbers it gave there."""
     golden = os.path.join(shared_dir, "golden", "original_run")
     out = str(tmp_path / "out")
@@ -559,8 +543,7 @@ def test_the_run_of_the_original(root, shared_dir, tmp_path):
     for name in os.listdir(theirs):
         if name.startswith(("model.ckpt", "checkpoint")):
             shutil.copyfile(os.path.join(theirs, name), os.path.join(out, name))
-    run = Finished(
-        root,
+    run = Run(
         ["--task_name=MRPC", "--do_eval=true", "--do_predict=true"]
         + ["--data_dir=" + os.path.join(shared_dir, "data", "glue", "MRPC")]
         + ["--vocab_file=" + shared_dir + "/models/minilm-l6-h384/vocab.txt"]
@@ -580,6 +563,29 @@ def test_the_run_of_the_original(root, shared_dir, tmp_path):
         assert float(ours[key]) == pytest.approx(float(value), abs=2e-5), key
 
 
+# The optimiser
+
+
+def test_bias_correction(flags, tmp_path):
+    """The first step is as long as the rate; without it, 3.16 times that."""
+    moved = {}
+    for chosen in ("false", "true"):
+        out = str(tmp_path / chosen)
+        succeed(
+            flags
+            + ["--do_train", "--num_train_epochs=0.2", "--warmup_proportion=0"]
+            + ["--adam_bias_correction=" + chosen, "--output_dir=" + out]
+        )
+        before, after = weights(out, 0), weights(out, 1)
+        name = "bert/pooler/dense/bias"
+        moved[chosen] = np.abs(after[name] - before[name])
+        saved = corpus.read_json(os.path.join(out, "run_settings.json"))
+        assert saved["settings"]["adam_bias_correction"] is (chosen == "true")
+    np.testing.assert_allclose(np.median(moved["true"]), 1e-3, rtol=0.01)
+    ratio = np.median(moved["false"] / moved["true"])
+    np.testing.assert_allclose(ratio, 0.1 / np.sqrt(0.001), rtol=0.01)
+
+
 # Precision, XLA, threads
 
 
@@ -595,11 +601,11 @@ def scores(directory):
     return {name: float(value) for name, value in (line.split(" = ") for line in lines)}
 
 
-def test_mixed_precision(root, flags, trained, tmp_path):
+def test_mixed_precision(flags, trained, tmp_path):
     """Trains and scores as in float32 but for rounding, or says why it cannot."""
     directory = str(tmp_path / "mixed")
     arguments = flags + ["--do_train=true", "--do_eval=true", "--precision=mixed"]
-    run = Finished(root, arguments + ["--output_dir=" + directory])
+    run = Run(arguments + ["--output_dir=" + directory])
     if not mixed_is_possible():
         assert run.status == 2 and "--precision=mixed: " in run.err
         assert len(run.err.strip().splitlines()) == 1
@@ -623,9 +629,7 @@ def go_on(directory, flags, num_steps, chosen):
             num_labels=2,
             examples=examples._replace(sequence_length=sequence_length(examples.path)),
             batch_size=8,
-            learning_rate=1e-4,
-            num_steps=num_steps,
-            num_warmup_steps=0,
+            recipe=classifier.Recipe(1e-4, num_steps, num_warmup_steps=0),
             seed=1,
             output_dir=directory,
             save_steps=100,
@@ -662,12 +666,12 @@ def test_a_training_goes_on_in_another_precision(flags, copy):
     assert found["global_step"] == STEPS + 5
 
 
-def test_xla_without_a_gpu_is_refused(root, flags, tmp_path):
+def test_xla_without_a_gpu_is_refused(flags, tmp_path):
     if tf.test.is_gpu_available():
         pytest.skip("here is a GPU")
     directory = str(tmp_path / "out")
     arguments = flags + ["--do_train=true", "--xla=true", "--output_dir=" + directory]
-    run = Finished(root, arguments)
+    run = Run(arguments)
     assert run.status == 2
     assert run.err.strip().endswith("leave the flag out")
     assert not os.path.exists(directory)
