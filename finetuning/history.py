@@ -44,13 +44,15 @@ class History:
         """The main score of the evaluation at a step; None where there was none."""
         return self._rows[step][SCORE] if step in self._rows else None
 
+    def best(self, step):
+        """The step of the best evaluation up to a step, or None; of equals the first."""
+        steps = [each for each in self._rows if each <= step]
+        return max(steps, key=lambda each: (self.score(each), -each), default=None)
+
     def since_best(self, step):
         """How many evaluations up to a step have come after the best of them."""
-        steps = sorted(each for each in self._rows if each <= step)
-        if not steps:
-            return 0
-        best = max(steps, key=lambda each: (self.score(each), -each))
-        return len(steps) - 1 - steps.index(best)
+        best = self.best(step)
+        return sum(1 for each in self._rows if best is not None and best < each <= step)
 
     def _text(self):
         names = list(next(iter(self._rows.values())))

@@ -194,6 +194,10 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._best = BestWeights(training) if self._selection.keep_best else None
         self._table = None
 
+    def begin(self):
+        if self._best:
+            self._best.compare(self._history, self._training.first_step)
+
     def after_create_session(self, session, coord):
         """Makes up for what a stop between two writes left undone."""
         step = self._training.first_step
@@ -223,9 +227,9 @@ class EvaluationHook(tf.train.SessionRunHook):
         if not patience or self._history.since_best(step) < patience:
             return False
         log.info(
-            "Stopping early at step %d: %d evaluations without a new best",
+            "Stopping early at step %d: evaluations without a new best: %d",
             step,
-            patience,
+            self._history.since_best(step),
         )
         return True
 
@@ -281,9 +285,23 @@ class BestWeights:
             newest = checkpoints.newest_in(self._directory)
             self._step = checkpoints.read_step(newest) if newest else None
 
+    def compare(self, history, step):
+        """Warns where the best evaluation up to a step was not kept."""
+        best = history.best(step)
+        if best is None or best == step or history.score(best) == self._score(history):
+            return
+        log.warning(
+            "The weights of the best evaluation so far, at step %d, were not kept: "
+            "best/ holds the best from here on",
+            best,
+        )
+
+    def _score(self, history):
+        return None if self._step is None else history.score(self._step)
+
     def offer(self, session, step, history):
         """Saves the weights of this moment if they are better than those kept."""
-        kept = None if self._step is None else history.score(self._step)
+        kept = self._score(history)
         if kept is not None and history.score(step) <= kept:
             return
         prefix = self._saver.save(

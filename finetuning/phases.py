@@ -365,7 +365,7 @@ def _show_scores(run, sets, scored):
     main = "main score (%s%s)" % ("mean of " if " and " in names else "", names)
     named.append((main, scored.figures[scoring.MAIN_SCORE]))
     if scored.majority_accuracy is not None:
-        named.append(("(majority class)", scored.majority_accuracy))
+        named.append(("(accuracy of the majority class)", scored.majority_accuracy))
     for line in results.table(title, named):
         log.info(line)
     if scored.one_class:

@@ -62,8 +62,9 @@ def prepare(settings, inputs):
         log.info(line)
     _show_labels(inputs.task, prepared)
     log.info("Read in %s", duration(time.monotonic() - started))
-    for each in prepared:
-        _compare_count(settings, inputs.task, each)
+    lacking = [_compare_count(settings, inputs.task, each) for each in prepared]
+    if any(lacking) and inputs.task.remark:
+        log.warning(inputs.task.remark)
     return tuple(prepared)
 
 
@@ -140,19 +141,23 @@ def _show_labels(task, prepared):
 
 
 def _compare_count(settings, task, prepared):
-    """Warns where an official file has not as many rows as all know it to have."""
+    """Warns where an official file has not as many rows as all know it to have.
+
+    Returns:
+      Whether it has fewer.
+    """
     split, found = prepared.source.split, prepared.records.count
     sampled = prepared.source.kind == "train" and settings.max_train_examples
     known = split.rows
     if known is None or found in (known, split.other_rows) or sampled:
-        return
+        return False
     log.warning(
-        "%s: %d examples, and %s of GLUE has %d: %d %s%s",
+        "%s: %d examples, and %s of GLUE has %d: %d %s",
         prepared.source.path,
         found,
         task.name,
         known,
         abs(known - found),
         "are missing" if found < known else "too many",
-        "; " + task.remark if task.remark and found < known else "",
     )
+    return found < known

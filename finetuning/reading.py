@@ -49,15 +49,16 @@ def find_labels(source, most):
     """The different labels of a file, as a set; one more than `most` at the most.
 
     Raises:
-      InputError: as `read_examples`, or a label is empty.
+      InputError: as `read_examples`, or a label is empty or has blanks around it.
     """
     found = set()
     for line, columns in _read_rows(source, lambda _: False, []):
         label = columns[source.split.label]
-        if not label.strip():
+        if not label or label != label.strip():
             raise InputError(
-                "%s, line %d: the label in column %d is empty; give it one, or leave "
-                "the row out" % (source.path, line, source.split.label + 1)
+                "%s, line %d: the label %r in column %d is empty or has blanks around "
+                "it; write it as the others, or leave the row out"
+                % (source.path, line, label, source.split.label + 1)
             )
         found.add(label)
         if len(found) > most:

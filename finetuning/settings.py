@@ -109,7 +109,7 @@ class Settings:
         _OWN_DATA, None, "Column of the label. A file to predict may lack it."
     )
     id_column: Optional[str] = _flag(
-        _OWN_DATA, None, "Column of the example's name; left out: its line number."
+        _OWN_DATA, None, "Column of the example's name; left out: its line, from 0."
     )
     has_header: bool = _flag(
         _OWN_DATA, True, "Whether the first line of each file names the columns."

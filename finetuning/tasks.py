@@ -200,7 +200,7 @@ _ROWS = (
         dev=(Split("dev.tsv", 3, 4, 0, label_name="Quality", rows=408),),
         test=(Split("test.tsv", 3, 4, None, guid=0, rows=1725, submission="MRPC"),),
         unlabelled="0",
-        remark="copies of MRPC that lack rows are common: make data TASK=MRPC makes "
+        remark="Copies of MRPC that lack rows are common: make data TASK=MRPC makes "
         "its files from the three official ones",
     ),
     Task(

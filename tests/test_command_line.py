@@ -115,7 +115,7 @@ def test_screen(trained):
         r"^Saved .*model\.ckpt-15$",
         r"^  f1 +[0-9.]+$",
         r"^  main score \(mean of accuracy and f1\) +[0-9.]+$",
-        r"^  \(majority class\) +0\.5385$",
+        r"^  \(accuracy of the majority class\) +0\.5385$",
         r"^11 predictions written to .*test_results\.tsv$",
         r"^The same with ids and labels: .*predictions\.tsv$",
         r"^The same for GLUE's server: .*MRPC\.tsv$",

@@ -277,7 +277,7 @@ def test_numbers_without_a_heading(flags, tmp_path):
     )
     assert re.search(r"^train\.tsv +16 +- +0$", run.out, re.M)
     assert "\n  main score (mean of pearson and spearman)" in run.out
-    assert "majority class" not in run.out
+    assert "of the majority class" not in run.out
     found = table(out, "eval_predictions.tsv")
     assert list(found[0]) == ["id", "label", "gold", "error"]
     assert [row["gold"] for row in found] == [s.split("\t")[1] for s in lines[:6]]
