@@ -77,8 +77,22 @@ def shuffled(examples, seed=0):
     return take(examples, np.random.RandomState(seed).permutation(count))
 
 
+def equal_bounds(examples, size):
+    """Where batches of this size begin, and the end."""
+    count = len(examples["label_ids"])
+    return list(range(0, count, size)) + [count]
+
+
+def our_bounds(examples, size):
+    """The same of the batches that our command infers, longest first."""
+    from finetuning import records
+
+    longest_first = -np.sort(-lengths(examples))
+    return records.batch_bounds(longest_first, size, examples["input_mask"].shape[1])
+
+
 def by_length(examples):
-    """Longest first, as our command infers; of equal length, in the order they came."""
+    """Longest first, as our command infers."""
     return take(examples, np.argsort(-lengths(examples), kind="mergesort"))
 
 

@@ -8,6 +8,7 @@ attention on rectangles of sequences of like length, [b, N, L, D], as
 
 import time
 
+import batches
 import numpy as np
 
 # Sides of the square product that gives the device's matrix rate.
@@ -77,11 +78,8 @@ def set_up(tf, spec, examples, config):
       Facts: the needed operations of each batch, in FLOPs, and the matrix rate, in
       FLOP/s; the session; and one op for each batch.
     """
-    shape, size = spec["shape"], spec["batch"]
-    masks = [
-        examples["input_mask"][start : start + size]
-        for start in range(0, len(examples["input_mask"]), size)
-    ]
+    shape = spec["shape"]
+    masks = _masks(examples, spec["batch"], spec["training"])
     heads = shape["num_attention_heads"]
     groups = groups_of(tf, masks, heads, spec["training"])
     blocks = [
@@ -107,6 +105,16 @@ def set_up(tf, spec, examples, config):
         "matrix_rate": _matrix_rate(tf, session, dtype, spec["kind"]),
     }
     return facts, session, steps
+
+
+def _masks(examples, size, training):
+    """The masks of this program's batches."""
+    if training:
+        bounds = batches.equal_bounds(examples, size)
+    else:
+        examples = batches.by_length(examples)
+        bounds = batches.our_bounds(examples, size)
+    return [examples["input_mask"][i:j] for i, j in zip(bounds[:-1], bounds[1:])]
 
 
 class _Operands:

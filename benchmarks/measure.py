@@ -78,10 +78,14 @@ def steps_per_second(bench, training, batch):
       LossError: the first batch's losses are not equal.
       rounds.WorkerError: a program ended.
     """
-    files, counts = _write_examples(bench, training, batch)
-    programs = _programs(bench, training, batch, files)
-    steps = bench.arguments.steps if training else counts["batches"]
-    seconds, workers = _run_rounds(bench, programs, steps)
+    path, counts = _write_examples(bench, training, batch)
+    programs = _programs(bench, training, batch, path)
+    if training:
+        steps = turn = bench.arguments.steps
+        warm_up = -(-_WARM_UP_STEPS // steps)
+    else:  # A turn is all examples, in batches of the program's own.
+        steps, turn, warm_up = counts["examples"] // batch, 1, 1
+    seconds, workers = _run_rounds(bench, programs, turn, warm_up)
     rows = [
         row_of(
             program,
@@ -114,7 +118,7 @@ def row_of(program, seconds, **more):
     )
 
 
-def _run_rounds(bench, programs, steps):
+def _run_rounds(bench, programs, steps, warm_up):
     """Starts the programs, compares their losses, times them, ends them.
 
     Returns:
@@ -131,7 +135,6 @@ def _run_rounds(bench, programs, steps):
             {name: of["first_loss"] for name, of in facts.items() if "first_loss" in of}
         )
         bench.say("%d rounds" % bench.arguments.rounds)
-        warm_up = -(-_WARM_UP_STEPS // steps)
         turns = take_turns(workers, bench.arguments.rounds, warm_up, steps=steps)
     finally:
         for worker in workers.values():
@@ -155,10 +158,10 @@ def check_losses(losses):
 
 
 def _write_examples(bench, training, batch):
-    """Writes the files of examples, in file order and sorted by length.
+    """Writes the file of examples.
 
     Returns:
-      Their paths, and what the table tells of them.
+      Its path, and what the table tells of them.
     """
     arguments = bench.arguments
     if training:
@@ -182,16 +185,13 @@ def _write_examples(bench, training, batch):
         raise SystemExit("there are fewer examples than a batch of %d" % batch)
     examples = batches.take(examples, slice(count))
     check = batches.take(examples, slice(batch))
-    paths = [os.path.join(bench.directory, name) for name in ("rows.npz", "sorted.npz")]
-    for path, rows in zip(paths, (examples, batches.by_length(examples))):
-        batches.save(path, rows, check)
+    path = os.path.join(bench.directory, "rows.npz")
+    batches.save(path, examples, check)
     tokens = batches.lengths(examples).sum()
-    counts = {"batches": count // batch, "tokens": float(tokens) * batch / count}
-    return paths, counts
+    return path, {"examples": count, "tokens": float(tokens) * batch / count}
 
 
-def _programs(bench, training, batch, files):
-    in_order, by_length = files
+def _programs(bench, training, batch, path):
     spec = {
         "shape": bench.shape,
         "threads": bench.arguments.threads,
@@ -199,23 +199,20 @@ def _programs(bench, training, batch, files):
         "training": training,
         "batch": batch,
         "weights": os.path.join(bench.directory, "weights.npz"),
-        "arrays": in_order,
+        "arrays": path,
     }
 
-    def tensorflow(kind, stack, dtype, directory, arrays):
-        of_program = dict(spec, program=kind, dtype=dtype)
-        of_program.update(directory=directory, arrays=arrays)
+    def tensorflow(kind, stack, dtype, directory):
+        of_program = dict(spec, program=kind, dtype=dtype, directory=directory)
         start = (stack["python"], "worker.py", of_program)
         return Program(kind, "TF " + stack["tensorflow"], dtype, (start,))
 
-    # Inference goes by length in our command, and in the order of the file in others.
-    ours = in_order if training else by_length
     both = [(stack, dtype) for stack in bench.stacks for dtype in dtypes(stack)]
-    programs = [tensorflow("ours", *pair, ROOT, ours) for pair in both]
+    programs = [tensorflow("ours", *pair, ROOT) for pair in both]
     if bench.original_stack:
         original = os.path.abspath(bench.arguments.original)
         programs.append(
-            tensorflow("original", bench.original_stack, "float32", original, in_order)
+            tensorflow("original", bench.original_stack, "float32", original)
         )
     if bench.hf_python:
         for dtype in filter(None, ("float32", machine.short_type(spec["kind"]))):
@@ -228,7 +225,7 @@ def _programs(bench, training, batch, files):
                 for variant in ("sdpa", "eager")
             )
             programs.append(Program("hf", "torch", dtype, starts))
-    return programs + [tensorflow("limit", *pair, ROOT, ours) for pair in both]
+    return programs + [tensorflow("limit", *pair, ROOT) for pair in both]
 
 
 def _with_rates(found):
@@ -237,7 +234,8 @@ def _with_rates(found):
     limits = {
         (row["stack"], row["dtype"]): row for row in rows if row["kind"] == "limit"
     }
-    flops = float(np.mean(limits[next(iter(limits))]["facts"]["flops"]))
+    of_all = np.sum(limits[next(iter(limits))]["facts"]["flops"])
+    flops = float(of_all) * found["batch"] / found["examples"]
     for row in rows:
         median = row["median_seconds"]
         row["examples_per_second"] = found["batch"] / median

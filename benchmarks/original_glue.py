@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
@@ -77,6 +78,8 @@ def _main(argv):
             "numpy": np.__version__,
         },
         git_revision=_revision(checkout),
+        # When its training ended: that tells runs apart, another scoring does not.
+        time=_time_of(os.path.join(chosen.output_dir, "checkpoint")),
     )
 
 
@@ -120,6 +123,10 @@ def score(output_dir, task, dev):
             % (output_dir, wanted, found)
         )
     return scored
+
+
+def _time_of(path):
+    return time.strftime(peer.TIME, time.localtime(os.path.getmtime(path)))
 
 
 def _revision(checkout):

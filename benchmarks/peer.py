@@ -9,11 +9,13 @@ import time
 from finetuning import console, provenance, results, settings
 from finetuning.errors import InputError
 
+# As `provenance.describe` writes it.
+TIME = "%Y-%m-%dT%H:%M:%S%z"
 EXIT_FAILURE = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
-# As `inference.Predictions`, which needs TensorFlow 2 or 1 in this process.
+# As `inference.Predictions`, which needs TensorFlow.
 Predictions = collections.namedtuple(
     "Predictions", "probabilities per_example_loss label_ids"
 )
@@ -100,7 +102,7 @@ def write(program, chosen, task, scored, **facts):
         "predicted_one_class": scored.one_class,
         "settings": chosen.as_dict(),
         "command": sys.argv,
-        "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "time": time.strftime(TIME),
     }
     content.update(facts)
     path = os.path.join(chosen.output_dir, results.EVAL_JSON)

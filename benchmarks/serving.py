@@ -42,17 +42,24 @@ def serve(set_up):
         say({"seconds": seconds, "peak_bytes": peak_bytes(), "result": result})
 
 
-def in_turn(do, items):
-    """A worker's work: does the next so many of these items, over and over again."""
-    items = list(items)
-    endless = itertools.cycle(items)
+def in_turn(do, items, together=False):
+    """A worker's work: does the next so many of these items, over and over again.
+
+    Args:
+      do: function of one item.
+      items: iterable.
+      together: whether all of them count as one.
+    """
+    turns = [list(items)] if together else [[item] for item in items]
+    endless = itertools.cycle(turns)
 
     def work(steps, restart=False):
         nonlocal endless
         if restart:
-            endless = itertools.cycle(items)
-        for item in itertools.islice(endless, steps):
-            do(item)
+            endless = itertools.cycle(turns)
+        for turn in itertools.islice(endless, steps):
+            for item in turn:
+                do(item)
 
     return work
 

@@ -10,7 +10,7 @@ def steps(found):
     lines = [
         "%s, batch %d: %.0f real tokens and %.3g GFLOP of matrix products a step"
         % (what, found["batch"], found["tokens"], found["flops"] / 1e9),
-        _rounds(found["rows"], "%d steps" % found["steps"]),
+        _rounds(found["rows"], _turn(found)),
         "",
         _line("", "ms a step", "examples/s", "x limit", "TFLOP/s", "of rate")
         + _cells("peak MB", "first loss"),
@@ -93,12 +93,19 @@ def _per_program(title, turn, found, *columns):
 
 
 LEGEND = (
-    "ms a step: median of the rounds. products alone: the matrix products that the",
+    "ms a step: median of the rounds; of inference, the time for as many examples as",
+    "a batch, however many go at a time. products alone: the matrix products that the",
     "step cannot do without, timed without the rest; x limit: a step's time by theirs,",
     "on the same stack in the same type. TFLOP/s: the operations of these products by",
     "the step's time; of rate: by the rate of one large square product. peak MB: most",
     "host memory of the process. first loss: of the first batch, dropout off, float32.",
 )
+
+
+def _turn(found):
+    if found["what"] == "training":
+        return "%d steps" % found["steps"]
+    return "%d examples" % found["examples"]
 
 
 def _rounds(rows, turn):

@@ -38,14 +38,25 @@ def _set_up_steps(tf, spec):
     examples, check = batches.load(spec["arrays"])
     if spec["program"] == "limit":
         facts, session, steps = limit.set_up(tf, spec, examples, _config(tf, spec))
-        return facts, serving.in_turn(session.run, steps)
+        return facts, serving.in_turn(session.run, steps, not spec["training"])
     tf.set_random_seed(1)
     fetches, loss = _build(tf, spec, examples, check)
     session = tf.Session(config=_config(tf, spec))
     session.run(tf.global_variables_initializer())
     _load_weights(tf, session, spec["weights"])
     facts = {"first_loss": float(session.run(loss))}
-    return facts, serving.in_turn(session.run, [fetches])
+    if spec["training"]:
+        return facts, serving.in_turn(session.run, [fetches])
+    bounds = _bounds(spec, examples)
+    whole_set = [fetches] * (len(bounds) - 1)
+    return facts, serving.in_turn(session.run, whole_set, together=True)
+
+
+def _bounds(spec, examples):
+    """Where the batches of inference begin, and the end."""
+    if spec["program"] == "ours":
+        return batches.our_bounds(examples, spec["batch"])
+    return batches.equal_bounds(examples, spec["batch"])
 
 
 def _config(tf, spec):
@@ -71,7 +82,10 @@ def _build(tf, spec, examples, check):
 
     tf.train.get_or_create_global_step()
     config = modeling.BertConfig(**spec["shape"])
-    batch = _next_batch(tf, examples, spec["batch"], spec["training"])
+    if spec["program"] == "ours" and not spec["training"]:
+        batch = _next_batch_by_length(tf, examples, spec["batch"])
+    else:
+        batch = _next_batch(tf, examples, spec["batch"], spec["training"])
     build = {"ours": _ours, "original": _original}[spec["program"]]
     with tf.variable_scope(_SCOPE):
         fetches = build(tf, spec, config, batch)
@@ -88,6 +102,16 @@ def _next_batch(tf, examples, size, training):
     # As both programs' own pipelines: only in training is the size known beforehand.
     dataset = dataset.batch(size, drop_remainder=training).prefetch(2)
     return tf.data.make_one_shot_iterator(dataset).get_next()
+
+
+def _next_batch_by_length(tf, examples, size):
+    """The same as our command makes them for inference."""
+    from finetuning import records
+
+    length = examples["input_mask"].shape[1]
+    dataset = tf.data.Dataset.from_tensors(examples)
+    dataset = dataset.flat_map(lambda rows: records.by_length(rows, size, length))
+    return tf.data.make_one_shot_iterator(dataset.repeat().prefetch(2)).get_next()
 
 
 def _ours(tf, spec, config, batch):

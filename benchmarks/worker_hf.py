@@ -35,7 +35,8 @@ def set_up(spec):
         "version": "torch %s, transformers %s"
         % (torch.__version__, transformers.__version__),
     }
-    return facts, serving.in_turn(step, _batches(examples, spec["batch"], device))
+    parts = _batches(examples, spec["batch"], device)
+    return facts, serving.in_turn(step, parts, together=not spec["training"])
 
 
 def _batches(examples, size, device):

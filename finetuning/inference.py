@@ -1,7 +1,6 @@
 """Running the model over a whole set: in a session of its own, or within a training."""
 
 import collections
-import math
 from dataclasses import dataclass
 from typing import Optional
 
@@ -33,7 +32,7 @@ class Inference:
       num_labels: L.
       contents: `checkpoints.Contents`, whose variables are restored.
       examples: `records.RecordFile`.
-      batch_size: B.
+      batch_size: see `records.inference_batches`.
       seed: of the variables that the checkpoint lacks.
       label: what the progress is called.
       execution: `classifier.Execution`.
@@ -66,7 +65,8 @@ def infer(inference):
     contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
         tf.set_random_seed(inference.seed)
-        batch = records.inference_batches(examples, inference.batch_size)
+        few_shapes = inference.execution.pad_to is not None
+        batch = records.inference_batches(examples, inference.batch_size, few_shapes)
         graph = classifier.inference_graph(
             inference.config, inference.num_labels, batch, inference.execution
         )
@@ -77,8 +77,7 @@ def infer(inference):
             session.run(fresh)
             saver.restore(session, contents.prefix)
             fetches = graph + (batch["position"],)
-            size = inference.batch_size
-            progress = _progress(inference.label, examples, size)
+            progress = Progress(inference.label, examples.count, unit="example")
             predictions = _run_all(session, fetches, progress)
     if not np.all(np.isfinite(predictions.probabilities)):
         raise InputError(
@@ -98,12 +97,14 @@ class Evaluator:
           config: `modeling.BertConfig`.
           num_labels: L.
           sets: sequence of `records.RecordFile` of one layout.
-          batch_size: B.
+          batch_size: see `records.inference_batches`.
           execution: `classifier.Execution`.
         """
         self._sets = sets
-        self._batch_size = batch_size
-        batch, self._initializers = records.switched_batches(sets, batch_size)
+        few_shapes = execution.pad_to is not None
+        batch, self._initializers = records.switched_batches(
+            sets, batch_size, few_shapes
+        )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             graph = classifier.inference_graph(config, num_labels, batch, execution)
         self._fetches = graph + (batch["position"],)
@@ -121,26 +122,21 @@ class Evaluator:
         found = []
         for examples, initializer in zip(self._sets, self._initializers):
             session.run(initializer)
-            progress = _progress(label, examples, self._batch_size, brief=True)
+            progress = Progress(label, examples.count, unit="example", brief=True)
             found.append(_run_all(session, self._fetches, progress))
         return found
 
 
-def _progress(label, examples, size, brief=False):
-    steps = math.ceil(examples.count / size)
-    return Progress(label, steps, examples_each=size, brief=brief)
-
-
 def _run_all(session, fetches, progress):
     """Fetches batch by batch to the end of the set; `Predictions` in file order."""
-    batches, step = [], 0
+    batches, done = [], 0
     while True:
         try:
             batches.append(session.run(fetches))
         except tf.errors.OutOfRangeError:
             break
-        step += 1
-        progress.update(step)
+        done += len(batches[-1][-1])
+        progress.update(done)
     progress.close()
     *found, positions = [np.concatenate(parts) for parts in zip(*batches)]
     in_file_order = np.argsort(positions)

@@ -18,7 +18,9 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{pos
 class Progress:
     """Shows the steps of one loop. Times are in seconds."""
 
-    def __init__(self, label, total, first=0, examples_each=1, brief=False):
+    def __init__(
+        self, label, total, first=0, examples_each=1, unit="step", brief=False
+    ):
         """Starts showing.
 
         Args:
@@ -26,16 +28,19 @@ class Progress:
           total: steps at the end.
           first: steps that were done before.
           examples_each: examples in a step.
+          unit: what a step is called.
           brief: whether the first and the last step go without a line, because what
             comes after tells enough.
         """
         self._brief = brief
         self._label = label
+        self._unit = unit
         self._total = total
         self._first = first
         self._examples_each = examples_each
         self._line_every = max(1, (total - first) // _LINES)
         self._line_time = time.monotonic()
+        self._step = first
         # The first step builds kernels and buffers: rates count from its end.
         self._timed_from = None
         self._seconds_per_step = None
@@ -62,7 +67,8 @@ class Progress:
         """Shows that `step` steps of all are done.
 
         Args:
-          step: counted over the whole loop, those done before included.
+          step: counted over the whole loop, those done before included; may be several
+            more than at the last call.
           facts: shown beside it, such as "loss 0.61".
         """
         now = time.monotonic()
@@ -77,6 +83,7 @@ class Progress:
         if self._line_is_due(step, now):
             self._line_time = now
             log.info(self._line(step, facts), extra={"shown_by_bar": bool(self._bar)})
+        self._step = step
 
     def leave_out(self, seconds):
         """Has a pause that is over not count in rates and the time left."""
@@ -92,15 +99,19 @@ class Progress:
         waited = now - self._line_time
         if self._brief:
             return waited >= _MOST_SECONDS
-        on_turn = (step - self._first) % self._line_every == 0
+        on_turn = self._turn(step) > self._turn(self._step)
         return (
-            step in (self._first + 1, self._total)
+            self._step == self._first
+            or step == self._total
             or (on_turn and waited >= _LEAST_SECONDS)
             or waited >= _MOST_SECONDS
         )
 
+    def _turn(self, step):
+        return (step - self._first) // self._line_every
+
     def _line(self, step, facts):
-        parts = ["%s: step %d of %d" % (self._label, step, self._total)]
+        parts = ["%s: %s %d of %d" % (self._label, self._unit, step, self._total)]
         parts.append(self._with_rate(facts))
         if self._seconds_per_step and step < self._total:
             left = (self._total - step) * self._seconds_per_step

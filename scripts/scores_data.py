@@ -56,6 +56,14 @@ class Row:
         return spread.summary([100 * run["results"][name] for run in self.runs])
 
     @property
+    def dtype(self):
+        """The type of the products, as far as the runs tell."""
+        if self.precision != "mixed":
+            return self.precision
+        on_cpu = all(run["device"].startswith("CPU") for run in self.runs)
+        return "bfloat16" if on_cpu else "mixed"
+
+    @property
     def failed(self):
         return sum(map(spread.failed_to_train, self.runs))
 

@@ -36,7 +36,7 @@ def draw(path, groups):
         if index < len(groups):
             _panel(axes, groups[index])
         else:
-            axes.set_visible(False)
+            axes.remove()
     figure.suptitle(
         "Main score on the development set, points. Dot: a seed; x: failed to train; "
         "bar: mean ± sd\n",
@@ -63,5 +63,5 @@ def _label(row):
     return "%s\n%s\n%s" % (
         _NAMES.get(row.program, row.program),
         row.stack.split(",")[0],
-        row.precision,
+        row.dtype,
     )

@@ -54,7 +54,7 @@ def _overview(groups):
         for row in group.rows:
             if row.program == scores_data.OURS:
                 cells = [group.task, group.encoder, _short_recipe(group)]
-                cells += [_precision(row), "%d" % len(row.runs), _mean(row)]
+                cells += [row.dtype, "%d" % len(row.runs), _mean(row)]
                 for program in (scores_data.HUGGING_FACE, scores_data.ORIGINAL):
                     other = group.peer(row, program)
                     cells += [_mean(other), _distance(row, other)]
@@ -79,7 +79,7 @@ def _group(group):
         of = row.scores()
         cells = [
             "%s (%s)" % (row.program, row.stack),
-            _precision(row),
+            row.dtype,
             "corrected" if row.bias_correction else "not corrected",
             "%d" % of["n"],
             _mean(row),
@@ -135,7 +135,7 @@ def _runs(row):
     devices = sorted({run["device"].split(" (")[0] for run in row.runs})
     return "%s, %s: %s; %s, %s, revision %s" % (
         row.program,
-        _precision(row),
+        row.dtype,
         ", ".join(scores),
         " and ".join(devices),
         " and ".join(days),
@@ -146,14 +146,6 @@ def _runs(row):
 def _revision(run):
     revision, _, mark = (run["revision"] or "unknown").partition("-")
     return revision[:10] + ("-" + mark if mark else "")
-
-
-def _precision(row):
-    """The type of the products, as far as the run tells."""
-    if row.precision != "mixed":
-        return row.precision
-    devices = {run["device"].split(",")[0] for run in row.runs}
-    return "bfloat16" if devices == {"CPU"} else "mixed"
 
 
 def _mean(row, name=MAIN_SCORE):

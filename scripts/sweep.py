@@ -163,6 +163,14 @@ def main(argv=None):
             return EXIT_INTERRUPTED
 
 
+def end_runs_when_ended():
+    """Has what ends this process otherwise act as Ctrl-C does: its run ends with it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Under nohup, SIGHUP is ignored and stays so.
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_runs_when_ended()
     sys.exit(main())

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,7 +99,8 @@ class Sweep:
         except OSError:
             self._lock.close()
             raise InputError(
-                "--sweep_dir=%s: another sweep is running there" % self._directory
+                "--sweep_dir=%s: another sweep, or a run that one left behind, is "
+                "still running there" % self._directory
             ) from None
         provenance.write_json(
             os.path.join(self._directory, SWEEP_FILE), self.description()
@@ -309,7 +311,8 @@ def _status_line():
         return
 
     def show(line):
-        sys.stdout.write("\r\x1b[K  %s" % line[:100])
+        width = shutil.get_terminal_size().columns - 3
+        sys.stdout.write("\r\x1b[K  %s" % line[:width])
         sys.stdout.flush()
 
     try:

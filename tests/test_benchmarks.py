@@ -140,6 +140,24 @@ def test_random_examples_are_as_long_as_those_of_mrpc():
     assert np.all(np.diff(in_order) <= 0)
 
 
+def test_inference_is_timed_in_the_commands_own_batches():
+    """A pass has as many batches as are counted; then the first one comes again."""
+    import batches
+    import worker
+
+    examples = batches.random_examples(40, 128, 30522)
+    bounds = batches.our_bounds(examples, 4)
+    in_order = batches.by_length(examples)
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch = worker._next_batch_by_length(tf, examples, 4)
+        for first, last in zip(bounds[:-1], bounds[1:]):
+            found = session.run(batch)
+            for name, values in batches.take(in_order, slice(first, last)).items():
+                assert found[name].tolist() == values.tolist()
+        assert len(session.run(batch)["label_ids"]) == bounds[1]
+    assert len(bounds) - 1 < 40 // 4
+
+
 def test_ratios_are_of_rounds():
     import measure
 

@@ -59,6 +59,21 @@ def test_a_single_step(clock, screen):
     assert screen() == ["evaluation: step 1 of 1"]
 
 
+def test_steps_may_come_many_at_once(clock, screen):
+    """As examples do, in batches of any size."""
+    shown = Progress("evaluation", 100, unit="example")
+    for done in (7, 30, 33, 34, 77, 100):
+        clock.now += 3.0
+        shown.update(done)
+    shown.close()
+    assert screen() == [
+        "evaluation: example 7 of 100",
+        "evaluation: example 30 of 100, 7.7 examples/s, 9 s left",
+        "evaluation: example 77 of 100, 5.8 examples/s, 4 s left",
+        "evaluation: example 100 of 100, 6.2 examples/s",
+    ]
+
+
 def test_facts_rate_and_time_left(clock, screen):
     """5 examples a step, 4 seconds a step; the first step's 50 do not count."""
     shown = Progress("training", 10, examples_each=5)

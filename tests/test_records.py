@@ -335,10 +335,19 @@ def test_sets_are_read_in_turn_as_often_as_is_asked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "batch_size, sizes", [(4, [4, 4, 2]), (5, [5, 5]), (1, [1] * 10), (32, [10])]
+    "batch_size, equal, sizes",
+    [
+        (1, False, [1] * 10),
+        (3, False, [4, 4, 2]),  # 3 times 4 tokens hold 4 examples of 3.
+        (5, False, [6, 4]),
+        (32, False, [10]),
+        (1, True, [1] * 10),
+        (3, True, [3, 3, 3, 1]),
+        (32, True, [10]),
+    ],
 )
-def test_inference_reads_all_and_says_where_it_stood(ten, batch_size, sizes):
-    batches = run(lambda: records.inference_batches(ten, batch_size))
+def test_inference_reads_all_and_says_where_it_stood(ten, batch_size, equal, sizes):
+    batches = run(lambda: records.inference_batches(ten, batch_size, equal))
     assert [len(batch["label_ids"]) for batch in batches] == sizes
     positions = np.concatenate([batch["position"] for batch in batches])
     assert ids(batches) == positions.tolist() == list(range(10))
@@ -359,6 +368,47 @@ def test_inference_puts_like_lengths_together(tmp_path, monkeypatch):
     found = [batch["position"].tolist() for batch in batches]
     assert found == [[1, 3, 2], [5, 0, 4], [7, 6, 8]]
     assert [batch["input_ids"][:, 0].tolist() for batch in batches] == found
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 200])
+def test_inference_holds_no_more_than_a_padded_batch(tmp_path, monkeypatch, batch_size):
+    """Every example once, and no batch over the budget, whatever the lengths are."""
+    monkeypatch.setattr(records, "_SORTED_EXAMPLES", 50)
+    rng = np.random.RandomState(0)
+    lengths = rng.randint(2, 17, 130).tolist()
+    rows = [PackedExample([7] * n, n, 0, False) for n in lengths]
+    path = str(tmp_path / "eval.tf_record")
+    records.write_packed_records(path, rows, 16)
+    examples = records.RecordFile(path, len(rows), 16)
+    batches = run(lambda: records.inference_batches(examples, batch_size))
+    positions = np.concatenate([batch["position"] for batch in batches])
+    assert sorted(positions.tolist()) == list(range(130))
+    for batch in batches:
+        tokens = [lengths[position] for position in batch["position"]]
+        assert batch["input_mask"].sum(axis=1).tolist() == tokens
+        assert tokens == sorted(tokens, reverse=True)
+        assert len(tokens) * max(tokens) <= batch_size * 16
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 1000])
+@pytest.mark.parametrize("longest", [1, 5, 16])
+def test_bounds_of_batches(batch_size, longest):
+    """As many as fit, never fewer than the batch size but in the last batch."""
+    rng = np.random.RandomState(batch_size)
+    tokens = -np.sort(-rng.randint(0, longest + 1, 300))
+    bounds = records.batch_bounds(tokens, batch_size, 16).tolist()
+    assert bounds[0] == 0 and bounds[-1] == 300
+    budget = batch_size * 16
+    for first, last in zip(bounds[:-1], bounds[1:]):
+        assert last > first
+        assert (last - first) * tokens[first] <= budget
+        if last < 300:
+            assert last - first >= batch_size
+            assert (last - first + 1) * max(tokens[first], 1) > budget
+
+
+def test_bounds_of_no_examples():
+    assert records.batch_bounds([], 8, 16).tolist() == [0]
 
 
 def test_inference_batch(ten):
