@@ -1,6 +1,7 @@
 """Running the model over whole sets: alone, and beside a training."""
 
 import os
+from dataclasses import replace
 
 import models
 import numpy as np
@@ -41,31 +42,71 @@ def save_model(directory, outputs, **changes):
     return config, checkpoints.read_contents(prefix, config, outputs)
 
 
-def infer(config, contents, examples, outputs, batch_size=4):
+def infer(config, contents, examples, outputs):
     return inference.infer(
         inference.Inference(
             config=config,
             num_labels=outputs,
             contents=contents,
             examples=examples,
-            batch_size=batch_size,
+            batch_size=4,
             seed=1,
             label="evaluation",
         )
     )
 
 
-@pytest.mark.parametrize("batch_size", [1, 4, 100])
-def test_predictions_are_in_file_order(tmp_path, batch_size):
+def saved_weights(config, path):
+    """`checkpoints.Contents` of a checkpoint with random weights."""
+    features = models.random_features(np.random.RandomState(0), config, [3], 4)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        held = {name: tf.constant(value) for name, value in features.items()}
+        classifier.inference_graph(config, 2, held)
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Saver().save(session, path)
+    return checkpoints.read_contents(prefix, config, 2)
+
+
+def test_predictions_are_those_of_any_batch_size_in_file_order(tmp_path):
+    rng = np.random.RandomState(3)
+    config = models.tiny_config()
+    rows = [
+        PackedExample(rng.randint(1, 50, n).tolist(), 2, int(rng.randint(2)), False)
+        for n in rng.randint(2, 17, 30)
+    ]
+    path = str(tmp_path / "eval.tf_record")
+    records.write_packed_records(path, rows, 16)
+    job = inference.Inference(
+        config=config,
+        num_labels=2,
+        contents=saved_weights(config, str(tmp_path / "model.ckpt")),
+        examples=records.RecordFile(path, len(rows), 16),
+        batch_size=1,
+        seed=1,
+        label="evaluation",
+    )
+    by_one = inference.infer(job)
+    assert by_one.label_ids.tolist() == [row.label_id for row in rows]
+    assert np.ptp(by_one.probabilities[:, 0]) > 0.01  # They can be told apart.
+    padded = classifier.Execution(pad_to=8)
+    for size, execution in (
+        (3, classifier.PLAIN),
+        (100, classifier.PLAIN),
+        (4, padded),
+    ):
+        found = inference.infer(replace(job, batch_size=size, execution=execution))
+        for ours, expected in zip(found, by_one):
+            np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_loss_of_each_example(tmp_path):
     config, contents = save_model(tmp_path, 3)
-    examples = write(tmp_path, "set", 10)
-    found = infer(config, contents, examples, 3, batch_size)
+    found = infer(config, contents, write(tmp_path, "set", 10), 3)
     assert found.label_ids.tolist() == [n % 3 for n in range(10)]
     assert found.probabilities.shape == (10, 3)
     chosen = found.probabilities[np.arange(10), found.label_ids]
     np.testing.assert_allclose(found.per_example_loss, -np.log(chosen), rtol=1e-4)
-    alone = infer(config, contents, examples, 3, 7)
-    np.testing.assert_allclose(found.probabilities, alone.probabilities, rtol=1e-4)
 
 
 def test_predicted_numbers(tmp_path):
