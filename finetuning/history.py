@@ -45,7 +45,7 @@ class History:
         return self._rows[step][SCORE] if step in self._rows else None
 
     def best(self, step):
-        """The step of the best evaluation up to a step, or None; of equals the first."""
+        """The step of the best evaluation up to a step, the first of equals."""
         steps = [each for each in self._rows if each <= step]
         return max(steps, key=lambda each: (self.score(each), -each), default=None)
 

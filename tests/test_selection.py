@@ -353,7 +353,7 @@ def stopping(mrpc, tmp_path):
 def test_early_stop(stopping, tmp_path):
     out = str(tmp_path)
     run = succeed(stopping + ["--early_stop=2", "--keep_best", "--do_eval"])
-    stopped = "Stopping early at step 9: 2 evaluations without a new best"
+    stopped = "Stopping early at step 9: evaluations without a new best: 2"
     assert stopped in run.out
     assert "step 10 of" not in run.out
     assert list(history(out)) == [3, 6, 9]
@@ -377,7 +377,7 @@ def test_killed_before_the_evaluation_that_stops(root, stopping, tmp_path):
     kill(root, tmp_path, "Evaluator.run", "evaluation at step 9", arguments)
     assert list(history(out)) == [3, 6]
     run = succeed(arguments)
-    assert "Stopping early at step 9: 2 evaluations without a new best" in run.out
+    assert "Stopping early at step 9: evaluations without a new best: 2" in run.out
     assert "training: step" not in run.out
     assert list(history(out)) == [3, 6, 9]
 
