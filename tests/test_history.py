@@ -126,3 +126,18 @@ def test_damaged_table(tmp_path, text):
         "on with; restore it, or remove it to begin a new one" % path
     )
     assert path.read_text() == text
+
+
+def test_the_best_up_to_a_step(tmp_path):
+    history = history_of(tmp_path, 0.5, 0.7, 0.7, 0.9)
+    found = [history.best(step) for step in (9, 10, 20, 39, 40)]
+    assert found == [None, 10, 20, 20, 40]
+
+
+def test_counts_stay_whole_when_a_training_goes_on(tmp_path):
+    history = History(str(tmp_path), resumed=False)
+    history.add(1, {"eval_true_positives": 12, "eval_main_score": 1.0})
+    before = (tmp_path / FILE).read_text()
+    history = History(str(tmp_path), resumed=True)
+    history.add(2, {"eval_true_positives": 3, "eval_main_score": 0.5})
+    assert (tmp_path / FILE).read_text() == before + "2\t3\t0.5\n"

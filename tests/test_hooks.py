@@ -105,6 +105,8 @@ class Session:
 class Evaluated:
     """An `EvaluationHook` whose model scores what the test says, and what it did."""
 
+    counts = {}
+
     def __init__(self, directory, monkeypatch, scores, **selection):
         self.scores = dict(scores)
         self.saved = []
@@ -135,7 +137,7 @@ class Evaluated:
         monkeypatch.setattr(hooks, "BestWeights", lambda _: self)
         self.hook = hooks.EvaluationHook(training, self)
         self.session = Session()
-        self.hook.after_create_session(self.session, None)
+        self.hook.after_create_session(self.session, self.session)
 
     # As the progress hook, the evaluator, the scores and the best weights.
 
@@ -153,6 +155,7 @@ class Evaluated:
     def score(self, predictions, step):
         assert predictions == ["of a", "of b"]
         figures = {"eval_accuracy": 0.5, "eval_main_score": self.scores[step]}
+        figures.update(self.counts)
         return dict(figures, loss=1.0, global_step=step)
 
     def offer(self, session, step, history):
@@ -198,6 +201,15 @@ def test_evaluations_are_shown_with_one_heading(tmp_path, monkeypatch, capsys):
     ]
 
 
+def test_counts_are_in_the_file_and_not_on_the_screen(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Evaluated, "counts", {"eval_true_positives": 7})
+    with console.screen():
+        Evaluated(tmp_path, monkeypatch, {3: 0.5}).go_to(3)
+    assert "positives" not in capsys.readouterr().out
+    assert table(tmp_path)[0][-1] == "eval_true_positives"
+    assert table(tmp_path)[1][-1] == "7"
+
+
 @pytest.mark.parametrize(
     "patience, scores, last",
     [
@@ -230,6 +242,13 @@ def test_what_a_stop_left_undone_is_made_up_for(tmp_path, monkeypatch):
     assert [row[0] for row in table(tmp_path)] == ["step", "4", "8"]
     Evaluated(tmp_path, monkeypatch, scores, first_step=5)
     assert [row[0] for row in table(tmp_path)] == ["step", "4", "8"]
+
+
+def test_an_evaluation_that_is_made_up_for_may_be_the_last(tmp_path, monkeypatch):
+    scores = {2: 0.5, 4: 0.4, 6: 0.9}
+    Evaluated(tmp_path, monkeypatch, scores, patience=9).go_to(2)
+    run = Evaluated(tmp_path, monkeypatch, scores, patience=1, first_step=4)
+    assert run.session.stopped
 
 
 # The best weights
@@ -294,6 +313,23 @@ def test_the_best_weights_of_a_training_that_goes_on(tmp_path):
     history.add(6, {"eval_main_score": 0.6})
     second.offer(6, history)
     assert kept_in(tmp_path) == 6.0
+
+
+@pytest.mark.parametrize(
+    "kept, step, warned",
+    [(2, 4, False), (None, 4, True), (None, 2, False), (4, 6, True), (None, 1, False)],
+)
+def test_a_best_that_was_not_kept_is_said(tmp_path, capsys, kept, step, warned):
+    """As where --keep_best was not given from the start."""
+    history = History(str(tmp_path), resumed=False)
+    for each, score in ((2, 0.9), (4, 0.4)):
+        history.add(each, {"eval_main_score": score})
+    if kept:
+        Best(tmp_path).offer(kept, history)
+    with console.screen():
+        Best(tmp_path, resumed=True).kept.compare(history, step)
+    shown = capsys.readouterr().out
+    assert ("best evaluation so far, at step 2, were not kept" in shown) == warned
 
 
 def test_a_new_training_takes_the_place_of_older_best_weights(tmp_path):
