@@ -1,5 +1,6 @@
 """The documents: every command in them exists and is right for the shell."""
 
+import glob
 import os
 import re
 import shlex
@@ -101,7 +102,8 @@ def test_the_command_of_the_contract(root, monkeypatch):
 
 def test_flags_in_the_text_exist(root):
     known = set(settings.Settings().as_dict()) | {"flagfile", "help", "name"}
-    known |= {"seeds", "fill"}  # Of the scripts.
+    for path in glob.glob(os.path.join(root, "scripts", "*.py")):
+        known |= set(re.findall(r'add(?:_argument)?\(\s*"--(\w+)"', read(root, path)))
     for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/GUIDE.md"):
         for flag in re.findall(r"`--([a-z_]+)", read(root, name)):
             assert flag in known, (name, flag)
