@@ -1,6 +1,7 @@
 """The result files, and the tables on the screen. Formatting is pure."""
 
 import os
+import re
 
 import numpy as np
 
@@ -13,6 +14,8 @@ PROBABILITIES = "test_results%s.tsv"
 PREDICTIONS = "predictions%s.tsv"
 EVAL_PREDICTIONS = "eval_predictions%s.tsv"
 SUBMISSION = "%s.tsv"
+# What a quoted field of a CSV file may hold, and a cell of a TSV file may not.
+_LINE_PARTS = re.compile("[\t\r\n]+")
 
 
 def evaluation_text(figures):
@@ -61,7 +64,7 @@ def predictions_lines(task, examples, probabilities, predicted, has_labels):
             cells += [task.labels[label]] + [str(value) for value in row]
         if has_labels:
             cells += [example.label, _verdict(task, label, example.label)]
-        yield "\t".join(cells) + "\n"
+        yield "\t".join(_LINE_PARTS.sub(" ", cell) for cell in cells) + "\n"
 
 
 def _verdict(task, label, gold):

@@ -189,6 +189,14 @@ def test_predictions_of_unlabelled_examples():
     )
 
 
+def test_a_name_with_tabs_and_line_ends_stays_one_cell():
+    """A quoted field of a CSV file may hold them."""
+    named = [InputExample("test-a\tb\r\nc", "A .", None, "0")]
+    assert predictions_text(find_task("MRPC"), named, [[0.25, 0.75]], [1], False) == (
+        "id\tlabel\tprobability_0\tprobability_1\na b c\t1\t0.25\t0.75\n"
+    )
+
+
 def test_predicted_numbers():
     task = find_task("STS-B")
     rows = [[2.5], [-0.1]]
