@@ -79,11 +79,7 @@ def infer(inference):
             fetches = graph + (batch["position"],)
             progress = Progress(inference.label, examples.count, unit="example")
             predictions = _run_all(session, fetches, progress)
-    if not np.all(np.isfinite(predictions.probabilities)):
-        raise InputError(
-            "%s gives probabilities that are not finite: its training failed; use an "
-            "earlier checkpoint, or train anew" % contents.prefix
-        )
+    _require_finite(predictions, contents.prefix)
     return predictions
 
 
@@ -118,13 +114,25 @@ class Evaluator:
 
         Returns:
           List of the `Predictions` of each set.
+
+        Raises:
+          InputError: the probabilities are not finite.
         """
         found = []
         for examples, initializer in zip(self._sets, self._initializers):
             session.run(initializer)
             progress = Progress(label, examples.count, unit="example", brief=True)
             found.append(_run_all(session, self._fetches, progress))
+            _require_finite(found[-1], "the " + label)
         return found
+
+
+def _require_finite(predictions, source):
+    if not np.all(np.isfinite(predictions.probabilities)):
+        raise InputError(
+            "%s gives probabilities that are not finite: the training failed; use an "
+            "earlier checkpoint, or train anew with a lower --learning_rate" % source
+        )
 
 
 def _run_all(session, fetches, progress):

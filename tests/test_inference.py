@@ -154,6 +154,10 @@ def test_evaluation_beside_a_training_is_that_of_its_checkpoint(tmp_path, output
         session.run(graph.train_op)
         session.run(graph.train_op)
         after = evaluator.run(session, "evaluation")
+        (bias,) = [v for v in tf.trainable_variables() if v.op.name == "output_bias"]
+        bias.load(np.full(outputs, np.nan, np.float32), session)
+        with pytest.raises(InputError, match="^the evaluation gives prob.* not finite"):
+            evaluator.run(session, "evaluation")
     for index, examples in enumerate(sets):
         expected = infer(config, contents, examples, outputs)
         for name in expected._fields:
