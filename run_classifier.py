@@ -67,7 +67,7 @@ def main(argv=None):
 
 def _run(chosen, without_effect, logs):
     """Checks, then executes; a log file that it opens stays open in `logs`."""
-    from finetuning import files, phases, preflight, provenance
+    from finetuning import files, phases, preflight, provenance, run
 
     device = backend.find_device(chosen.num_threads)
     if chosen.require_gpu and device.kind != "GPU":
@@ -75,7 +75,7 @@ def _run(chosen, without_effect, logs):
             "--require_gpu: TensorFlow finds no GPU; %s; TF_CPP_MIN_LOG_LEVEL=0 in the "
             "environment shows why" % device.line()
         )
-    execution = phases.choose_execution(chosen, device)
+    execution = run.choose_execution(chosen, device)
     inputs = preflight.check(chosen)
     files.make_directory(chosen.output_dir)
     logs.enter_context(console.log_file(chosen.output_dir))
@@ -89,7 +89,7 @@ def _run(chosen, without_effect, logs):
         log.info(note)
     seed = provenance.choose_seed(chosen)
     with backend.errors_in_one_line():
-        phases.execute(phases.Run(chosen, inputs, device, seed, execution))
+        phases.execute(run.Run(chosen, inputs, device, seed, execution))
 
 
 if __name__ == "__main__":

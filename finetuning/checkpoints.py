@@ -115,6 +115,14 @@ def _in(directory, prefix):
     return beside if files.exists(beside + ".index") else None
 
 
+def training_directory(prefix):
+    """The output directory of the training that wrote a checkpoint, newest or best."""
+    directory = os.path.dirname(prefix)
+    if os.path.basename(directory) == BEST:
+        return os.path.dirname(directory)
+    return directory
+
+
 def read_contents(prefix, config, num_labels):
     """Compares a checkpoint with the model, before a graph is built.
 

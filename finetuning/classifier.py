@@ -106,6 +106,11 @@ def create_model(
             seed = layers.seed_at(dropout_seed, _HEAD_PLACE)
         pooled = layers.dropout(pooled, HEAD_DROPOUT, seed)
     logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+    return _with_loss(logits, labels, label_weights)
+
+
+def _with_loss(logits, labels, label_weights):
+    """What `create_model` returns, from logits [B, L] and labels [B]."""
     if labels.dtype.is_floating:
         per_example_loss = tf.square(tf.squeeze(logits, axis=1) - labels)  # [B]
         return tf.reduce_mean(per_example_loss), per_example_loss, logits, logits

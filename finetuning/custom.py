@@ -4,8 +4,8 @@ import os
 
 from finetuning import files, label_map, reading
 from finetuning.errors import InputError
-from finetuning.settings import FILE_FLAGS
-from finetuning.tasks import BINARY_METRICS, CUSTOM, Split, Task
+from finetuning.settings import CUSTOM, FILE_FLAGS
+from finetuning.tasks import BINARY_METRICS, Split, Task
 
 _CSV = ".csv"
 _ENDINGS = (".tsv", _CSV)
@@ -39,7 +39,7 @@ def find_task(settings, sources, weights_directory):
             "%s holds a regression; give --regression=true" % weights_directory
         )
     if settings.regression:
-        return _task((), ("pearson_spearman", "squared_error"), ("pearson", "spearman"))
+        return _task((), ("pearson_spearman",), ("pearson", "spearman"))
     labels = _labels(settings, sources, saved)
     _check_labels(settings, labels)
     scores = BINARY_METRICS if len(labels) == 2 else ("accuracy",)
@@ -47,7 +47,10 @@ def find_task(settings, sources, weights_directory):
 
 
 def _check_labels(settings, labels):
-    if 2 <= len(labels) <= _MOST_LABELS and len(set(labels)) == len(labels):
+    twice = [label for label in labels if labels.count(label) > 1]
+    if twice:
+        raise InputError("--labels=%s: %s is named twice" % (settings.labels, twice[0]))
+    if 2 <= len(labels) <= _MOST_LABELS:
         return
     flag = "--labels" if settings.labels else "--label_column"
     raise InputError(
@@ -58,7 +61,7 @@ def _check_labels(settings, labels):
             settings.labels or settings.label_column,
             _MOST_LABELS,
             len(labels),
-            ", ".join(labels[:5]),
+            label_map.shown(labels[:5]),
         )
     )
 
@@ -141,6 +144,8 @@ def read_layout(settings, kind, path):
     """
     quoted = path.lower().endswith(_CSV)
     first = reading.first_columns(path, quoted)
+    if not first:
+        raise InputError("%s is empty, or its first line is" % path)
     places = {}
     for name in ("text_a_column", "text_b_column", "label_column", "id_column"):
         wanted = getattr(settings, name)
@@ -153,9 +158,17 @@ def read_layout(settings, kind, path):
         places[name] = _place(wanted, first, settings.has_header)
         if places[name] is None and not optional:
             raise InputError(
-                "--%s=%s: %s has not one such column; its first line has %d: %s"
-                % (name, wanted, path, len(first), ", ".join(first)[:200])
+                "--%s=%s: %s has %s such column; its first line has %d: %s"
+                % (
+                    name,
+                    wanted,
+                    path,
+                    "no" if first.count(wanted) < 2 else "more than one",
+                    len(first),
+                    ", ".join(first)[:200],
+                )
             )
+    _check_different(settings, places)
     return Split(
         file=os.path.basename(path),
         text_a=places["text_a_column"],
@@ -165,6 +178,18 @@ def read_layout(settings, kind, path):
         guid=places["id_column"],
         quoted=quoted,
     )
+
+
+def _check_different(settings, places):
+    """Refuses a column for two purposes: a label that is read as text is no task."""
+    for name in ("text_b_column", "label_column"):
+        for other in ("text_a_column", "text_b_column"):
+            place = places[name]
+            if name != other and place is not None and place == places[other]:
+                raise InputError(
+                    "--%s=%s is the column of --%s too"
+                    % (name, getattr(settings, name), other)
+                )
 
 
 def _place(wanted, first, has_header):

@@ -4,9 +4,9 @@ import os
 
 from finetuning import files
 from finetuning.errors import InputError
+from finetuning.scoring import MAIN_SCORE
 
 FILE = "eval_history.tsv"
-SCORE = "eval_main_score"
 _STEP = "step"
 
 
@@ -34,15 +34,14 @@ class History:
 
         Args:
           step: optimiser steps that the weights have seen.
-          figures: dictionary from name to number, `eval_main_score` among them; the
-            names are the same at each step.
+          figures: dictionary from name to number, `eval_main_score` among them.
         """
         self._rows[step] = dict(figures)
         files.write_text(self._path, self._text())
 
     def score(self, step):
         """The main score of the evaluation at a step; None where there was none."""
-        return self._rows[step][SCORE] if step in self._rows else None
+        return self._rows[step][MAIN_SCORE] if step in self._rows else None
 
     def best(self, step):
         """The step of the best evaluation up to a step, the first of equals."""
@@ -55,11 +54,13 @@ class History:
         return sum(1 for each in self._rows if best is not None and best < each <= step)
 
     def _text(self):
-        names = list(next(iter(self._rows.values())))
+        # In one order; a half of a set may have come or gone since an earlier row.
+        names = list(dict.fromkeys(name for row in self._rows.values() for name in row))
         lines = ["\t".join([_STEP] + names)]
         for step in sorted(self._rows):
-            values = [self._rows[step][name] for name in names]
-            lines.append("\t".join([str(step)] + [repr(value) for value in values]))
+            row = self._rows[step]
+            values = [repr(row[name]) if name in row else "" for name in names]
+            lines.append("\t".join([str(step)] + values))
         return "\n".join(lines) + "\n"
 
 
@@ -68,13 +69,16 @@ def _parse(path, text):
     rows = {}
     try:
         first, *names = lines[0].split("\t")
-        if first != _STEP or SCORE not in names:
+        if first != _STEP or MAIN_SCORE not in names:
             raise ValueError
         for line in lines[1:]:
             step, *values = line.split("\t")
             if len(values) != len(names):
                 raise ValueError
-            rows[int(step)] = dict(zip(names, map(_number, values)))
+            row = {n: _number(value) for n, value in zip(names, values) if value}
+            if MAIN_SCORE not in row:
+                raise ValueError
+            rows[int(step)] = row
     except (ValueError, IndexError):
         raise InputError(
             "%s is damaged, and with it the table of evaluations that this training "

@@ -157,7 +157,7 @@ class Selection:
       batch_size: of the evaluation.
       is_due: function from a step to whether an evaluation follows it.
       score: function from a list of `inference.Predictions`, one a set, and the step to
-        the dictionary of figures of `scoring.figures`.
+        a `scoring.Evaluation`.
       keep_best: whether the weights of the best are kept in a place of their own.
       patience: evaluations in a row without a new best that end the training; 0: none.
     """
@@ -224,7 +224,9 @@ class EvaluationHook(tf.train.SessionRunHook):
     def _is_enough(self, step):
         """Whether to stop early; says so."""
         patience = self._selection.patience
-        if not patience or self._history.since_best(step) < patience:
+        if step == self._training.recipe.num_steps or not patience:
+            return False
+        if self._history.since_best(step) < patience:
             return False
         log.info(
             "Stopping early at step %d: evaluations without a new best: %d",
@@ -236,13 +238,13 @@ class EvaluationHook(tf.train.SessionRunHook):
     def _evaluate(self, session, step):
         training_loss = self._progress.take_mean_loss()
         found = self._evaluator.run(session, "evaluation at step %d" % step)
-        figures = {"training_loss": training_loss}
-        figures.update(self._selection.score(found, step))
+        evaluation = self._selection.score(found, step)
+        figures = dict({"training_loss": training_loss}, **evaluation.figures)
         del figures["global_step"], figures["loss"]
         self._history.add(step, figures)
         is_best = self._history.since_best(step) == 0
         if self._table is None:
-            self._table = _Table(figures)
+            self._table = _Table(["training_loss"] + list(evaluation.shown), figures)
         self._table.show(step, figures, is_best)
         if self._best:
             self._best.offer(session, step, self._history)
@@ -251,9 +253,9 @@ class EvaluationHook(tf.train.SessionRunHook):
 class _Table:
     """The evaluations on the screen: a heading, then a line each."""
 
-    def __init__(self, figures):
+    def __init__(self, names, figures):
         # Counts would make the lines too long; the file has them.
-        self._names = [n for n, value in figures.items() if isinstance(value, float)]
+        self._names = [name for name in names if isinstance(figures[name], float)]
         self._titles = [
             name.replace("eval_", "").replace("_", " ") for name in self._names
         ]
@@ -300,9 +302,13 @@ class BestWeights:
         return None if self._step is None else history.score(self._step)
 
     def offer(self, session, step, history):
-        """Saves the weights of this moment if they are better than those kept."""
+        """Saves the weights of this moment if they are better than those kept.
+
+        Also if those kept are of the same step, of an earlier life of this training:
+        the history now holds the score of this one's.
+        """
         kept = self._score(history)
-        if kept is not None and history.score(step) <= kept:
+        if step != self._step and kept is not None and history.score(step) <= kept:
             return
         prefix = self._saver.save(
             session,

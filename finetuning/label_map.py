@@ -59,4 +59,10 @@ def check(directory, task):
 
 
 def shown(labels):
-    return ", ".join(labels) if labels else "(a number)"
+    """Labels for people, in order."""
+    return ", ".join(map(quoted, labels)) if labels else "(a number)"
+
+
+def quoted(label):
+    """A label for people: within quotes where it has what stands between labels."""
+    return repr(label) if "," in label or "=" in label else label

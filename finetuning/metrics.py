@@ -88,12 +88,6 @@ def _correlation(function, gold, predicted):
     return float(np.nan_to_num(value))
 
 
-def squared_error(gold, predicted):
-    """The mean squared error."""
-    error = np.asarray(gold, np.float64) - np.asarray(predicted, np.float64)
-    return {"mean_squared_error": float(np.mean(np.square(error)))}
-
-
 def majority_accuracy(gold):
     """The accuracy of always giving the commonest label: what a score has to beat."""
     return float(np.bincount(gold).max() / len(gold))
@@ -106,5 +100,4 @@ METRICS = {
     "confusion_counts": confusion_counts,
     "macro_f1": macro_f1,
     "pearson_spearman": pearson_spearman,
-    "squared_error": squared_error,
 }

@@ -20,6 +20,7 @@ _RECORD_FILES = {
     "test": "predict%s.tf_record",
 }
 _MOST_LABELS_SHOWN = 20
+_NO_TEXT = 2  # Tokens: [CLS] and [SEP].
 
 
 class Prepared(NamedTuple):
@@ -73,7 +74,7 @@ def _convert(settings, inputs, source, shown):
     task, length = inputs.task, settings.max_seq_length
     name = _RECORD_FILES[source.kind] % source.suffix
     target = os.path.join(settings.output_dir, name)
-    notes, counts = [], collections.Counter()
+    notes, seen = [], _Seen()
     packed = features.pack_examples(
         _examples(settings, task, source, notes),
         task.labels,
@@ -82,16 +83,22 @@ def _convert(settings, inputs, source, shown):
         shown,
     )
     count, truncated = records.write_packed_records(
-        target, _counted(packed, counts), length
+        target, seen.passing(packed), length
     )
     if not count:
         files.remove_if_there(target)
         raise InputError("%s holds no examples" % source.path)
     for note in dict.fromkeys(notes):
         log.warning(note)
+    if seen.without_text:
+        log.warning(
+            "%s: %d examples have no text, or none that is seen",
+            source.path,
+            seen.without_text,
+        )
     label_type = tf.float32 if task.is_regression else tf.int32
     file = records.RecordFile(target, count, length, label_type)
-    return Prepared(source, file, truncated, counts)
+    return Prepared(source, file, truncated, seen.label_counts)
 
 
 def _examples(settings, task, source, notes):
@@ -103,10 +110,18 @@ def _examples(settings, task, source, notes):
     return read()
 
 
-def _counted(packed, counts):
-    for row in packed:
-        counts[row.label_id] += 1
-        yield row
+class _Seen:
+    """What is counted of the examples while they pass by."""
+
+    def __init__(self):
+        self.label_counts = collections.Counter()
+        self.without_text = 0
+
+    def passing(self, packed):
+        for row in packed:
+            self.label_counts[row.label_id] += 1
+            self.without_text += len(row.token_ids) == _NO_TEXT
+            yield row
 
 
 def _table(prepared, length):

@@ -26,6 +26,7 @@ SHAPE_TRAINING = (
     "text_a_column",
     "text_b_column",
     "label_column",
+    "has_header",
     "labels",
     "regression",
     "max_train_examples",
@@ -42,6 +43,8 @@ SHAPE_TRAINING = (
     "warmup_proportion",
     "precision",
 )
+# Weights that see text through other values of these are not what was trained.
+SHAPE_READING = ("do_lower_case", "max_seq_length", "text_a_column", "text_b_column")
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -97,14 +100,28 @@ def saved_seed(output_dir):
 
 def changed_settings(output_dir, settings):
     """How the settings that shape a training differ from the saved ones: lines."""
+    return _changed(output_dir, settings, SHAPE_TRAINING)
+
+
+def changed_reading(output_dir, settings):
+    """How text is read otherwise than by the training that a directory holds: lines."""
+    return _changed(output_dir, settings, SHAPE_READING)
+
+
+def _changed(output_dir, settings, names):
     content = saved(output_dir) or {}
     before = content.get("settings") or {}
     now = settings.as_dict()
     return [
-        "--%s was %s, is %s" % (name, before[name], now[name])
-        for name in SHAPE_TRAINING
+        "--%s was %s, is %s" % (name, _shown(before[name]), _shown(now[name]))
+        for name in names
         if name in before and before[name] != now[name]
     ]
+
+
+def _shown(value):
+    """As it is written on a command line."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def describe(settings, seed, device):

@@ -29,7 +29,7 @@ def read_examples(task, source, notes=None):
       InputError: a row lacks columns, a label is unknown, bytes are not UTF-8; with
         file and line.
     """
-    split, path = source.split, source.path
+    split = source.split
 
     def is_label(text):
         return number(text) is not None if task.is_regression else text in task.labels
@@ -41,7 +41,7 @@ def read_examples(task, source, notes=None):
             guid="%s-%s" % (source.kind, name),
             text_a=columns[split.text_a],
             text_b=None if split.text_b is None else columns[split.text_b],
-            label=_label(task, split, columns, "%s, line %d" % (path, line)),
+            label=_label(task, source, columns, line),
         )
 
 
@@ -169,7 +169,8 @@ def _check_short_row(path, line, columns, needed, split):
     )
 
 
-def _label(task, split, columns, where):
+def _label(task, source, columns, line):
+    split = source.split
     if split.label is None:
         return task.unlabelled
     label = columns[split.label]
@@ -183,9 +184,12 @@ def _label(task, split, columns, where):
         fits = label in task.labels
         wanted = "one of: %s" % ", ".join(task.labels)
     if not fits:
+        place = split.label % len(columns) + 1
+        if source.kind == "test":
+            wanted += "; to predict without labels, leave the column out"
         raise InputError(
-            "%s: label %r in column %d, expected %s"
-            % (where, label, split.label % len(columns) + 1, wanted)
+            "%s, line %d: label %r in column %d, expected %s"
+            % (source.path, line, label, place, wanted)
         )
     return label
 

@@ -9,6 +9,7 @@ from finetuning import files
 
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
+PREDICT_JSON = "predict_results.json"
 # These take a suffix before the ending, for the second half of a set.
 PROBABILITIES = "test_results%s.tsv"
 PREDICTIONS = "predictions%s.tsv"

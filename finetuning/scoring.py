@@ -1,7 +1,7 @@
 """From what the model says of the development set to the figures of the results."""
 
 from dataclasses import dataclass
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
@@ -20,14 +20,17 @@ class Evaluation:
         half's, as the original has them, and each half's stand under
         `eval_<half>_<score>` as well. `eval_main_score` is the task's main score, a
         fraction: the mean of the scores that GLUE averages, over the halves.
-      majority_accuracy: the accuracy of always giving the commonest label; None for a
-        regression.
+      shown: names of the figures for people, in order: of a set in two halves those of
+        each half alone, and the main score last.
+      majority_accuracy: the accuracy of always giving the commonest label, the mean
+        over the halves; None for a regression.
       majority_score: the main score of always giving that label, or for a regression
         any one number.
       one_class: whether all predictions are the same though the labels are not.
     """
 
     figures: Dict[str, float]
+    shown: Tuple[str, ...]
     majority_accuracy: Optional[float]
     majority_score: float
     one_class: bool
@@ -56,28 +59,39 @@ def evaluate(task, sets, step):
     Returns:
       `Evaluation`.
     """
-    figures, main, baseline, same = {}, [], [], []
+    figures, shown, main, baseline, same = {}, [], [], [], []
     for part, predictions in sets:
         gold = predictions.label_ids
         predicted = predicted_labels(task, predictions.probabilities)
         scores = metrics.compute(task.metrics, gold, predicted)
         scores["loss"] = float(np.mean(predictions.per_example_loss, dtype=np.float64))
         if not figures:
-            figures = {"eval_" + name: value for name, value in scores.items()}
-        if part:
-            figures.update({"eval_%s_%s" % (part, n): v for n, v in scores.items()})
+            figures.update(_named("eval_", scores))
+        named = _named("eval_%s_" % part if part else "eval_", scores)
+        figures.update(named)
+        shown += named
         main.append(_main_score(task, scores))
         baseline.append(_main_score(task, _majority_scores(task, gold)))
         same.append(np.ptp(predicted) == 0 and np.ptp(gold) > 0)
     figures[MAIN_SCORE] = float(np.mean(main))
     figures.update(loss=figures["eval_loss"], global_step=step)
-    first = sets[0][1].label_ids
     return Evaluation(
         figures,
-        None if task.is_regression else metrics.majority_accuracy(first),
+        tuple(shown) + (MAIN_SCORE,),
+        _majority_accuracy(task, [predictions.label_ids for _, predictions in sets]),
         float(np.mean(baseline)),
         bool(all(same)),
     )
+
+
+def _named(prefix, scores):
+    return {prefix + name: value for name, value in scores.items()}
+
+
+def _majority_accuracy(task, golds):
+    if task.is_regression:
+        return None
+    return float(np.mean([metrics.majority_accuracy(gold) for gold in golds]))
 
 
 def _main_score(task, scores):

@@ -27,6 +27,8 @@ _NO_EFFECT = "Accepted so that old command lines run; without effect"
 
 _MAX_INT = 2**31 - 1
 MAX_SEED = _MAX_INT
+# The task of the user's own data.
+CUSTOM = "custom"
 # The flag that names another file for a set.
 FILE_FLAGS = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
 _HELP_FLAGS = ("--help", "-help", "-h", "--h", "--helpshort", "--helpfull")
@@ -59,9 +61,7 @@ class Settings:
     )
     do_train: bool = _flag(_TASK, False, "Fine-tune on the training set.")
     do_eval: bool = _flag(_TASK, False, "Score the development set.")
-    do_predict: bool = _flag(
-        _TASK, False, "Write the class probabilities of the test set."
-    )
+    do_predict: bool = _flag(_TASK, False, "Write what the model says of the test set.")
 
     data_dir: str = _flag(
         _FILES,
@@ -193,9 +193,14 @@ class Settings:
         least=0,
     )
 
-    eval_batch_size: int = _flag(_INFERENCE, 8, "Examples in an eval batch.", least=1)
+    eval_batch_size: int = _flag(
+        _INFERENCE,
+        8,
+        "Examples of full length in an eval batch; shorter ones go more at a time.",
+        least=1,
+    )
     predict_batch_size: int = _flag(
-        _INFERENCE, 8, "Examples in a prediction batch.", least=1
+        _INFERENCE, 8, "The same for a prediction batch.", least=1
     )
 
     require_gpu: bool = _flag(_DEVICE, False, "End at once where there is no GPU.")
@@ -362,7 +367,12 @@ def _check(settings):
         if field.name in required and not getattr(settings, field.name)
     ]
     if missing:
-        raise InputError("%s must be given (see --help)" % ", ".join(missing))
+        shown = ", ".join(missing)
+        others = [FILE_FLAGS[kind] for kind, file in settings.files.items() if not file]
+        if any(settings.files.values()):
+            hint = "--data_dir (or %s)" % " and ".join("--" + name for name in others)
+            shown = shown.replace("--data_dir", hint)
+        raise InputError("%s must be given (see --help)" % shown)
     for field in fields:
         if getattr(settings, field.name) == "":
             raise InputError(
@@ -397,7 +407,7 @@ def _check_combinations(settings):
     ]
     if settings.do_train:
         needs.append(("keep_best", evaluates, "--eval_steps or --eval_each_epoch"))
-    own = settings.task_name.lower() == "custom"
+    own = settings.task_name.lower() == CUSTOM
     needs += [
         (field.name, own, "--task_name=custom")
         for field in dataclasses.fields(Settings)

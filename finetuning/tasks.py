@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Mapping, NamedTuple, Optional, Tuple
 
 from finetuning.errors import InputError
+from finetuning.settings import CUSTOM
 
-CUSTOM = "custom"
 # The phase that reads each kind of file.
 _PHASES = {"train": "do_train", "dev": "do_eval", "test": "do_predict"}
 

@@ -9,7 +9,7 @@ from finetuning.settings import Settings, kind_of
 def help_text(program):
     """All flags with types and defaults, by group."""
     lines = [
-        "Fine-tunes BERT on a GLUE task, evaluates it, predicts with it.",
+        "Fine-tunes BERT on a task of GLUE or on your own data, evaluates, predicts.",
         "",
         "  python %s --task_name=MRPC --do_train=true --do_eval=true ..." % program,
         "  python %s --flagfile=configs/mrpc_google.flags ..." % program,

@@ -78,7 +78,7 @@ def test_a_name_goes_before_a_number(tmp_path):
 def test_names_hold_only_where_there_is_a_header(tmp_path):
     path = write(tmp_path, "train.tsv", HEADER)
     assert layout_refusal(path, has_header=False) == (
-        "--text_a_column=text: %s has not one such column; its first line has 4: id, "
+        "--text_a_column=text: %s has no such column; its first line has 4: id, "
         "text, other, label" % path
     )
 
@@ -88,7 +88,7 @@ def test_column_that_is_not_there(tmp_path, name):
     path = write(tmp_path, "train.tsv", HEADER)
     for flag in ("text_a_column", "text_b_column", "label_column", "id_column"):
         assert layout_refusal(path, **{flag: name}) == (
-            "--%s=%s: %s has not one such column; its first line has 4: id, text, "
+            "--%s=%s: %s has no such column; its first line has 4: id, text, "
             "other, label" % (flag, name, path)
         )
 
@@ -96,7 +96,7 @@ def test_column_that_is_not_there(tmp_path, name):
 def test_column_that_is_there_twice(tmp_path):
     path = write(tmp_path, "train.tsv", "text\tlabel\ttext")
     message = layout_refusal(path)
-    assert message.startswith("--text_a_column=text: %s has not one such" % path)
+    assert message.startswith("--text_a_column=text: %s has more than one such" % path)
     assert columns(layout_of(path, text_a_column="3")) == (None, 2, None, 1)
 
 
@@ -116,7 +116,7 @@ def test_column_that_must_be_given(tmp_path, flag):
 
 def test_empty_file_has_no_columns(tmp_path):
     path = write(tmp_path, "train.tsv")
-    assert "its first line has 0: " in layout_refusal(path)
+    assert "is empty, or its first line is" in layout_refusal(path)
 
 
 def test_file_to_predict_may_lack_labels(tmp_path):
@@ -258,8 +258,31 @@ def test_training_file_without_examples(tmp_path):
 def test_given_labels_that_make_no_classifier(labels):
     with pytest.raises(InputError) as caught:
         custom.find_task(own(labels=labels), (), None)
-    assert str(caught.value).startswith(
-        "--labels=%s: expected 2 to 10000 different labels, found " % labels
+    wanted = "expected 2 to 10000 different labels, found 1: a; for a number give "
+    if "," in labels:
+        assert str(caught.value) == "--labels=%s: a is named twice" % labels
+    else:
+        assert str(caught.value).startswith("--labels=%s: %s" % (labels, wanted))
+
+
+@pytest.mark.parametrize(
+    "name, other",
+    [
+        ("label_column", "text_a_column"),
+        ("text_b_column", "text_a_column"),
+        ("label_column", "text_b_column"),
+    ],
+)
+def test_a_column_for_two_purposes(tmp_path, name, other):
+    path = write(tmp_path, "train.tsv", "one\ttwo\tthree")
+    columns = {"text_a_column": "one", "text_b_column": "two", "label_column": "three"}
+    columns[name] = columns[other]
+    with pytest.raises(InputError) as caught:
+        custom.read_layout(own(**columns), "train", path)
+    assert str(caught.value) == "--%s=%s is the column of --%s too" % (
+        name,
+        columns[other],
+        other,
     )
 
 
@@ -304,7 +327,7 @@ def test_regression(tmp_path):
     task = task_of(tmp_path, "2.5", "1", regression=True)
     assert task.labels == ()
     assert task.is_regression and task.num_outputs == 1
-    assert task.metrics == ("pearson_spearman", "squared_error")
+    assert task.metrics == ("pearson_spearman",)
     assert task.main == ("pearson", "spearman")
     (source,) = sources_of(tmp_path, "2.5", "-7e3")
     examples = list(reading.read_examples(task, source))

@@ -58,6 +58,23 @@ def test_steps_are_in_order_whatever_came_first(tmp_path):
     assert [line.split("\t")[0] for line in lines] == ["9", "20", "100"]
 
 
+def test_scores_may_come_and_go(tmp_path):
+    """A half of a development set may be missing when a training goes on."""
+    history = History(str(tmp_path), resumed=False)
+    history.add(5, dict(figures(0.25), eval_mismatched_accuracy=0.5))
+    history.add(10, figures(0.5))
+    text = (tmp_path / FILE).read_text()
+    assert text.splitlines()[2] == "10\t0.5\t0.5\t"
+    again = History(str(tmp_path), resumed=True)
+    again.add(15, dict(figures(0.75), eval_f1=1.0))
+    assert (tmp_path / FILE).read_text().splitlines() == [
+        "step\ttraining_loss\teval_main_score\teval_mismatched_accuracy\teval_f1",
+        "5\t0.5\t0.25\t0.5\t",
+        "10\t0.5\t0.5\t\t",
+        "15\t0.5\t0.75\t\t1.0",
+    ]
+
+
 def test_no_score_where_there_was_no_evaluation(tmp_path):
     history = history_of(tmp_path, 0.5)
     assert history.score(11) is None

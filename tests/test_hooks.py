@@ -6,7 +6,7 @@ import os
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import classifier, console, hooks, loop
+from finetuning import classifier, console, hooks, loop, scoring
 from finetuning.errors import InputError
 from finetuning.history import History
 
@@ -156,7 +156,9 @@ class Evaluated:
         assert predictions == ["of a", "of b"]
         figures = {"eval_accuracy": 0.5, "eval_main_score": self.scores[step]}
         figures.update(self.counts)
-        return dict(figures, loss=1.0, global_step=step)
+        shown = tuple(figures)
+        figures = dict(figures, loss=1.0, global_step=step)
+        return scoring.Evaluation(figures, shown, 0.5, 0.5, False)
 
     def offer(self, session, step, history):
         assert session is self.session
@@ -313,6 +315,19 @@ def test_the_best_weights_of_a_training_that_goes_on(tmp_path):
     history.add(6, {"eval_main_score": 0.6})
     second.offer(6, history)
     assert kept_in(tmp_path) == 6.0
+
+
+def test_a_step_that_is_evaluated_again_is_kept_again(tmp_path):
+    """The weights of an older life of the training are not those of the new score."""
+    history = History(str(tmp_path), resumed=False)
+    history.add(6, {"eval_main_score": 0.9})
+    Best(tmp_path).offer(6, history)
+    again = Best(tmp_path, resumed=True)
+    history.add(6, {"eval_main_score": 0.8})
+    with again.graph.as_default():
+        again.weight.load(-1.0, again.session)
+        again.kept.offer(again.session, 6, history)
+    assert kept_in(tmp_path) == -1.0
 
 
 @pytest.mark.parametrize(

@@ -239,9 +239,8 @@ def test_two_examples_correlate_fully():
 
 def test_numbers_of_a_float32_too_large_to_be_squared_in_it():
     gold, predicted = np.float32([1, 2, 3]), np.float32([1e30, 2e30, 3e30])
-    scores = metrics.compute(["pearson_spearman", "squared_error"], gold, predicted)
+    scores = metrics.compute(["pearson_spearman"], gold, predicted)
     assert scores["pearson"] == pytest.approx(1.0)
-    assert scores["mean_squared_error"] == pytest.approx(14e60 / 3, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -285,20 +284,3 @@ def test_macro_f1_of_degenerate_arrays(gold, predicted, expected):
 def test_correlation_of_one_label_is_zero(gold, predicted):
     scores = compute(gold, predicted, ["matthews_correlation"])
     assert scores == {"matthews_correlation": 0.0}
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_squared_error_against_scikit_learn(seed):
-    rng = np.random.RandomState(seed)
-    gold, predicted = rng.normal(size=[2, 50])
-    assert compute(gold, predicted, ["squared_error"]) == {
-        "mean_squared_error": pytest.approx(
-            sklearn_metrics.mean_squared_error(gold, predicted)
-        )
-    }
-
-
-def test_squared_error_by_hand():
-    scores = compute([1.0, 2.0], [3.0, 2.0], ["squared_error"])
-    assert scores == {"mean_squared_error": 2.0}
-    assert type(scores["mean_squared_error"]) is float

@@ -75,8 +75,8 @@ def test_pairs_with_two_labels(pairs):
         r"^tokens: \[CLS\] anna paid ben \. \[SEP\] anna paid ben \. \[SEP\]$",
         r"^guid: train-row1$",
         r"^label: yes \(id = 1\)$",
-        r"^train\.tsv +24 +- +0$",
-        r"^test\.tsv +5 +- +0$",
+        r"^train\.tsv +24 +0$",
+        r"^test\.tsv +5 +0$",
         r"^  main score \(macro_f1\) +[0-9.]+$",
     ):
         assert re.search(line, run.out, re.M), line + "\n" + run.out
@@ -169,7 +169,7 @@ def test_three_labels_in_csv(topics):
         r"^tokens: \[CLS\] anna paid ben \. \[SEP\]$",
         r"^tokens: \[CLS\] \[UNK\] ben called carla \. \[UNK\] \[SEP\]$",
         r"^tokens: \[CLS\] david paid emma \. ben \. \[SEP\]$",
-        r"^train\.csv +24 +- +0$",
+        r"^train\.csv +24 +0$",
     ):
         assert re.search(line, run.out, re.M), line + "\n" + run.out
     assert saved_json(out, "labels.json")["labels"] == sorted(TOPICS)
@@ -275,7 +275,7 @@ def test_numbers_without_a_heading(flags, tmp_path):
         + ["--regression", "--do_train", "--do_eval", "--do_predict"]
         + ["--data_dir=" + data, "--output_dir=" + out]
     )
-    assert re.search(r"^train\.tsv +16 +- +0$", run.out, re.M)
+    assert re.search(r"^train\.tsv +16 +0$", run.out, re.M)
     assert "\n  main score (mean of pearson and spearman)" in run.out
     assert "of the majority class" not in run.out
     found = table(out, "eval_predictions.tsv")
@@ -283,7 +283,6 @@ def test_numbers_without_a_heading(flags, tmp_path):
     assert [row["gold"] for row in found] == [s.split("\t")[1] for s in lines[:6]]
     error = [float(row["label"]) - float(row["gold"]) for row in found]
     mean = np.mean(np.square(error))
-    assert scores(out)["eval_mean_squared_error"] == pytest.approx(mean, rel=1e-5)
     assert scores(out)["eval_loss"] == pytest.approx(mean, rel=1e-5)
     # No scale is known to which a number would be clipped.
     predicted = [row["label"] for row in table(out, "predictions.tsv")]
@@ -342,7 +341,7 @@ def test_class_weights_weigh_the_loss(one_step):
 def test_fewer_examples_for_a_quick_try(one_step):
     run = one_step("--max_train_examples=10", "--train_batch_size=5")
     assert "Training: 10 examples, batch size 5, 1 epochs: 2 steps" in run.out
-    assert re.search(r"^train\.tsv +10 +- +0$", run.out, re.M)
+    assert re.search(r"^train\.tsv +10 +0$", run.out, re.M)
     guids = re.findall(r"guid: train-row(\d+)", run.out)
     # Not the first ones, as a file may be sorted; in its order; the same every time.
     assert guids != ["0", "1", "2", "3", "4"]
@@ -373,7 +372,7 @@ def test_fewer_examples_for_a_quick_try(one_step):
             ["--labels=yes"],
             "--labels=yes: expected 2 to 10000 different labels, found 1: yes",
         ),
-        (["--labels=yes,no,yes"], "different labels, found 3: yes, no, yes"),
+        (["--labels=yes,no,yes"], "yes is named twice"),
         (
             ["--labels=yes,on"],
             "train.tsv, line 2: label 'no' in column 2, expected one",
@@ -417,14 +416,14 @@ def test_a_column_that_must_be_given(flags, pairs, tmp_path, flag):
 @pytest.mark.parametrize(
     "lines, words",
     [
-        (["text\tabout\ttext", "a\tb\tc"], "has not one such column"),
+        (["text\tabout\ttext", "a\tb\tc"], "has more than one such column"),
         (
             ["text\tabout", "anna .\tpaid", "ben .\tpaid"],
             "--label_column=about: expected 2",
         ),
         (["text\tabout", "anna .\tpaid", "ben ."], "line 3: 1 columns, expected 2"),
         (["text\tabout"], "train.tsv holds no examples"),
-        ([""], "has not one such column"),
+        ([""], "is empty, or its first line is"),
     ],
 )
 def test_files_that_make_no_training(flags, tmp_path, lines, words):

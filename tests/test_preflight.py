@@ -597,7 +597,7 @@ def test_labels_that_are_not_known(own):
 
 def test_a_missing_column_of_ones_own(own):
     assert own.refusal(**dict(own.given, label_column="gold")).startswith(
-        "--label_column=gold: %s has not one such column" % own.path("train.tsv")
+        "--label_column=gold: %s has no such column" % own.path("train.tsv")
     )
 
 

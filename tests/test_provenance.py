@@ -164,7 +164,7 @@ def test_changed_settings_of_a_training_that_goes_on(tmp_path):
     )
     assert provenance.changed_settings(str(tmp_path), after) == [
         "--max_train_examples was None, is 50",
-        "--adam_bias_correction was False, is True",
+        "--adam_bias_correction was false, is true",
         "--learning_rate was 2e-05, is 3e-05",
     ]
 

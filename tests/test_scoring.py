@@ -99,7 +99,14 @@ def test_two_halves():
         "loss": 1.0,
         "global_step": 7,
     }
-    assert found.majority_accuracy == 0.5
+    assert found.shown == (
+        "eval_matched_accuracy",
+        "eval_matched_loss",
+        "eval_mismatched_accuracy",
+        "eval_mismatched_loss",
+        "eval_main_score",
+    )
+    assert found.majority_accuracy == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert found.majority_score == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert found.one_class is False
 

@@ -560,7 +560,12 @@ def test_files_that_a_run_reads(arguments, files):
     if None in files.values():
         with pytest.raises(InputError) as caught:
             settings.parse(left)
-        assert str(caught.value) == "--data_dir must be given (see --help)"
+        flags = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
+        lacking = " and ".join(
+            "--" + flags[kind] for kind, file in files.items() if file is None
+        )
+        hint = " (or %s)" % lacking if any(files.values()) else ""
+        assert str(caught.value) == "--data_dir%s must be given (see --help)" % hint
     else:
         assert settings.parse(left)[0].data_dir is None
 
