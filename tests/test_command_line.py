@@ -85,7 +85,7 @@ def test_files(trained):
     expected |= {"train.tf_record", "eval.tf_record", "predict.tf_record"}
     expected |= {"eval_results.txt", "eval_results.json", "test_results.tsv"}
     expected |= {"eval_predictions.tsv", "predictions.tsv", "MRPC.tsv"}
-    expected |= {"run_settings.json", "labels.json"}
+    expected |= {"run_settings.json", "labels.json", "predict_results.json"}
     for step in (8, 12, 15):  # The newest three of 0, 4, 8, 12, 15.
         for part in ("index", "meta", "data-00000-of-00001"):
             expected.add("model.ckpt-%d.%s" % (step, part))
@@ -173,6 +173,27 @@ def test_results_as_json(trained):
     assert content["majority_accuracy"] == pytest.approx(7 / 13)
     # Label 0 is the commonest, and of it alone there is no F1.
     assert content["majority_score"] == pytest.approx(7 / 13 / 2)
+
+
+def test_what_made_the_predictions(trained):
+    content = corpus.read_json(os.path.join(trained[1], "predict_results.json"))
+    assert content["checkpoint"].endswith("model.ckpt-15")
+    assert content["global_step"] == 15
+    assert content["data_file"].endswith("test.tsv")
+    assert content["num_examples"] == 11
+    assert content["files"] == ["test_results.tsv", "predictions.tsv", "MRPC.tsv"]
+    assert content["training"]["random_seed"] == 11
+
+
+def test_text_read_otherwise_than_in_training_is_said(flags, copy):
+    chosen = [f for f in flags if "max_seq_length" not in f]
+    chosen += ["--do_eval", "--max_seq_length=12", "--do_lower_case=false"]
+    run = succeed(chosen + ["--output_dir=" + copy])
+    said = "WARNING: The weights were trained on text read otherwise: "
+    assert said + "--max_seq_length was 16, is 12\n" in run.out
+    assert said + "--do_lower_case was true, is false\n" in run.out
+    as_before = succeed(flags + ["--do_eval", "--output_dir=" + copy])
+    assert said not in as_before.out
 
 
 def test_predictions(trained):

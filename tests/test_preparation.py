@@ -190,6 +190,15 @@ def test_too_many_rows_of_mrpc_lack_none(tmp_path, tokenizer, lines):
     assert line.endswith("has 0: 1 too many")
 
 
+def test_examples_without_text_are_counted(corpus, lines):
+    rows = ["0\t \t\t1", "1\ta\t\t0", "2\t\t \t0", "3\ta\tb\t1"]
+    path = corpus.add("train", [HEADER] + rows, rows=4)
+    corpus.prepare()
+    assert lines("WARNING") == [
+        "%s: 2 examples have no text, or none that is seen" % path
+    ]
+
+
 def test_rows_left_out_are_said_once(corpus, lines):
     rows = wnli("1", "0") + ["9\ta"]
     corpus.add("train", rows, rows=2, short_rows=("9\t",))

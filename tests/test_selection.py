@@ -218,6 +218,10 @@ def test_later_evaluations_choose_by_the_flag(flags, selected, tmp_path):
     arguments = flags + ["--do_eval", "--output_dir=" + out]
     run = succeed(arguments)
     assert "Using the best" not in run.out
+    assert (
+        "The newest weights are used, of step 15; --keep_best=true takes the best, of "
+        "step %d\n" % best_step(out)
+    ) in run.out
     assert scores(out)["global_step"] == 15
     agree(scores(out), history(out)[15])
     run = succeed(arguments + ["--do_predict", "--keep_best"])
