@@ -41,6 +41,12 @@ def find_task(settings, sources, weights_directory):
     if settings.regression:
         return _task((), ("pearson_spearman",), ("pearson", "spearman"))
     labels = _labels(settings, sources, saved)
+    if labels is None:
+        raise InputError(
+            "--task_name=custom: the model's labels are not known (no %s in %s); give "
+            "--labels in the order that it was trained with"
+            % (label_map.FILE, weights_directory or settings.output_dir)
+        )
     _check_labels(settings, labels)
     scores = BINARY_METRICS if len(labels) == 2 else ("accuracy",)
     return _task(labels, scores + ("macro_f1", "matthews_correlation"), ("macro_f1",))
@@ -80,7 +86,7 @@ def _task(labels, metrics, main):
 
 
 def _labels(settings, sources, saved):
-    """As given; else as saved; else those of the training file."""
+    """As given; else as saved; else those of the training file; else None."""
     if settings.labels:
         return tuple(label.strip() for label in settings.labels.split(","))
     if saved is not None:
@@ -91,11 +97,7 @@ def _labels(settings, sources, saved):
             if not found:
                 raise InputError("%s holds no examples" % source.path)
             return _sorted(found)
-    raise InputError(
-        "--task_name=custom: the model's labels are not known: no %s lies beside its "
-        "checkpoint; give --labels in the order that it was trained with"
-        % label_map.FILE
-    )
+    return None
 
 
 def _sorted(labels):

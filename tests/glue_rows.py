@@ -126,7 +126,7 @@ WANTED = {
     "SST-2": Wanted(_BINARY, ["accuracy"], (67349, 872, 1821), ["SST-2"]),
     "MRPC": Wanted(_BINARY, ["accuracy", "f1"], (3668, 408, 1725), ["MRPC"]),
     "STS-B": Wanted([], ["pearson", "spearman"], (5749, 1500, 1379), ["STS-B"]),
-    "QQP": Wanted(_BINARY, ["accuracy", "f1"], (363846, 40430, 390965), ["QQP"]),
+    "QQP": Wanted(_BINARY, ["accuracy", "f1"], (363849, 40430, 390965), ["QQP"]),
     "MNLI": Wanted(_NLI, ["accuracy"], (392702, 9815, 9796), ["MNLI-m", "MNLI-mm"]),
     "QNLI": Wanted(_ENTAILMENT, ["accuracy"], (104743, 5463, 5463), ["QNLI"]),
     "RTE": Wanted(_ENTAILMENT, ["accuracy"], (2490, 277, 3000), ["RTE"]),
