@@ -230,11 +230,13 @@ def test_evaluation_alone_takes_the_saved_labels(tmp_path):
 
 def test_labels_that_nobody_knows(tmp_path):
     for weights in (None, str(tmp_path)):
+        chosen = own(output_dir="out")
         with pytest.raises(InputError) as caught:
-            custom.find_task(own(), (), weights)
+            custom.find_task(chosen, (), weights)
         assert str(caught.value) == (
-            "--task_name=custom: the model's labels are not known: no labels.json lies "
-            "beside its checkpoint; give --labels in the order that it was trained with"
+            "--task_name=custom: the model's labels are not known (no labels.json in "
+            "%s); give --labels in the order that it was trained with"
+            % (weights or "out")
         )
 
 
