@@ -37,7 +37,8 @@ def batch():
 def training(chosen, rate=1e-3):
     config = models.tiny_config(hidden_dropout_prob=0.1)
     execution = classifier.Execution(chosen)
-    return classifier.training_graph(config, 2, batch(), 1, rate, 90, 0, execution)
+    recipe = classifier.Recipe(rate, 90, 0)
+    return classifier.training_graph(config, 2, batch(), 1, recipe, execution)
 
 
 @pytest.mark.parametrize("chosen", SHORT, ids=lambda chosen: chosen.dtype.name)
