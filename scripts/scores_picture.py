@@ -52,6 +52,7 @@ def _panel(axes, group):
         failed = [spread.failed_to_train(run) for run in row.runs]
         sweep_picture.column(axes, place, scores, _COLORS[row.program], failed)
     sweep_picture.majority(axes, 100 * group.majority_score)
+    sweep_picture.widen(axes)
     axes.set_xticks(range(len(group.rows)))
     axes.set_xticklabels([_label(row) for row in group.rows], fontsize=8)
     axes.set_xlim(-0.6, len(group.rows) - 0.4)
