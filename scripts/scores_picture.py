@@ -61,8 +61,9 @@ def _panel(axes, group):
 
 
 def _label(row):
-    return "%s\n%s\n%s" % (
+    return "%s\n%s\n%s%s" % (
         _NAMES.get(row.program, row.program),
         row.stack.split(",")[0],
         row.dtype,
+        ", Adam corrected" if row.bias_correction else "",
     )
