@@ -25,8 +25,9 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "STACK=tf1 (TensorFlow 1.14) or STACK=tf2 (TensorFlow 2.21) chooses one for env,"
-	@echo "demo, data, checkpoint, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH name a"
-	@echo "Python."
+	@echo "demo, data, checkpoint, scores, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH"
+	@echo "name a Python. For data and checkpoint, FROM=DIR takes the files from a folder and"
+	@echo "BASE_URL=URL from a mirror."
 
 # ---- Environments ----
 
@@ -44,8 +45,9 @@ PYTHON_OF_bench = tf2
 from = $(or $(FROM_$*),requirements-$*.txt)
 python_of = $(or $(PYTHON_OF_$*),$*)
 
-define is_ready
-cmp -s $(from) $@ && .venv/$*/bin/python -c "" 2>/dev/null && \
+# Whether it starts, and is made with the Python that the caller names, if any.
+define has_python
+.venv/$*/bin/python -c "" 2>/dev/null && \
 { [ -z "$(NAMED_$*)" ] || \
 	[ "$$(scripts/find_python.sh $(python_of))" = "$$(cat .venv/$*/made-with.txt)" ]; }
 endef
@@ -61,20 +63,36 @@ log = .venv/$*.log
 .PHONY: FORCE
 FORCE:
 
+# New pins are installed into an environment that is there. One that must be made anew
+# stands aside until the new one is whole, and comes back if that fails or is ended.
+define make_anew
+python=$$(scripts/find_python.sh $(python_of)) || { \
+	echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
+echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
+mkdir -p .venv && { [ ! -d .venv/$* ] || mv .venv/$* .venv/$*.old; } && \
+"$$python" -m venv .venv/$* >$(log) 2>&1 && \
+printf '%s\n' "$$python" >.venv/$*/made-with.txt
+endef
+
+define restore
+[ ! -d .venv/$*.old ] || { rm -rf .venv/$* && mv .venv/$*.old .venv/$*; }
+endef
+
 $(PINS): .venv/%/requirements.txt: FORCE
-	@if $(is_ready); then exit 0; fi; \
-	python=$$(scripts/find_python.sh $(python_of)) || { \
-		echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
-	echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
-	mkdir -p .venv && rm -rf .venv/$* && \
-	{ "$$python" -m venv .venv/$* >$(log) 2>&1 && \
-		printf '%s\n' "$$python" >.venv/$*/made-with.txt && \
-		cp $(from) .venv/$*/requirements.new && \
-		{ $(install) >$(log) 2>&1 || $(install) >$(log) 2>&1; }; } || { \
+	@if cmp -s $(from) $@ && $(has_python); then rm -rf .venv/$*.old; exit 0; fi; \
+	$(restore); \
+	if [ -e $@ ] && $(has_python); then \
+		echo "Renewing .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
+	else \
+		$(make_anew); \
+	fi && \
+	cp $(from) .venv/$*/requirements.new && \
+	{ $(install) >$(log) 2>&1 || $(install) >$(log) 2>&1; } || { \
 		tail -n 20 $(log) >&2; \
 		echo "Setting up .venv/$* failed; all it said is in $(log)" >&2; \
+		$(restore); \
 		exit 1; }; \
-	rm $(log) && mv .venv/$*/requirements.new $@
+	rm -f $(log) && mv .venv/$*/requirements.new $@ && rm -rf .venv/$*.old
 
 # $(call possible,NAME): a shell command: is the environment there, or a Python for it?
 possible = { .venv/$(1)/bin/python -c "" 2>/dev/null || \
@@ -121,7 +139,7 @@ demo-tf1 demo-tf2: demo-%: .venv/%/requirements.txt
 fetch_flags = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
 
 .PHONY: data data-tf1 data-tf2
-data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR (offline)
+data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR, BASE_URL=URL
 	@$(call on_one_stack,data)
 
 data-tf1 data-tf2: data-%: .venv/%/requirements.txt
@@ -129,7 +147,7 @@ data-tf1 data-tf2: data-%: .venv/%/requirements.txt
 		$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(fetch_flags)
 
 .PHONY: checkpoint checkpoint-tf1 checkpoint-tf2
-checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM=DIR
+checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM, BASE_URL
 	@$(call on_one_stack,checkpoint)
 
 checkpoint-tf1 checkpoint-tf2: checkpoint-%: .venv/%/requirements.txt
@@ -194,6 +212,6 @@ lint: .venv/lint/requirements.txt  ## check the code's style and formatting with
 
 .PHONY: clean
 clean:  ## remove the environments and what demo and benchmark wrote
-	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/bench .venv/*.log demo_output \
+	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/bench .venv/*.old .venv/*.log demo_output \
 		benchmarks/results
 	@if [ -d .venv ]; then rmdir .venv 2>/dev/null || echo "Left the rest of .venv"; fi
