@@ -135,24 +135,36 @@ demo:  ## fine-tune a tiny model on example data and show the result
 demo-tf1 demo-tf2: demo-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python scripts/demo.py
 
-# Where the two below get things from, as flags.
-fetch_flags = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
+# $(call fetch,WHAT): a shell command: fetching needs no TensorFlow and no latest pins,
+# so any environment that has the libraries for it will do; else one is set up.
+define fetch
+for stack in $(or $(STACK),tf1 tf2); do \
+	if .venv/$$stack/bin/python -c "import pooch, requests, tqdm" 2>/dev/null; then \
+		exec .venv/$$stack/bin/python $(fetch_$(1)); \
+	fi; \
+done; \
+$(call on_one_stack,$(1))
+endef
+
+from_where = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
+fetch_data = scripts/fetch.py data $(TASK) \
+	$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(from_where)
+fetch_checkpoint = scripts/fetch.py checkpoint $(NAME) \
+	$(if $(CHECKPOINT_DIR),--checkpoint_dir="$(CHECKPOINT_DIR)") $(from_where)
 
 .PHONY: data data-tf1 data-tf2
 data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR, BASE_URL=URL
-	@$(call on_one_stack,data)
+	@$(call fetch,data)
 
 data-tf1 data-tf2: data-%: .venv/%/requirements.txt
-	@.venv/$*/bin/python scripts/fetch.py data $(TASK) \
-		$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(fetch_flags)
+	@.venv/$*/bin/python $(fetch_data)
 
 .PHONY: checkpoint checkpoint-tf1 checkpoint-tf2
 checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM, BASE_URL
-	@$(call on_one_stack,checkpoint)
+	@$(call fetch,checkpoint)
 
 checkpoint-tf1 checkpoint-tf2: checkpoint-%: .venv/%/requirements.txt
-	@.venv/$*/bin/python scripts/fetch.py checkpoint $(NAME) \
-		$(if $(CHECKPOINT_DIR),--checkpoint_dir="$(CHECKPOINT_DIR)") $(fetch_flags)
+	@.venv/$*/bin/python $(fetch_checkpoint)
 
 .PHONY: bench bench-tf1 bench-tf2
 bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...

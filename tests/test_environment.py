@@ -571,6 +571,17 @@ def test_data_and_checkpoints_get_their_arguments(checkout):
 
 
 @needs_make
+def test_fetching_takes_an_environment_as_it_is(checkout):
+    (checkout.root / "requirements-tf2.txt").write_text("numpy==0\n")
+    checkout.find_python("tf1")
+    made = checkout.make("data", "TASK=MRPC")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert [call.strip() for call in checkout.calls()] == [
+        "tf2 scripts/fetch.py data MRPC"
+    ]
+
+
+@needs_make
 def test_the_benchmark_peer_has_an_environment_of_its_own(checkout):
     (checkout.root / "benchmarks").mkdir()
     requirements = checkout.root / "benchmarks" / "requirements.txt"
