@@ -25,8 +25,9 @@ help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
 	@echo
 	@echo "STACK=tf1 (TensorFlow 1.14) or STACK=tf2 (TensorFlow 2.21) chooses one for env,"
-	@echo "demo, data, checkpoint, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH name a"
-	@echo "Python."
+	@echo "demo, data, checkpoint, scores, test and bench. PYTHON_TF1=PATH, PYTHON_TF2=PATH"
+	@echo "name a Python. For data and checkpoint, FROM=DIR takes the files from a folder and"
+	@echo "BASE_URL=URL from a mirror."
 
 # ---- Environments ----
 
@@ -44,8 +45,9 @@ PYTHON_OF_bench = tf2
 from = $(or $(FROM_$*),requirements-$*.txt)
 python_of = $(or $(PYTHON_OF_$*),$*)
 
-define is_ready
-cmp -s $(from) $@ && .venv/$*/bin/python -c "" 2>/dev/null && \
+# Whether it starts, and is made with the Python that the caller names, if any.
+define has_python
+.venv/$*/bin/python -c "" 2>/dev/null && \
 { [ -z "$(NAMED_$*)" ] || \
 	[ "$$(scripts/find_python.sh $(python_of))" = "$$(cat .venv/$*/made-with.txt)" ]; }
 endef
@@ -61,20 +63,36 @@ log = .venv/$*.log
 .PHONY: FORCE
 FORCE:
 
+# New pins are installed into an environment that is there. One that must be made anew
+# stands aside until the new one is whole, and comes back if that fails or is ended.
+define make_anew
+python=$$(scripts/find_python.sh $(python_of)) || { \
+	echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
+echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
+mkdir -p .venv && { [ ! -d .venv/$* ] || mv .venv/$* .venv/$*.old; } && \
+"$$python" -m venv .venv/$* >$(log) 2>&1 && \
+printf '%s\n' "$$python" >.venv/$*/made-with.txt
+endef
+
+define restore
+[ ! -d .venv/$*.old ] || { rm -rf .venv/$* && mv .venv/$*.old .venv/$*; }
+endef
+
 $(PINS): .venv/%/requirements.txt: FORCE
-	@if $(is_ready); then exit 0; fi; \
-	python=$$(scripts/find_python.sh $(python_of)) || { \
-		echo "No Python found for .venv/$* ($(ABOUT_$*))" >&2; exit 1; }; \
-	echo "Setting up .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
-	mkdir -p .venv && rm -rf .venv/$* && \
-	{ "$$python" -m venv .venv/$* >$(log) 2>&1 && \
-		printf '%s\n' "$$python" >.venv/$*/made-with.txt && \
-		cp $(from) .venv/$*/requirements.new && \
-		{ $(install) >$(log) 2>&1 || $(install) >$(log) 2>&1; }; } || { \
+	@if cmp -s $(from) $@ && $(has_python); then rm -rf .venv/$*.old; exit 0; fi; \
+	$(restore); \
+	if [ -e $@ ] && $(has_python); then \
+		echo "Renewing .venv/$* ($(ABOUT_$*)), which may take a few minutes"; \
+	else \
+		$(make_anew); \
+	fi && \
+	cp $(from) .venv/$*/requirements.new && \
+	{ $(install) >$(log) 2>&1 || $(install) >$(log) 2>&1; } || { \
 		tail -n 20 $(log) >&2; \
 		echo "Setting up .venv/$* failed; all it said is in $(log)" >&2; \
+		$(restore); \
 		exit 1; }; \
-	rm $(log) && mv .venv/$*/requirements.new $@
+	rm -f $(log) && mv .venv/$*/requirements.new $@ && rm -rf .venv/$*.old
 
 # $(call possible,NAME): a shell command: is the environment there, or a Python for it?
 possible = { .venv/$(1)/bin/python -c "" 2>/dev/null || \
@@ -117,24 +135,36 @@ demo:  ## fine-tune a tiny model on example data and show the result
 demo-tf1 demo-tf2: demo-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python scripts/demo.py
 
-# Where the two below get things from, as flags.
-fetch_flags = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
+# $(call fetch,WHAT): a shell command: fetching needs no TensorFlow and no latest pins,
+# so any environment that has the libraries for it will do; else one is set up.
+define fetch
+for stack in $(or $(STACK),tf1 tf2); do \
+	if .venv/$$stack/bin/python -c "import pooch, requests, tqdm" 2>/dev/null; then \
+		exec .venv/$$stack/bin/python $(fetch_$(1)); \
+	fi; \
+done; \
+$(call on_one_stack,$(1))
+endef
+
+from_where = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
+fetch_data = scripts/fetch.py data $(TASK) \
+	$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(from_where)
+fetch_checkpoint = scripts/fetch.py checkpoint $(NAME) \
+	$(if $(CHECKPOINT_DIR),--checkpoint_dir="$(CHECKPOINT_DIR)") $(from_where)
 
 .PHONY: data data-tf1 data-tf2
-data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR (offline)
-	@$(call on_one_stack,data)
+data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR, BASE_URL=URL
+	@$(call fetch,data)
 
 data-tf1 data-tf2: data-%: .venv/%/requirements.txt
-	@.venv/$*/bin/python scripts/fetch.py data $(TASK) \
-		$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(fetch_flags)
+	@.venv/$*/bin/python $(fetch_data)
 
 .PHONY: checkpoint checkpoint-tf1 checkpoint-tf2
-checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM=DIR
-	@$(call on_one_stack,checkpoint)
+checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM, BASE_URL
+	@$(call fetch,checkpoint)
 
 checkpoint-tf1 checkpoint-tf2: checkpoint-%: .venv/%/requirements.txt
-	@.venv/$*/bin/python scripts/fetch.py checkpoint $(NAME) \
-		$(if $(CHECKPOINT_DIR),--checkpoint_dir="$(CHECKPOINT_DIR)") $(fetch_flags)
+	@.venv/$*/bin/python $(fetch_checkpoint)
 
 .PHONY: bench bench-tf1 bench-tf2
 bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...
@@ -194,6 +224,6 @@ lint: .venv/lint/requirements.txt  ## check the code's style and formatting with
 
 .PHONY: clean
 clean:  ## remove the environments and what demo and benchmark wrote
-	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/bench .venv/*.log demo_output \
+	rm -rf .venv/tf1 .venv/tf2 .venv/lint .venv/bench .venv/*.old .venv/*.log demo_output \
 		benchmarks/results
 	@if [ -d .venv ]; then rmdir .venv 2>/dev/null || echo "Left the rest of .venv"; fi

@@ -6,7 +6,8 @@
   python scripts/fetch.py checkpoint --list
 
 `make data TASK=...` and `make checkpoint NAME=...` do the same. Exit status: 0 all is
-there; 1 the network or the server failed; 2 something to mend, which one line names.
+there; 1 the network, the server or the disk failed; 2 something to mend, which one line
+names.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any, Callable, Mapping
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "scripts")]
 
+import entry  # noqa: E402
 from fetching import download, glue, pretrained, sources  # noqa: E402
 
 from finetuning.errors import InputError  # noqa: E402
@@ -27,9 +29,7 @@ from finetuning.errors import InputError  # noqa: E402
 
 def parser():
     """The command line's parser."""
-    top = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = entry.Parser(description=__doc__)
     kinds = top.add_subparsers(dest="kind", metavar="data|checkpoint")
     kinds.required = True
     data = kinds.add_parser("data", help="tasks of GLUE")
@@ -172,13 +172,15 @@ def fetch_all(kind, rows, folder, options):
         try:
             kind.fetch(row, folder, options)
         except (InputError, download.RefusedError) as error:
-            print("%s: %s" % (row.name, error), file=sys.stderr, flush=True)
-            statuses.add(2 if isinstance(error, InputError) else 1)
+            entry.say_error("%s: %s" % (row.name, error))
+            wrong = isinstance(error, InputError)
+            statuses.add(entry.EXIT_BAD_INPUT if wrong else entry.EXIT_FAILURE)
     return max(statuses, default=0)
 
 
-def run(flags):
+def run(arguments):
     """Does what the flags ask for and returns the exit status."""
+    flags = parser().parse_args(arguments)
     kind = _KINDS[flags.kind]
     if flags.list or not flags.names:
         show_list(kind, flags.folder)
@@ -193,21 +195,12 @@ def run(flags):
 
 
 def main(arguments):
-    flags = parser().parse_args(arguments)
-    try:
-        return run(flags)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except download.NetworkError as error:
-        print(error, file=sys.stderr)
-        return 1
-    except OSError as error:
-        print("%s: %s" % (error.filename, error.strerror), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped; nothing half-written was left", file=sys.stderr)
-        return 130
+    """Runs one command line; returns the exit status."""
+    return entry.status_of(
+        lambda: run(arguments),
+        failures=(download.NetworkError,),
+        interrupted="stopped; nothing half-written was left",
+    )
 
 
 def _stop(*_):

@@ -2,13 +2,14 @@
 
   python scripts/make_submission.py OUTPUT_DIR... --output=submission.zip
 
-Each OUTPUT_DIR is that of a run with --do_predict=true on a task's test set. Every file
-is checked for its heading, number of lines and values before anything is written, and
-a file that is missing ends it; --fill=WNLI,AX makes up the named ones, saying so: each
-example then has the task's first label, or 0.
+Each OUTPUT_DIR is that of a run with --do_predict=true on a task's test set, or that of
+a sweep of such runs, of which the one with the highest main score on the development
+set is taken. Every file is checked for its heading, number of lines and values before
+anything is written, and a file that is missing ends it; --fill=WNLI,AX makes up the
+named ones, saying so: each example then has the task's first label, or 0.
 """
 
-import argparse
+import json
 import os
 import sys
 import zipfile
@@ -16,11 +17,13 @@ import zipfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+import entry  # noqa: E402
+
 from finetuning import files, submission, tasks  # noqa: E402
 from finetuning.errors import InputError  # noqa: E402
+from finetuning.scoring import MAIN_SCORE  # noqa: E402
 
-EXIT_FAILURE = 1
-EXIT_BAD_INPUT = 2
+SWEEP_JSON = "sweep.json"
 
 
 def wanted():
@@ -43,6 +46,8 @@ def find(directories):
     for directory in directories:
         if not os.path.isdir(directory):
             raise InputError("%s: no such directory" % directory)
+        if os.path.isfile(os.path.join(directory, SWEEP_JSON)):
+            directory = best_run(directory)
         here = [n for n in wanted() if os.path.isfile(_path(directory, n))]
         if not here:
             raise InputError(
@@ -59,6 +64,28 @@ def find(directories):
                 )
             found[name] = path
     return found
+
+
+def best_run(sweep_dir):
+    """The directory of the sweep's run with the highest main score; says which.
+
+    Raises:
+      InputError: no run is done, or sweep.json is damaged.
+    """
+    path = os.path.join(sweep_dir, SWEEP_JSON)
+    try:
+        found = json.loads(files.read_text(path))["runs"]
+        scores = {run["name"]: run["results"][MAIN_SCORE] for run in found}
+    except (ValueError, KeyError, TypeError):
+        raise InputError("%s is damaged; run the sweep again" % path) from None
+    if not scores:
+        raise InputError("%s: no run of this sweep is done" % sweep_dir)
+    name = max(scores, key=scores.get)
+    print(
+        "%s: taking %s, main score %.4f, the highest of %d on the development set"
+        % (sweep_dir, name, scores[name], len(scores))
+    )
+    return os.path.join(sweep_dir, "runs", name)
 
 
 def _path(directory, name):
@@ -112,11 +139,7 @@ def write_zip(path, texts):
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(
-        prog="make_submission.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = entry.Parser(prog="make_submission.py", description=__doc__)
     parser.add_argument("output_dirs", nargs="+", metavar="OUTPUT_DIR")
     parser.add_argument("--output", default="submission.zip", help="the zip to write")
     parser.add_argument(
@@ -137,6 +160,9 @@ def run(arguments):
         raise InputError(
             "--output=%s exists; remove it or give another name" % arguments.output
         )
+    folder = os.path.dirname(os.path.abspath(arguments.output))
+    if not os.path.isdir(folder):
+        raise InputError("--output=%s: no such directory" % arguments.output)
     texts = contents(find(arguments.output_dirs), filled)
     write_zip(arguments.output, texts)
     for name, (text, source) in texts.items():
@@ -148,15 +174,7 @@ def run(arguments):
 
 def main(argv=None):
     """Runs one command line; returns the exit status."""
-    try:
-        run(parse(argv))
-    except InputError as error:
-        print("ERROR: %s" % error, file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except OSError as error:
-        print("ERROR: %s" % error, file=sys.stderr)
-        return EXIT_FAILURE
-    return 0
+    return entry.status_of(lambda: run(parse(argv)))
 
 
 if __name__ == "__main__":

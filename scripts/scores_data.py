@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 
 import spread
 
-from finetuning import provenance
+from finetuning import provenance, tasks
 from finetuning.errors import InputError
 from finetuning.results import EVAL_JSON
 from finetuning.scoring import MAIN_SCORE
@@ -63,6 +63,13 @@ class Row:
         on_cpu = all(run["device"].startswith("CPU") for run in self.runs)
         return "bfloat16" if on_cpu else "mixed"
 
+    def likeness(self, other):
+        """The greater, the more alike: same bias correction, then same precision."""
+        return (
+            self.bias_correction == other.bias_correction,
+            self.precision == other.precision,
+        )
+
     @property
     def failed(self):
         return sum(map(spread.failed_to_train, self.runs))
@@ -80,10 +87,12 @@ class Group:
     rows: Tuple[Row, ...]
 
     def peer(self, row, program):
-        """The row of a program to hold another against: of the same type, if any."""
+        """The row of a program to hold another against: the most like it, if any.
+
+        Adam's bias correction moves scores more than the type of the products does.
+        """
         found = [other for other in self.rows if other.program == program]
-        alike = [other for other in found if other.precision == row.precision]
-        return (alike or found or [None])[0]
+        return max(found, key=row.likeness, default=None)
 
 
 def entry(path):
@@ -93,37 +102,19 @@ def entry(path):
       path: its eval_results.json.
 
     Returns:
-      A dictionary that names no place on the machine.
+      A dictionary that names no place on the machine. What it says of the run is of the
+      training: the same weights may have been evaluated by another run since.
 
     Raises:
-      InputError: the file is no such result, or of a version that wrote less.
+      InputError: the file is no such result, or of a version that wrote less; or its
+        scores are not those of a known training on a task's own development set.
     """
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file)
-        settings = content["settings"]
-        return {
-            "program": content.get("program", OURS),
-            "task": content["task"],
-            "encoder": _encoder(settings["init_checkpoint"]),
-            "seed": content["random_seed"],
-            "recipe": {name: settings.get(name) for name in _RECIPE},
-            "precision": settings.get("precision", "float32"),
-            "adam_bias_correction": settings.get("adam_bias_correction", False),
-            "versions": {
-                name: content["versions"][name]
-                for name in _LIBRARIES
-                if name in content["versions"]
-            },
-            "device": content["device"],
-            "revision": content["git_revision"],
-            # Of the training, which another evaluation does not make another run.
-            "time": (content.get("training") or content)["time"],
-            "results": content["results"],
-            "main_metrics": content["main_metrics"],
-            "majority_score": content["majority_score"],
-            "predicted_one_class": content["predicted_one_class"],
-        }
+        made = content.get("training") or content
+        _check(path, content, made)
+        return _kept(content, made)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             "%s is no result that this version writes (%s: %s); evaluate again"
@@ -131,9 +122,65 @@ def entry(path):
         ) from None
 
 
+def _check(path, content, made):
+    """Refuses what cannot be compared with the rest of the page."""
+    program = content.get("program", OURS)
+    if program not in PROGRAMS:
+        raise InputError(
+            "%s: program %r, expected one of %s"
+            % (path, program, ", ".join(map(repr, PROGRAMS)))
+        )
+    task = tasks.TASKS.get(content["task"].lower())
+    if task is None:
+        raise InputError(
+            "%s: task %s is none of GLUE's, whose scores the page holds"
+            % (path, content["task"])
+        )
+    known = [split.rows for split in task.dev]
+    # The other programs score the whole set, and do not write how much that is.
+    found = content["num_examples"] if program == OURS else sum(filter(None, known))
+    if None not in known and found != sum(known):
+        raise InputError(
+            "%s: scored on %s examples, and the development set of %s has %d; evaluate "
+            "on the whole of it" % (path, found, task.name, sum(known))
+        )
+    settings = made["settings"]
+    trained = settings.get("do_train", True) or program != OURS
+    if not (trained and settings["init_checkpoint"]):
+        raise InputError(
+            "%s: the weights' training is not known there, or began with no "
+            "--init_checkpoint; add the results of the run that trained them" % path
+        )
+
+
+def _kept(content, made):
+    settings = made["settings"]
+    return {
+        "program": content.get("program", OURS),
+        "task": content["task"],
+        "encoder": _encoder(settings["init_checkpoint"]),
+        "seed": made["random_seed"],
+        "recipe": {name: settings.get(name) for name in _RECIPE},
+        "precision": settings.get("precision", "float32"),
+        "adam_bias_correction": settings.get("adam_bias_correction", False),
+        "versions": {
+            name: made["versions"][name]
+            for name in _LIBRARIES
+            if name in made["versions"]
+        },
+        "device": made["device"],
+        "revision": made["git_revision"],
+        "time": made["time"],
+        "results": content["results"],
+        "main_metrics": content["main_metrics"],
+        "majority_score": content["majority_score"],
+        "predicted_one_class": content["predicted_one_class"],
+    }
+
+
 def _encoder(checkpoint):
     folder, name = os.path.split(checkpoint.rstrip("/"))
-    return os.path.basename(folder) if ".ckpt" in name else name
+    return os.path.basename(folder) or name if ".ckpt" in name else name
 
 
 def add(directory, places):

@@ -9,7 +9,6 @@ benchmarks/original_glue.py. The page is made of these, of docs/scores/published
 and of nothing else.
 """
 
-import argparse
 import json
 import os
 import sys
@@ -17,15 +16,13 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+import entry  # noqa: E402
 import scores_data  # noqa: E402
 import scores_picture  # noqa: E402
 import scores_text  # noqa: E402
 
 from finetuning import files  # noqa: E402
-from finetuning.errors import InputError  # noqa: E402
 
-EXIT_FAILURE = 1
-EXIT_BAD_INPUT = 2
 DOCS = os.path.join(ROOT, "docs")
 DATA, PAGE, PICTURE = "scores", "SCORES.md", "scores.png"
 
@@ -57,26 +54,18 @@ def run(arguments):
     print("Written to %s: %s" % (arguments.docs, ", ".join(names)))
 
 
-def main(argv=None):
-    """Runs one command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="scores_page.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parse(argv):
+    parser = entry.Parser(prog="scores_page.py", description=__doc__)
     parser.add_argument("--add", action="append", metavar="DIR", help="may come often")
     parser.add_argument(
         "--docs", default=DOCS, help="where %s and %s/ lie" % (PAGE, DATA)
     )
-    try:
-        run(parser.parse_args(argv))
-    except InputError as error:
-        print("ERROR: %s" % error, file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except OSError as error:
-        print("ERROR: %s" % error, file=sys.stderr)
-        return EXIT_FAILURE
-    return 0
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Runs one command line; returns the exit status."""
+    return entry.status_of(lambda: run(parse(argv)))
 
 
 if __name__ == "__main__":

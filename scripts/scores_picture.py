@@ -52,6 +52,7 @@ def _panel(axes, group):
         failed = [spread.failed_to_train(run) for run in row.runs]
         sweep_picture.column(axes, place, scores, _COLORS[row.program], failed)
     sweep_picture.majority(axes, 100 * group.majority_score)
+    sweep_picture.widen(axes)
     axes.set_xticks(range(len(group.rows)))
     axes.set_xticklabels([_label(row) for row in group.rows], fontsize=8)
     axes.set_xlim(-0.6, len(group.rows) - 0.4)
@@ -60,8 +61,9 @@ def _panel(axes, group):
 
 
 def _label(row):
-    return "%s\n%s\n%s" % (
+    return "%s\n%s\n%s%s" % (
         _NAMES.get(row.program, row.program),
         row.stack.split(",")[0],
         row.dtype,
+        ", Adam corrected" if row.bias_correction else "",
     )

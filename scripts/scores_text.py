@@ -13,17 +13,24 @@ _HEAD = """# Scores
 All scores are in points (per cent) on the development set. The main score is GLUE's:
 the mean of the metrics that a task has, for MNLI the mean of its two halves. sd is the
 standard deviation of a sample (n - 1). A run *failed to train* if all its predictions
-are the same, or its main score is at or below that of the commonest answer for all. The
-distance is the difference of the means in pooled standard deviations: below 1 either
-way the two cannot be told apart by so few runs.
+are the same, or its main score is at or below that of always giving the commonest
+label. The distance is the difference of the means in pooled standard deviations: below
+1 either way the two cannot be told apart by so few runs.
+
+Runs under one heading share their recipe but for Adam: Hugging Face's correct the bias
+of its moments, the original's do not, and this program's do with
+`--adam_bias_correction=true`. Like is compared with like where both were measured;
+where not, the cell says in which the other differs.
 
 ## Measured here
 """
 _NOT_MEASURED = "Nothing yet.\n"
 _OTHERS = """## Reported by others
 
-Other encoders than those above, and other settings; each table says which.
+%s; each table says which.
 """
+_BESIDE_OURS = "Other encoders than those above, and other settings"
+_ALONE = "Of several encoders and settings"
 _COLUMNS = ("mean ± sd", "median", "min", "max")
 
 
@@ -42,7 +49,7 @@ def page(groups, published, picture):
     else:
         parts.append(_NOT_MEASURED)
     parts += [_group(group) for group in groups]
-    parts.append(_OTHERS)
+    parts.append(_OTHERS % (_BESIDE_OURS if groups else _ALONE))
     parts += [_published(found) for found in published]
     return "\n".join(filter(None, parts))
 
@@ -54,14 +61,14 @@ def _overview(groups):
         for row in group.rows:
             if row.program == scores_data.OURS:
                 cells = [group.task, group.encoder, _short_recipe(group)]
-                cells += [row.dtype, "%d" % len(row.runs), _mean(row)]
+                cells += [row.dtype, _adam(row), "%d" % len(row.runs), _mean(row)]
                 for program in (scores_data.HUGGING_FACE, scores_data.ORIGINAL):
                     other = group.peer(row, program)
-                    cells += [_mean(other), _distance(row, other)]
+                    cells += [_peer(row, other), _distance(row, other)]
                 rows.append(cells)
     if not rows:
         return ""
-    heading = ["task", "encoder", "batch, rate, epochs", "type", "runs"]
+    heading = ["task", "encoder", "batch, rate, epochs", "type", "Adam", "runs"]
     heading += ["this program", "Hugging Face", "distance", "the original", "distance"]
     return table(heading, rows)
 
@@ -80,7 +87,7 @@ def _group(group):
         cells = [
             "%s (%s)" % (row.program, row.stack),
             row.dtype,
-            "corrected" if row.bias_correction else "not corrected",
+            _adam(row),
             "%d" % of["n"],
             _mean(row),
         ]
@@ -94,6 +101,22 @@ def _group(group):
     return "\n".join(lines) + "\n"
 
 
+def _adam(row):
+    return "corrected" if row.bias_correction else "not corrected"
+
+
+def _peer(row, other):
+    """The mean of a row to compare with, and how its runs differ from `row`."""
+    if other is None:
+        return "-"
+    differs = [found(other) for found in (_adam, _dtype) if found(other) != found(row)]
+    return _mean(other) + (" (%s)" % ", ".join(differs) if differs else "")
+
+
+def _dtype(row):
+    return row.dtype
+
+
 def _short_recipe(group):
     names = ("train_batch_size", "learning_rate", "num_train_epochs")
     return ", ".join("%g" % group.recipe[name] for name in names)
@@ -101,10 +124,11 @@ def _short_recipe(group):
 
 def _recipe(group):
     recipe = group.recipe
+    epochs = recipe["num_train_epochs"]
     parts = [
         "Batch %d" % recipe["train_batch_size"],
         "rate %g" % recipe["learning_rate"],
-        "%g epochs" % recipe["num_train_epochs"],
+        "%g epoch%s" % (epochs, "" if epochs == 1 else "s"),
         "%d tokens" % recipe["max_seq_length"],
         "warm-up %g" % recipe["warmup_proportion"],
     ]
@@ -115,7 +139,7 @@ def _recipe(group):
     for name in ("class_weights", "keep_best", "early_stop"):
         if recipe[name]:
             parts.append("--%s=%s" % (name, str(recipe[name]).lower()))
-    return "%s. Main score: %s%s. The commonest answer for all: %.1f." % (
+    return "%s. Main score: %s%s. Always giving the commonest label: %.1f." % (
         ", ".join(parts),
         "mean of " if len(group.main_metrics) > 1 else "",
         " and ".join(name.replace("_", " ") for name in group.main_metrics),
@@ -149,8 +173,6 @@ def _revision(run):
 
 
 def _mean(row, name=MAIN_SCORE):
-    if row is None:
-        return "-"
     of = row.scores(name)
     if of["sd"] is None:
         return "%.1f" % of["mean"]

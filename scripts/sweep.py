@@ -9,8 +9,9 @@ below DIR, with the command's files and output.txt, what it said.
 
 The same command again goes on where it was stopped: runs that are done are skipped, one
 that was begun goes on from its last checkpoint, those that failed are tried again. More
-seeds or values may be given then; anything else must be as it was. At the end, and
-after each run, DIR holds the table as sweep.txt, sweep.json and sweep.png.
+seeds or values may be given then; anything else that decides a score must be as it was
+once a run is done or has a checkpoint. At the end, and after each run, DIR holds the
+table as sweep.txt, sweep.json and sweep.png.
 
 A checkpoint with the optimiser's state takes 1.3 GB for BERT-Base. When a run is done,
 --keep_checkpoints decides: best (the default) keeps those of the run with the highest
@@ -18,7 +19,6 @@ main score so far, all keeps all, none none. Record files go with the checkpoint
 Nothing is deleted that the sweep's own runs did not write.
 """
 
-import argparse
 import os
 import signal
 import sys
@@ -26,6 +26,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
+import entry  # noqa: E402
 import sweep_grid  # noqa: E402
 import sweep_picture  # noqa: E402
 import sweep_report  # noqa: E402
@@ -35,25 +36,12 @@ from finetuning import console, files, provenance, settings, sources  # noqa: E4
 from finetuning.console import log  # noqa: E402
 from finetuning.errors import InputError  # noqa: E402
 
-EXIT_FAILURE = 1
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 TEXT, JSON, PICTURE = "sweep.txt", "sweep.json", "sweep.png"
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise InputError("%s (see --help)" % message)
 
 
 def parse(argv):
     """The sweep's own arguments, and the flags for the command."""
-    parser = _Parser(
-        prog="sweep.py",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = entry.Parser(prog="sweep.py", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--sweep_dir", required=True, help="directory for all that the sweep writes")
     add("--seeds", required=True, help="such as 1,2,3; a single 5 means 1 to 5")
@@ -107,12 +95,22 @@ def plan(own, passed):
     for name in ("vocab_file", "bert_config_file"):
         value = getattr(chosen, name)
         files.require_file("--%s=%s" % (name, value), value)
+    _require_checkpoint(chosen.init_checkpoint)
     if not os.path.isfile(own.script):
         raise InputError("--script=%s: no such file" % own.script)
     command = sweep_runs.Command(
         own.python, own.script, tuple(passed), chosen, own.keep_checkpoints
     )
     return command, points
+
+
+def _require_checkpoint(path):
+    """Refuses a path at which no run would find a checkpoint."""
+    if path and not (files.exists(path) or files.exists(path + ".index")):
+        raise InputError(
+            "--init_checkpoint=%s: no checkpoint there (%s.index is missing); give the "
+            "prefix of one, such as .../bert_model.ckpt" % (path, path)
+        )
 
 
 def report(directory, description, points, results):
@@ -144,23 +142,16 @@ def run(argv):
             len(sweep.failed),
             len(points),
         )
-    return EXIT_FAILURE if sweep.failed else 0
+    return entry.EXIT_FAILURE if sweep.failed else 0
 
 
 def main(argv=None):
     """Runs one command line; returns the exit status."""
     with console.screen():
-        try:
-            return run(sys.argv[1:] if argv is None else argv)
-        except InputError as error:
-            log.error("%s", error)
-            return EXIT_BAD_INPUT
-        except OSError as error:
-            log.error("%s", error)
-            return EXIT_FAILURE
-        except KeyboardInterrupt:
-            log.error("interrupted; the same command goes on where this one stopped")
-            return EXIT_INTERRUPTED
+        return entry.status_of(
+            lambda: run(sys.argv[1:] if argv is None else argv),
+            interrupted="interrupted; the same command goes on where this one stopped",
+        )
 
 
 def end_runs_when_ended():

@@ -3,6 +3,8 @@
 import spread
 
 _OURS, _FAILED, _MEAN = "#1b7837", "#b2182b", "#222222"
+# Points below which differences would look greater than they are.
+_LEAST_SPAN = 5.0
 _SIDEWAYS = 0.22  # How far the dots of a column are spread, of the columns' distance.
 
 
@@ -24,6 +26,7 @@ def draw(path, found):
         failed = [run["failed_to_train"] for run in runs]
         column(axes, place, scores, _OURS, failed)
     majority(axes, 100 * found["majority_score"])
+    widen(axes)
     axes.set_xticks(range(len(settings)))
     crowded = len(settings) > 3
     axes.set_xticklabels(
@@ -63,8 +66,17 @@ def column(axes, place, scores, color, failed=()):
 
 def majority(axes, score):
     axes.axhline(
-        score, color="#888888", linestyle="--", linewidth=1, label="commonest answer"
+        score, color="#888888", linestyle="--", linewidth=1, label="commonest label"
     )
+
+
+def widen(axes):
+    """Has the scores' axis show `_LEAST_SPAN` points or more, up to 100."""
+    low, high = axes.get_ylim()
+    lacking = _LEAST_SPAN - (high - low)
+    if lacking > 0:
+        high = min(high + lacking / 2, max(high, 100.0))
+        axes.set_ylim(high - _LEAST_SPAN, high)
 
 
 def load_pyplot():

@@ -83,7 +83,7 @@ def lines(found):
         "mean of " if len(found["main_metrics"]) > 1 else "",
         " and ".join(found["main_metrics"]),
     )
-    majority = "The commonest answer for all scores %.4f" % found["majority_score"]
+    majority = "Always giving the commonest label scores %.4f" % found["majority_score"]
     each = columns(_run_rows(found["runs"], shown), 0)
     spreads = columns(_setting_rows(found["settings"], shown), 2)
     return [title, majority, "", *each, "", *spreads]

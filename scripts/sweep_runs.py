@@ -34,6 +34,7 @@ _FREE = {
     "keep_checkpoint_max",
     "require_gpu",
     "num_threads",
+    "do_predict",
 }
 # For the command to save its place once it is asked to end.
 _PATIENCE_SECONDS = 120
@@ -63,7 +64,7 @@ class Command:
         return start + list(self.flags) + always + point.flags()
 
     def fixed(self):
-        """What must not change while a sweep goes on, as a dictionary."""
+        """What must not change once a run has trained, as a dictionary."""
         values = self.chosen.as_dict()
         fixed = {name: values[name] for name in sorted(values) if name not in _FREE}
         return dict(fixed, python=self.python, script=os.path.abspath(self.script))
@@ -90,7 +91,8 @@ class Sweep:
           InputError: it holds something else, another sweep, or one that is running.
         """
         saved = _read_saved(self._directory)
-        _compare(self._directory, saved.get("fixed"), self._command.fixed())
+        if _has_trained(self._directory):
+            _compare(self._directory, saved["fixed"], self._command.fixed())
         self._keep = self._command.keep or saved.get("keep_checkpoints") or "best"
         files.make_directory(os.path.join(self._directory, "runs"))
         self._lock = open(os.path.join(self._directory, _LOCK), "w")
@@ -200,7 +202,7 @@ def drop_checkpoints(directory):
     if not os.path.exists(os.path.join(directory, RUN_FILE)):
         return
     for place in (directory, os.path.join(directory, "best")):
-        for name in os.listdir(place) if os.path.isdir(place) else []:
+        for name in _names(place):
             is_checkpoint = name == "checkpoint" or name.startswith("model.ckpt-")
             if is_checkpoint or name.endswith(".tf_record"):
                 os.remove(os.path.join(place, name))
@@ -232,16 +234,32 @@ def _read_saved(directory):
     return {}
 
 
+def _has_trained(directory):
+    """Whether a run is done, or has a checkpoint from which it would go on."""
+    place = os.path.join(directory, "runs")
+    runs = [os.path.join(place, name) for name in _names(place)]
+    return any(read_result(run) or "checkpoint" in _names(run) for run in runs)
+
+
+def _names(directory):
+    return os.listdir(directory) if os.path.isdir(directory) else []
+
+
 def _compare(directory, saved, now):
-    if saved is None:
-        return
     for name in now:
         if saved.get(name) != now[name]:
             raise InputError(
-                "--sweep_dir=%s holds a sweep with --%s=%s, not %s; give another "
+                "--sweep_dir=%s holds a sweep with %s, not %s; give another "
                 "--sweep_dir, or the old value"
-                % (directory, name, saved.get(name), now[name])
+                % (directory, _flag(name, saved.get(name)), _flag(name, now[name]))
             )
+
+
+def _flag(name, value):
+    if value is None:
+        return "no --%s" % name
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return "--%s=%s" % (name, shown)
 
 
 def _begin(directory):
@@ -328,6 +346,8 @@ def _error(status, lines):
     said = [line for line in lines if line.strip()]
     errors = [line for line in said if line.startswith("ERROR")]
     last = (errors or said or ["it said nothing"])[-1]
+    # Who shows the line says that it is an error.
+    last = last[len("ERROR: ") :] if last.startswith("ERROR: ") else last
     if status < 0:
         last = "ended by signal %d (out of memory?); last: %s" % (-status, last)
     return last

@@ -460,6 +460,7 @@ def test_help_is_the_default_and_lists_the_targets(checkout):
     helped = checkout.make()
     assert set(re.findall(r"^make ([\w-]+) ", helped.stdout, re.M)) == TARGETS
     assert checkout.make("help").stdout == helped.stdout
+    assert "FROM=DIR" in helped.stdout and "BASE_URL=URL" in helped.stdout
     assert max(map(len, helped.stdout.splitlines())) <= 88
 
 
@@ -570,6 +571,17 @@ def test_data_and_checkpoints_get_their_arguments(checkout):
 
 
 @needs_make
+def test_fetching_takes_an_environment_as_it_is(checkout):
+    (checkout.root / "requirements-tf2.txt").write_text("numpy==0\n")
+    checkout.find_python("tf1")
+    made = checkout.make("data", "TASK=MRPC")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert [call.strip() for call in checkout.calls()] == [
+        "tf2 scripts/fetch.py data MRPC"
+    ]
+
+
+@needs_make
 def test_the_benchmark_peer_has_an_environment_of_its_own(checkout):
     (checkout.root / "benchmarks").mkdir()
     requirements = checkout.root / "benchmarks" / "requirements.txt"
@@ -582,14 +594,55 @@ def test_the_benchmark_peer_has_an_environment_of_its_own(checkout):
 
 
 @needs_make
-def test_a_failed_set_up_says_so_and_is_not_taken_for_done(checkout):
-    (checkout.root / "requirements-tf2.txt").write_text("numpy==0\n")
+def test_new_pins_go_into_the_environment_that_is_there(checkout):
+    requirements = checkout.root / "requirements-tf2.txt"
+    requirements.write_text("numpy==0\n")
+    stamp = checkout.root / ".venv" / "tf2" / "requirements.txt"
+    before = stamp.read_text()
+    (checkout.root / "status-tf2").write_text("1")
     for _ in range(2):
         made = checkout.make("env", "STACK=tf2")
         assert made.returncode != 0
         assert "Setting up .venv/tf2 failed" in made.stderr
-    assert not (checkout.root / ".venv" / "tf2" / "requirements.txt").exists()
-    assert checkout.calls() == []
+        assert stamp.read_text() == before
+    assert all(" -m pip install " in call for call in checkout.calls())
+    (checkout.root / "status-tf2").write_text("0")
+    assert "Renewing .venv/tf2" in checkout.make("env", "STACK=tf2").stdout
+    assert stamp.read_text() == "numpy==0\n"
+
+
+@needs_make
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_failed_set_up_leaves_the_environment_as_it_was(checkout, interrupted):
+    place = checkout.root / ".venv" / "tf2"
+    (place / "made-with.txt").write_text("another\n")
+    if interrupted:
+        place.rename(str(place) + ".old")
+        (place / "half").mkdir(parents=True)
+    made = checkout.make("env", "STACK=tf2", "PYTHON_TF2=mine")
+    assert made.returncode != 0
+    assert "Setting up .venv/tf2 failed" in made.stderr
+    assert sorted(os.listdir(str(checkout.root / ".venv"))) == ["tf2", "tf2.log"]
+    assert not (place / "half").exists()
+    assert checkout.make("demo", "STACK=tf2").returncode == 0
+
+
+@needs_make
+def test_a_set_up_that_succeeds_replaces_the_environment(checkout):
+    maker = checkout.root / "maker"
+    made_python = "printf '#!/bin/sh\\n' >$3/bin/python && chmod +x $3/bin/python"
+    write_script(maker, 'mkdir -p "$3/bin" && ' + made_python)
+    write_script(checkout.root / "scripts" / "find_python.sh", 'echo "%s"' % maker)
+    place = checkout.root / ".venv" / "tf2"
+    (place / "made-with.txt").write_text("another\n")
+    (place / "older").touch()
+    made = checkout.make("env", "STACK=tf2", "PYTHON_TF2=mine")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert made.stdout.endswith(".venv/tf2 is ready\n")
+    assert os.listdir(str(checkout.root / ".venv")) == ["tf2"]
+    files = {"bin", "made-with.txt", "requirements.txt"}
+    assert set(os.listdir(str(place))) == files
+    assert (place / "made-with.txt").read_text() == "%s\n" % maker
 
 
 @needs_make

@@ -92,6 +92,7 @@ class Command:
         if status:
             assert tree(self.folder) == before
             assert len(said.err.splitlines()) == 1
+            assert said.err.startswith("ERROR: ")
         else:
             assert said.err == ""
             assert not [name for name in tree(self.folder) if ".fetching" in name]
@@ -154,15 +155,46 @@ def test_an_unknown_task(command):
 
 @pytest.mark.parametrize("flag", ["--timeout=0", "--retries=-1", "--base_url=ftp://a"])
 def test_flags_that_make_no_sense(flag, capsys):
-    with pytest.raises(SystemExit) as ended:
-        fetch.main(["data", "RTE", flag])
-    assert ended.value.code == 2
-    assert flag.split("=")[0] in capsys.readouterr().err
+    assert fetch.main(["data", "RTE", flag]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("ERROR: argument " + flag.split("=")[0])
 
 
 def test_tensorflow_is_not_imported():
     code = "import sys, fetch; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, check=True)
+
+
+def test_rows_are_those_of_the_task_table():
+    rows = {name: task.rows for name, task in sources.GLUE_TASKS.items()}
+    # dataset_infos.json counts QQP's carriage returns as line ends.
+    qqp = {"train.tsv": 363846, "dev.tsv": 40430, "test.tsv": 390965}
+    assert rows["QQP"] == qqp
+    assert rows["AX"] == {"AX.tsv": 1104}
+    assert rows["MNLI"]["dev_mismatched.tsv"] == 9832
+
+
+@pytest.mark.parametrize(
+    "count, words", [(6222, "6.2 kB"), (376971, "377.0 kB"), (2 * 10**9, "2,000.0 MB")]
+)
+def test_sizes_for_people(count, words):
+    assert sources.size_in_words(count) == words
+
+
+@pytest.mark.parametrize(
+    "error, message",
+    [
+        (OSError("odd"), "ERROR: odd\n"),
+        (OSError(errno.EIO, "Input error", "a.tsv"), "ERROR: a.tsv: Input error\n"),
+    ],
+)
+def test_an_error_of_the_disk_is_a_line(monkeypatch, capsys, error, message):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(fetch, "fetch_all", fail)
+    assert fetch.main(["data", "RTE"]) == 1
+    assert capsys.readouterr().err == message
 
 
 # ---- Data ----
@@ -292,6 +324,7 @@ def test_a_download_that_fails_every_time(command, server, name):
     assert time.monotonic() - begun < 15
     assert status == 1
     assert reason in line
+    assert "(make: BASE_URL=URL)" in line and "(make: FROM=DIR)" in line
     assert server.url + PATH in line
     assert server.asked == [PATH] * 2
 
@@ -302,6 +335,7 @@ def test_a_refusal_is_not_asked_again(command, server, code):
     status, _, line = command("data", "RTE")
     assert (status, server.asked) == (1, [PATH])
     assert "answers %d" % code in line
+    assert "(make: BASE_URL=URL)" in line and "(make: FROM=DIR)" in line
 
 
 def test_redirects(command, server):
@@ -337,7 +371,7 @@ def test_a_disk_that_fills_while_a_file_comes(server, tmp_path):
         stdout=subprocess.DEVNULL,
     )
     assert ended.returncode == 2
-    assert ended.stderr.startswith(b"MRPC: No space to write in ")
+    assert ended.stderr.startswith(b"ERROR: MRPC: No space to write in ")
     assert len(ended.stderr.splitlines()) == 1
     assert tree(tmp_path) == {}
 
@@ -357,7 +391,7 @@ def test_a_disk_with_too_little_room(command, server, monkeypatch):
     monkeypatch.setattr(workspace.shutil, "disk_usage", lambda _: usage)
     status, _, line = command("data", "RTE")
     assert (status, server.asked) == (2, [])
-    assert "0.0 MB are free" in line
+    assert "0.0 kB are free" in line
 
 
 def test_a_file_where_the_folder_should_be(command, server, tmp_path):
@@ -405,7 +439,7 @@ def test_a_stopped_download_leaves_nothing(server, tmp_path, number):
     running.send_signal(number)
     _, said = running.communicate(timeout=60)
     assert running.returncode == 130
-    assert said == b"Stopped; nothing half-written was left\n"
+    assert said == b"ERROR: stopped; nothing half-written was left\n"
     assert tree(tmp_path) == {}
 
 

@@ -1,5 +1,6 @@
 """The zip for GLUE's server: names, line counts and values, and what is refused."""
 
+import json
 import os
 import sys
 import zipfile
@@ -173,3 +174,44 @@ def test_fill_names_files_and_none_that_is_there(directories, tmp_path, capsys):
     message = refused(capsys, *directories, "--fill=SQuAD")
     assert message.startswith("--fill=SQuAD: expected names among MRPC, CoLA")
     assert "it is there" in refused(capsys, *directories, "--fill=RTE")
+
+
+def sweep(directory, scores):
+    """Makes a directory what a sweep leaves: {run: main score}."""
+    runs = [
+        {"name": name, "results": {"eval_main_score": score}}
+        for name, score in scores.items()
+    ]
+    os.makedirs(str(directory), exist_ok=True)
+    with open(os.path.join(str(directory), "sweep.json"), "w") as file:
+        json.dump({"runs": runs}, file)
+
+
+def test_the_best_run_of_a_sweep_is_taken(directories, tmp_path, capsys):
+    kept = [d for d in directories if os.path.basename(d) != "RTE"]
+    sweep(tmp_path / "sweep", {"seed1": 0.6, "seed2": 0.7, "seed3": 0.65})
+    best = write(tmp_path / "sweep" / "runs" / "seed2", "RTE")
+    target = str(tmp_path / "glue.zip")
+    assert run(*kept, str(tmp_path / "sweep"), "--output=" + target) == 0
+    shown = capsys.readouterr().out
+    assert "taking seed2, main score 0.7000, the highest of 3" in shown
+    assert best in shown
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [('{"runs": []}', "no run of this sweep is done"), ("[]", "is damaged")],
+)
+def test_a_sweep_without_a_run_is_refused(tmp_path, capsys, text, message):
+    (tmp_path / "sweep.json").write_text(text)
+    assert message in refused(capsys, str(tmp_path))
+
+
+def test_a_folder_that_is_not_there_is_refused(directories, tmp_path, capsys):
+    target = str(tmp_path / "nope" / "q.zip")
+    message = refused(capsys, *directories, "--output=" + target)
+    assert message == "--output=%s: no such directory" % target
+
+
+def test_a_wrong_command_line_is_a_line(capsys):
+    assert "OUTPUT_DIR" in refused(capsys)

@@ -14,6 +14,10 @@ import scores_data  # noqa: E402
 import scores_page  # noqa: E402
 import scores_picture  # noqa: E402
 import scores_text  # noqa: E402
+import sweep_picture  # noqa: E402
+
+from finetuning import tasks  # noqa: E402
+from finetuning.errors import InputError  # noqa: E402
 
 
 def content(program=None, seed=1, score=0.8, precision="float32", task="MRPC"):
@@ -35,7 +39,7 @@ def content(program=None, seed=1, score=0.8, precision="float32", task="MRPC"):
             "keep_best": False,
             "early_stop": 0,
             "precision": precision,
-            "adam_bias_correction": False,
+            "adam_bias_correction": program == scores_data.HUGGING_FACE,
         },
         "versions": {"tensorflow": "2.21.0", "python": "3.11.7", "numpy": "2.2.6"},
         "device": "CPU, 2 threads (TensorFlow 2.21.0)",
@@ -51,9 +55,11 @@ def content(program=None, seed=1, score=0.8, precision="float32", task="MRPC"):
         "main_metrics": ["accuracy", "f1"],
         "majority_score": 0.748,
         "predicted_one_class": False,
+        "num_examples": sum(split.rows for split in tasks.find_task(task).dev),
     }
     if program:
         found["program"] = program
+        del found["num_examples"]
     return found
 
 
@@ -102,16 +108,66 @@ def test_what_is_kept_names_no_place(tmp_path):
     assert "someone" not in json.dumps(kept)
 
 
+def changed(tmp_path, change):
+    """The path of a result that a function has changed."""
+    path = write(tmp_path, "changed")
+    found = content()
+    change(found)
+    with open(path, "w") as file:
+        json.dump(found, file)
+    return path
+
+
+def test_a_later_evaluation_does_not_change_the_recipe(tmp_path):
+    def evaluate_later(found):
+        names = ("settings", "random_seed", "time", "git_revision", "versions")
+        training = {name: found[name] for name in (*names, "device")}
+        settings = dict(training["settings"], adam_bias_correction=True)
+        found["training"] = dict(training, settings=dict(settings, precision="mixed"))
+        later = {"init_checkpoint": None, "learning_rate": 1.0, "do_train": False}
+        found["settings"] = dict(found["settings"], **later)
+        found.update(random_seed=None, time="2027-01-01", git_revision="ffff")
+        found.update(versions={"python": "3.7.1"}, device="GPU")
+
+    kept = scores_data.entry(changed(tmp_path, evaluate_later))
+    assert kept["recipe"]["learning_rate"] == 5e-5 and kept["encoder"] == "tiny"
+    assert kept["precision"] == "mixed" and kept["adam_bias_correction"] is True
+    assert (kept["seed"], kept["time"][:4]) == (1, "2026")
+    assert kept["revision"].startswith("0123") and kept["device"].startswith("CPU")
+    assert kept["versions"]["python"] == "3.11.7"
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"task": "custom"}, "task custom is none of GLUE's"),
+        (
+            {"num_examples": 277},
+            "277 examples, and the development set of MRPC has 408",
+        ),
+        ({"task": "MNLI", "num_examples": 9815}, "of MNLI has 19647"),
+        ({"program": "mine"}, "program 'mine', expected one of"),
+        ({"settings": {"init_checkpoint": None}}, "training is not known"),
+        (
+            {"settings": {"init_checkpoint": "a/b.ckpt", "do_train": False}},
+            "training is not known",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(tmp_path, change, message):
+    path = changed(tmp_path, lambda found: found.update(change))
+    with pytest.raises(InputError, match=message):
+        scores_data.entry(path)
+
+
 @pytest.mark.parametrize(
     "checkpoint", ["a/tiny/bert_model.ckpt", "a/tiny", "a/tiny/", "tiny/model.ckpt-343"]
 )
 def test_the_encoder_is_named_by_its_folder(tmp_path, checkpoint):
-    path = write(tmp_path, "run")
-    changed = content()
-    changed["settings"]["init_checkpoint"] = checkpoint
-    with open(path, "w") as file:
-        json.dump(changed, file)
-    assert scores_data.entry(path)["encoder"] == "tiny"
+    def change(found):
+        found["settings"]["init_checkpoint"] = checkpoint
+
+    assert scores_data.entry(changed(tmp_path, change))["encoder"] == "tiny"
 
 
 def test_adding_twice_keeps_one(docs, runs, capsys):
@@ -128,16 +184,17 @@ def test_the_page_shows_spread_and_distance(docs, runs):
     assert make(docs, "--add=%s" % runs) == 0
     text = (docs / "SCORES.md").read_text()
     # Means 81.0 and 82.0, both with a deviation of 1.0.
-    assert "| 81.0 ± 1.0 | 82.0 ± 1.0 | -1.00 | 70.0 | +11.00 |" in text
+    line = "| not corrected | 3 | 81.0 ± 1.0 | 82.0 ± 1.0 (corrected) | -1.00 | 70.0 |"
+    assert line + " +11.00 |" in text
     ours = (
         "| this program (TensorFlow 2.21.0, Python 3.11.7) | float32 | not corrected "
     )
     assert ours + "| 3 | 81.0 ± 1.0 | 81.0 | 80.0 | 82.0 | 0 | 79.0 ± 1.0 " in text
     assert "80.0 (seed 1), 82.0 (seed 2), 81.0 (seed 3)" in text
     assert "70.0 (no seed)" in text and "revision 0123456789-dirty" in text
-    # The original's score is below that of the commonest answer.
+    # The original's score is below that of the commonest label.
     assert "| 1 | 70.0 | 70.0 | 70.0 | 70.0 | 1 |" in text
-    assert "The commonest answer for all: 74.8." in text
+    assert "Always giving the commonest label: 74.8." in text
     assert "### Elsewhere" in text and "Large. Source: [a](http://b)." in text
     assert (docs / "scores.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -152,6 +209,43 @@ def test_a_peer_of_the_same_type_is_preferred(runs):
     # Of two and no degrees of freedom, the two make the pool.
     assert scores_data.distance(ours, original) == pytest.approx(11.0)
     assert math.isclose(ours.scores("eval_f1")["mean"], 83.0)
+
+
+def test_a_peer_with_the_same_adam_is_preferred(tmp_path):
+    def corrected(found):
+        found["settings"].update(adam_bias_correction=True, precision="mixed")
+
+    hf = write(tmp_path, "hf", program=scores_data.HUGGING_FACE)
+    paths = [hf, write(tmp_path, "plain"), changed(tmp_path, corrected)]
+    (group,) = scores_data.groups([scores_data.entry(path) for path in paths])
+    theirs = group.rows[-1]
+    assert theirs.program == scores_data.HUGGING_FACE
+    assert group.peer(theirs, scores_data.OURS).bias_correction
+    text = scores_text.page([group], [], "scores.png")
+    assert "| mixed | corrected | 1 | 80.0 | 80.0 (float32) |" in text.replace(
+        "bfloat16", "mixed"
+    )
+    assert "| float32 | not corrected | 1 | 80.0 | 80.0 (corrected) |" in text
+
+
+def test_one_epoch_is_no_epochs(tmp_path):
+    def one(found):
+        found["settings"]["num_train_epochs"] = 1.0
+
+    groups = scores_data.groups([scores_data.entry(changed(tmp_path, one))])
+    assert "1 epoch, " in scores_text.page(groups, [], "scores.png")
+
+
+@pytest.mark.parametrize("scores", [[80.0, 80.1], [99.9, 100.0], [0.0], [60.0, 90.0]])
+def test_a_small_range_is_not_made_a_great_one(scores):
+    pyplot = sweep_picture.load_pyplot()
+    figure, axes = pyplot.subplots()
+    sweep_picture.column(axes, 0, scores, "#000000")
+    sweep_picture.widen(axes)
+    low, high = axes.get_ylim()
+    pyplot.close(figure)
+    assert high - low >= 5 - 1e-9
+    assert low <= min(scores) and max(scores) <= high <= 102
 
 
 def test_another_recipe_is_another_group(tmp_path):
@@ -169,6 +263,7 @@ def test_a_page_without_runs(docs):
     assert make(docs) == 0
     text = (docs / "SCORES.md").read_text()
     assert "Nothing yet." in text and "scores.png" not in text
+    assert "those above" not in text
     assert not (docs / "scores.png").exists()
 
 
@@ -222,11 +317,12 @@ def test_published_figures_have_their_source_and_setting():
 
 def test_many_tasks_in_a_picture(tmp_path):
     kept = []
-    for index in range(4):
-        path = write(tmp_path, "run%d" % index, task="T%d" % index)
+    names = ["CoLA", "MNLI", "MRPC", "RTE"]
+    for index, name in enumerate(names):
+        path = write(tmp_path, "run%d" % index, task=name)
         kept.append(scores_data.entry(path))
     groups = scores_data.groups(kept)
-    assert [group.task for group in groups] == ["T0", "T1", "T2", "T3"]
+    assert [group.task for group in groups] == names
     scores_picture.draw(str(tmp_path / "scores.png"), groups)
     assert (tmp_path / "scores.png").read_bytes()[:4] == b"\x89PNG"
-    assert "T3" in scores_text.page(groups, [], "scores.png")
+    assert "### RTE" in scores_text.page(groups, [], "scores.png")

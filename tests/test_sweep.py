@@ -34,8 +34,9 @@ with open(os.path.join(here, "calls.txt"), "a") as file:
     file.write("%s %s\\n" % (seed, rate))
 def has(name):
     return os.path.exists(os.path.join(here, name))
-open(os.path.join(out, "model.ckpt-3.index"), "w").close()
-open(os.path.join(out, "checkpoint"), "w").close()
+if not has("no-checkpoint"):
+    open(os.path.join(out, "model.ckpt-3.index"), "w").close()
+    open(os.path.join(out, "checkpoint"), "w").close()
 open(os.path.join(out, "train.tf_record"), "w").close()
 print("training: step 1 of 3", flush=True)
 if has("wait"):
@@ -180,6 +181,7 @@ def test_every_setting_runs_with_every_seed(place, capsys):
     shown = capsys.readouterr().out
     for line in text.splitlines():
         assert line in shown
+    assert "Always giving the commonest label scores 0.7480" in text
     assert "run 4 of 4" in shown and " left" in shown
     assert "rate 0.001, batch 8, epochs 3   main" in text
     assert text.count("FAILED TO TRAIN") == 2
@@ -218,7 +220,7 @@ def test_a_run_that_fails_is_told_the_others_go_on(place, capsys):
     (place.path / "fail-2").touch()
     assert place.sweep("--seeds=3") == 1
     errors = capsys.readouterr().err.splitlines()
-    assert errors[0] == "ERROR: run 2 of 3 failed: ERROR: no luck with seed 2"
+    assert errors[0] == "ERROR: run 2 of 3 failed: no luck with seed 2"
     assert "1 of 3 runs failed" in errors[-1]
     assert [run["seed"] for run in place.found()["runs"]] == [1, 3]
     assert place.found()["planned"] == 3
@@ -325,6 +327,10 @@ def test_a_run_directory_of_someone_else_is_left_alone(place, capsys):
         (["--seeds=2", "--output_dir=x"], "--output_dir: give --sweep_dir"),
         (["--seeds=2", "--do_train=false"], "a sweep trains and evaluates"),
         (["--seeds=2", "--vocab_file=nowhere"], "--vocab_file=nowhere: no such file"),
+        (
+            ["--seeds=2", "--init_checkpoint=nowhere/bert_model.ckpt"],
+            "nowhere/bert_model.ckpt: no checkpoint there",
+        ),
         (["--seeds=2", "--data_dir=nowhere"], "--data_dir=nowhere is not a directory"),
         (["--seeds=2", "--script=nowhere.py"], "--script=nowhere.py: no such file"),
         ([], "--seeds"),
@@ -340,10 +346,43 @@ def test_another_sweep_in_the_directory_is_refused(place, capsys):
     assert place.sweep("--seeds=1") == 0
     capsys.readouterr()
     assert place.sweep("--seeds=2", "--max_seq_length=12") == 2
-    assert "with --max_seq_length=16, not 12" in one_line(capsys)
+    assert "with --max_seq_length=16, not --max_seq_length=12;" in one_line(capsys)
     assert len(place.calls()) == 1
     # The number of threads decides no score; rates and the like have their own names.
     assert place.sweep("--seeds=1", "--num_threads=1", "--learning_rates=1e-4") == 0
+
+
+def test_settings_are_shown_as_flags(place, capsys):
+    assert place.sweep("--seeds=1") == 0
+    capsys.readouterr()
+    assert place.sweep("--seeds=1", "--adam_bias_correction=true") == 2
+    assert "sweep with --adam_bias_correction=false, not --adam" in one_line(capsys)
+    assert place.sweep("--seeds=1", "--class_weights=balanced") == 2
+    assert "no --class_weights, not --class_weights=balanced;" in one_line(capsys)
+
+
+def test_a_command_whose_runs_all_failed_may_be_mended(place):
+    (place.path / "fail-1").touch()
+    (place.path / "no-checkpoint").touch()
+    assert place.sweep("--seeds=1", "--max_seq_length=12") == 1
+    (place.path / "fail-1").unlink()
+    assert place.sweep("--seeds=1") == 0
+    assert place.found()["fixed"]["max_seq_length"] == 16
+
+
+def test_a_run_is_not_gone_on_with_under_other_settings(place, capsys):
+    (place.path / "fail-1").touch()
+    assert place.sweep("--seeds=1", "--max_seq_length=12") == 1
+    capsys.readouterr()
+    assert place.sweep("--seeds=1") == 2
+    assert "--max_seq_length=12, not --max_seq_length=16;" in one_line(capsys)
+
+
+def test_prediction_may_be_added_and_left_out(place):
+    assert place.sweep("--seeds=1") == 0
+    assert place.sweep("--seeds=2", "--do_predict=true") == 0
+    assert place.sweep("--seeds=3") == 0
+    assert len(place.calls()) == 3
 
 
 def test_a_directory_with_other_things_is_refused(place, capsys):

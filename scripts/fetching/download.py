@@ -14,7 +14,7 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from fetching import unpack, workspace
+from fetching import sources, unpack, workspace
 from finetuning.errors import InputError
 
 _CHUNK = 2**16
@@ -25,6 +25,11 @@ _SETTLED = (
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
+)
+
+_ELSE = (
+    "name a mirror with --base_url (make: BASE_URL=URL), or get the file otherwise and "
+    "name its folder with --from (make: FROM=DIR)"
 )
 
 pooch.get_logger().setLevel(logging.WARNING)  # What it would tell is said here.
@@ -89,9 +94,8 @@ def fetch(remote, folder, options):
     except (requests.exceptions.RequestException, ValueError):
         tries = options.retries + 1
         raise NetworkError(
-            "%s could not be fetched, in %d %s: %s; try again later, name a mirror "
-            "with --base_url, or get the file otherwise and name its folder with --from"
-            % (url, tries, "try" if tries == 1 else "tries", downloader.failure)
+            "%s could not be fetched, in %d %s: %s; try again later, %s"
+            % (url, tries, "try" if tries == 1 else "tries", downloader.failure, _ELSE)
         ) from None
 
 
@@ -114,7 +118,7 @@ def is_known(remote, path):
 
 
 def _size(remote):
-    return " (%.1f MB)" % (remote.size / 1e6) if remote.size else ""
+    return " (%s)" % sources.size_in_words(remote.size) if remote.size else ""
 
 
 class _Downloader:
@@ -148,10 +152,7 @@ class _Downloader:
         except (requests.exceptions.RequestException, ValueError) as error:
             self.failure = _reason(error)
             if _is_settled(error):
-                raise RefusedError(
-                    "%s: %s; name a mirror with --base_url, or get the file otherwise "
-                    "and name its folder with --from" % (url, self.failure)
-                ) from None
+                raise RefusedError("%s: %s; %s" % (url, self.failure, _ELSE)) from None
             raise
         # pooch compares the hash next: what fails now is that.
         self.failure = "the sha256 of what came is not the known one"

@@ -1,7 +1,7 @@
 """The one table of what can be fetched: addresses, sizes, hashes, rows.
 
-GLUE's files and the rows of its tables: dataset_infos.json of datasets/glue in
-https://github.com/huggingface/datasets. The checkpoints' addresses:
+GLUE's files, and the counts that finetuning/tasks.py holds: dataset_infos.json of
+datasets/glue in https://github.com/huggingface/datasets. The checkpoints' addresses:
 https://github.com/google-research/bert; the hashes of the files in them:
 GooglePretrainedWeightDownloader.py of TensorFlow/LanguageModeling/BERT in
 https://github.com/NVIDIA/DeepLearningExamples. For the zips themselves none is known.
@@ -11,10 +11,18 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
+from finetuning import tasks
 from finetuning.errors import InputError
 
 GLUE_HOST = "https://dl.fbaipublicfiles.com"
 BERT_HOST = "https://storage.googleapis.com/bert_models"
+
+
+def size_in_words(count):
+    """A number of bytes for people."""
+    if count < 1e6:
+        return "%.1f kB" % (count / 1e3)
+    return "%s MB" % format(count / 1e6, ",.1f")
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class GlueTask:
     @property
     def about(self):
         size = sum(remote.size for remote in self.remotes)
-        return "%.2f MB to fetch" % (size / 1e6)
+        return "%s to fetch" % size_in_words(size)
 
 
 @dataclass(frozen=True)
@@ -88,8 +96,13 @@ def _glue(path, size, sha256):
     return Remote(GLUE_HOST, path, size, sha256)
 
 
-def _splits(train, dev, test):
-    return {"train.tsv": train, "dev.tsv": dev, "test.tsv": test}
+def _rows(name):
+    """Table of a task -> its rows, by Hugging Face's count where there are two."""
+    task = tasks.find_task(name)
+    return {
+        split.file: split.other_rows or split.rows
+        for split in task.train + task.dev + task.test
+    }
 
 
 _GLUE_ROWS = (
@@ -102,7 +115,7 @@ _GLUE_ROWS = (
                 "f212fcd832b8f7b435fb991f101abf89f96b933ab400603bf198960dfc32cbff",
             ),
         ),
-        _splits(8551, 1043, 1063),
+        _rows("CoLA"),
         headless=("train.tsv", "dev.tsv"),
     ),
     GlueTask(
@@ -114,7 +127,7 @@ _GLUE_ROWS = (
                 "d67e16fb55739c1b32cdce9877596db1c127dc322d93c082281f64057c16deaa",
             ),
         ),
-        _splits(67349, 872, 1821),
+        _rows("SST-2"),
     ),
     GlueTask(
         "MRPC",
@@ -135,7 +148,7 @@ _GLUE_ROWS = (
                 "971d7767d81b997fd9060ade0ec23c4fc31cbb226a55d1bd4a1bac474eb81dc7",
             ),
         ),
-        _splits(3668, 408, 1725),
+        _rows("MRPC"),
     ),
     GlueTask(
         "STS-B",
@@ -146,7 +159,7 @@ _GLUE_ROWS = (
                 "e60a6393de5a8b5b9bac5020a1554b54e3691f9d600b775bd131e613ac179c85",
             ),
         ),
-        _splits(5749, 1500, 1379),
+        _rows("STS-B"),
     ),
     GlueTask(
         "QQP",
@@ -157,7 +170,7 @@ _GLUE_ROWS = (
                 "40e7c862c04eb26ee04b67fd900e76c45c6ba8e6d8fab4f8f1f8072a1a3fbae0",
             ),
         ),
-        _splits(363846, 40430, 390965),
+        _rows("QQP"),
     ),
     GlueTask(
         "MNLI",
@@ -168,13 +181,7 @@ _GLUE_ROWS = (
                 "e7c1d896d26ed6caf700110645df426cc2d8ebf02a5ab743d5a5c68ac1c83633",
             ),
         ),
-        {
-            "train.tsv": 392702,
-            "dev_matched.tsv": 9815,
-            "dev_mismatched.tsv": 9832,
-            "test_matched.tsv": 9796,
-            "test_mismatched.tsv": 9847,
-        },
+        _rows("MNLI"),
     ),
     GlueTask(
         "QNLI",
@@ -185,7 +192,7 @@ _GLUE_ROWS = (
                 "e634e78627a29adaecd4f955359b22bf5e70f2cbd93b493f2d624138a0c0e5f5",
             ),
         ),
-        _splits(104743, 5463, 5463),
+        _rows("QNLI"),
     ),
     GlueTask(
         "RTE",
@@ -196,7 +203,7 @@ _GLUE_ROWS = (
                 "6bf86de103ecd335f3441bd43574d23fef87ecc695977a63b82d5efb206556ee",
             ),
         ),
-        _splits(2490, 277, 3000),
+        _rows("RTE"),
     ),
     GlueTask(
         "WNLI",
@@ -207,7 +214,7 @@ _GLUE_ROWS = (
                 "ae0e8e4d16f4d46d4a0a566ec7ecceccfd3fbfaa4a7a4b4e02848c0f2561ac46",
             ),
         ),
-        _splits(635, 71, 146),
+        _rows("WNLI"),
     ),
     GlueTask(
         "AX",
@@ -218,7 +225,7 @@ _GLUE_ROWS = (
                 "0e13510b1bb14436ff7e2ee82338f0efb0133ecf2e73507a697dc210db3f05fd",
             ),
         ),
-        {"AX.tsv": 1104},
+        _rows("AX"),
     ),
 )
 
@@ -391,5 +398,6 @@ def find(name, rows, kind):
     near = difflib.get_close_matches(name.lower(), described, n=1)
     hint = "did you mean %s? " % described[near[0]].name if near else ""
     raise InputError(
-        "The %s %r is unknown; %s--list shows all of them" % (kind, name, hint)
+        "The %s %r is unknown; %s--list, or no name at all, shows all of them"
+        % (kind, name, hint)
     )

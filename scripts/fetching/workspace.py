@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 
+from fetching import sources
 from finetuning.errors import InputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -67,13 +68,13 @@ def check_space(folder, needed):
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
-            "%s MB are needed in %s and %s MB are free; make room, or choose another "
-            "folder" % (_megabytes(needed), os.path.dirname(folder), _megabytes(free))
+            "%s are needed in %s and %s are free; make room, or choose another folder"
+            % (
+                sources.size_in_words(needed),
+                os.path.dirname(folder),
+                sources.size_in_words(free),
+            )
         )
-
-
-def _megabytes(count):
-    return format(count / 1e6, ",.1f")
 
 
 def in_the_way(target):
