@@ -294,6 +294,8 @@ def _execute(command, output, lock):
         errors="replace",
         # Ctrl-C reaches this process alone, which hands it on.
         start_new_session=True,
+        # It is inherited ignored where a script began this in the background.
+        preexec_fn=_heed_interrupts,
         pass_fds=(lock.fileno(),),
         env=dict(os.environ, PYTHONUNBUFFERED="1"),
     )
@@ -310,6 +312,10 @@ def _execute(command, output, lock):
         _end(process)
         raise
     return _error(status, lines)
+
+
+def _heed_interrupts():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _end(process):

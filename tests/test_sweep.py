@@ -253,6 +253,8 @@ def test_an_interrupted_sweep_ends_its_run_and_goes_on(place, ended_by):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # As in a terminal, wherever the tests are run.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     output = place.sweep_dir / "runs" / "rate0.001_batch8_epochs3_seed1" / "output.txt"
     deadline = time.time() + 60
