@@ -65,5 +65,5 @@ def _label(row):
         _NAMES.get(row.program, row.program),
         row.stack.split(",")[0],
         row.dtype,
-        ", Adam corrected" if row.bias_correction else "",
+        "\nAdam corrected" if row.bias_correction else "",
     )
