@@ -370,7 +370,7 @@ def test_early_stop(stopping, tmp_path):
     assert list(history(out)) == [3, 6, 9]
     run = succeed(stopping + ["--early_stop=3"])
     assert "RESUMING at step 9" in run.out
-    assert "Stopping early at step 12: 3 evaluations" in run.out
+    assert "Stopping early at step 12: evaluations without a new best: 3" in run.out
     assert list(history(out)) == [3, 6, 9, 12]
 
 
