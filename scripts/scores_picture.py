@@ -6,6 +6,8 @@ import scores_data
 import spread
 import sweep_picture
 
+from finetuning.scoring import MAIN_SCORE
+
 _ACROSS = 3
 _COLORS = {
     scores_data.OURS: "#1b7837",
@@ -48,7 +50,7 @@ def draw(path, groups):
 
 def _panel(axes, group):
     for place, row in enumerate(group.rows):
-        scores = [100 * run["results"]["eval_main_score"] for run in row.runs]
+        scores = [100 * run["results"][MAIN_SCORE] for run in row.runs]
         failed = [spread.failed_to_train(run) for run in row.runs]
         sweep_picture.column(axes, place, scores, _COLORS[row.program], failed)
     sweep_picture.majority(axes, 100 * group.majority_score)

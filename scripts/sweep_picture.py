@@ -2,6 +2,8 @@
 
 import spread
 
+from finetuning.scoring import MAIN_SCORE
+
 _OURS, _FAILED, _MEAN = "#1b7837", "#b2182b", "#222222"
 # Points below which differences would look greater than they are.
 _LEAST_SPAN = 5.0
@@ -22,7 +24,7 @@ def draw(path, found):
     )
     for place, setting in enumerate(settings):
         runs = [run for run in found["runs"] if run["setting"] == setting["setting"]]
-        scores = [100 * run["results"]["eval_main_score"] for run in runs]
+        scores = [100 * run["results"][MAIN_SCORE] for run in runs]
         failed = [run["failed_to_train"] for run in runs]
         column(axes, place, scores, _OURS, failed)
     majority(axes, 100 * found["majority_score"])
