@@ -9,7 +9,7 @@ that BERT code in the wild imports from this module stay importable.
 import contextlib
 import sys
 
-from finetuning import backend, console, settings, usage
+from finetuning import backend, command_line, console, usage
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.features import (
@@ -44,24 +44,35 @@ def create_model(*args, **kwargs):
 def main(argv=None):
     """Runs one command line; returns the exit status."""
     argv = sys.argv if argv is None else argv
-    if settings.asks_for_help(argv):
+    if command_line.asks_for_help(argv):
         print(usage.help_text(argv[0]))
         return 0
+    debug = command_line.asks_for_debug(argv)
     with contextlib.ExitStack() as logs:
-        logs.enter_context(console.screen())
+        logs.enter_context(console.screen(debug))
         try:
-            chosen, without_effect = settings.parse(argv)
+            chosen, without_effect = command_line.parse(argv)
             backend.start()
             _run(chosen, without_effect, logs)
         except InputError as error:
-            log.error("%s", error)
+            log.error("%s", error, exc_info=debug)
             return EXIT_BAD_INPUT
         except OSError as error:
-            log.error("%s", error)
+            log.error("%s", error, exc_info=debug)
             return EXIT_FAILURE
         except KeyboardInterrupt:
             log.error("interrupted; the same command goes on from the last checkpoint")
             return EXIT_INTERRUPTED
+        except Exception as error:
+            # Not foreseen: the log file gets the traceback, the screen if so asked.
+            log.error(
+                "%s: %s; this is a defect of the program, please report it with the "
+                "traceback, which run.log has and --debug=true shows",
+                type(error).__name__,
+                " ".join(str(error).split()),
+                exc_info=True,
+            )
+            return EXIT_FAILURE
     return 0
 
 
@@ -77,8 +88,9 @@ def _run(chosen, without_effect, logs):
         )
     execution = run.choose_execution(chosen, device)
     inputs = preflight.check(chosen)
-    files.make_directory(chosen.output_dir)
-    logs.enter_context(console.log_file(chosen.output_dir))
+    if not chosen.check:
+        files.make_directory(chosen.output_dir)
+        logs.enter_context(console.log_file(chosen.output_dir))
     log.info("Device: %s", device.line())
     if execution.precision.is_short:
         log.info("Products in %s, all else in float32", execution.precision.dtype.name)
@@ -89,7 +101,8 @@ def _run(chosen, without_effect, logs):
         log.info(note)
     seed = provenance.choose_seed(chosen)
     with backend.errors_in_one_line():
-        phases.execute(run.Run(chosen, inputs, device, seed, execution))
+        start = phases.check if chosen.check else phases.execute
+        start(run.Run(chosen, inputs, device, seed, execution))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from finetuning import console, provenance, results, settings
+from finetuning import command_line, console, provenance, results
 from finetuning.errors import InputError
 
 # As `provenance.describe` writes it.
@@ -49,7 +49,7 @@ def parse(argv, honoured):
     Raises:
       InputError: a flag is none of run_classifier.py's, or not honoured, or lacks.
     """
-    chosen, _ = settings.parse(argv)
+    chosen, _ = command_line.parse(argv)
     for field in dataclasses.fields(chosen):
         value = getattr(chosen, field.name)
         if field.name not in FLAGS | set(honoured) and value != field.default:

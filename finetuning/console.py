@@ -19,10 +19,16 @@ log = logging.getLogger("finetuning")
 class _Lines(logging.Formatter):
     """The message alone; warnings and errors say that they are."""
 
+    def __init__(self, tracebacks):
+        super().__init__()
+        self._tracebacks = tracebacks
+
     def format(self, record):
         message = record.getMessage()
         if record.levelno >= logging.WARNING:
-            return "%s: %s" % (record.levelname, message)
+            message = "%s: %s" % (record.levelname, message)
+        if self._tracebacks and record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
         return message
 
 
@@ -66,13 +72,17 @@ class _File(logging.Handler):
 
 
 @contextlib.contextmanager
-def screen():
-    """Shows the log's lines on the screen while the context lasts."""
+def screen(tracebacks=False):
+    """Shows the log's lines on the screen while the context lasts.
+
+    Args:
+      tracebacks: whether to show those of errors too.
+    """
     level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
     log.propagate = False
     try:
-        with _handling(_Screen()):
+        with _handling(_Screen(), tracebacks):
             yield
     finally:
         log.setLevel(level)
@@ -82,13 +92,13 @@ def screen():
 @contextlib.contextmanager
 def log_file(output_dir):
     """Appends the log's lines to a file in that directory while the context lasts."""
-    with _handling(_File(os.path.join(output_dir, LOG_FILE))):
+    with _handling(_File(os.path.join(output_dir, LOG_FILE)), tracebacks=True):
         yield
 
 
 @contextlib.contextmanager
-def _handling(handler):
-    handler.setFormatter(_Lines())
+def _handling(handler, tracebacks):
+    handler.setFormatter(_Lines(tracebacks))
     log.addHandler(handler)
     try:
         yield

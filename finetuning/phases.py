@@ -35,6 +35,24 @@ def execute(run):
         outcomes.predict(run, weights)
 
 
+def check(run):
+    """Does of `execute` what writes nothing and takes no step, and says so.
+
+    Raises:
+      InputError: the user's files do not do.
+    """
+    settings = run.settings
+    sets = preparation.prepare(settings, run.inputs, write=False)
+    run = replace(run, sets=sets)
+    if settings.do_train:
+        recipe, selection = _plan(run)
+        if not (run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection)):
+            _say_where_from(run.inputs)
+    else:
+        find_weights(run)
+    log.info("CHECKED: this run can start. Nothing was written")
+
+
 def train(run):
     """Trains, or says that there is nothing left to train.
 
@@ -43,16 +61,7 @@ def train(run):
     """
     settings, inputs = run.settings, run.inputs
     (examples,) = run.of_kind("train")
-    recipe = plan.recipe(settings, run.task, examples)
-    log.info(
-        "Training: %d examples, batch size %d, %g epochs: %d steps, %d of them warm-up",
-        examples.records.count,
-        settings.train_batch_size,
-        settings.num_train_epochs,
-        recipe.num_steps,
-        recipe.num_warmup_steps,
-    )
-    selection = plan.selection(run, examples.records.count, recipe.num_steps)
+    recipe, selection = _plan(run)
     if inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
         return
     _say_where_from(inputs)
@@ -84,6 +93,22 @@ def train(run):
             session_config=run.session_config,
         )
     )
+
+
+def _plan(run):
+    """The recipe and the selection of a training, of which the steps are shown."""
+    (examples,) = run.of_kind("train")
+    count = examples.records.count
+    recipe = plan.recipe(run.settings, run.task, examples)
+    log.info(
+        "Training: %d examples, batch size %d, %g epochs: %d steps, %d of them warm-up",
+        count,
+        run.settings.train_batch_size,
+        run.settings.num_train_epochs,
+        recipe.num_steps,
+        recipe.num_warmup_steps,
+    )
+    return recipe, plan.selection(run, count, recipe.num_steps)
 
 
 def _say_where_from(inputs):

@@ -39,7 +39,7 @@ class Prepared(NamedTuple):
     label_counts: collections.Counter
 
 
-def prepare(settings, inputs):
+def prepare(settings, inputs, write=True):
     """Writes the record file of every set that the run needs.
 
     All before the first step: a bad row of the test set is found now, not after hours.
@@ -47,6 +47,7 @@ def prepare(settings, inputs):
     Args:
       settings: `settings.Settings`.
       inputs: `preflight.Inputs`.
+      write: False has all rows read and judged, and no file written.
 
     Returns:
       Tuple of `Prepared`, in the order of the sources.
@@ -58,7 +59,7 @@ def prepare(settings, inputs):
     prepared = []
     for source in inputs.sources:
         # Those of one file show what the model reads; more of them would hide the rest.
-        prepared.append(_convert(settings, inputs, source, shown=not prepared))
+        prepared.append(_convert(settings, inputs, source, not prepared, write))
     for line in results.columns(_table(prepared, settings.max_seq_length)):
         log.info(line)
     _show_labels(inputs.task, prepared)
@@ -69,7 +70,7 @@ def prepare(settings, inputs):
     return tuple(prepared)
 
 
-def _convert(settings, inputs, source, shown):
+def _convert(settings, inputs, source, shown, write):
     log.info("Reading %s", source.path)
     task, length = inputs.task, settings.max_seq_length
     name = _RECORD_FILES[source.kind] % source.suffix
@@ -82,11 +83,13 @@ def _convert(settings, inputs, source, shown):
         inputs.tokenizer,
         shown,
     )
-    count, truncated = records.write_packed_records(
-        target, seen.passing(packed), length
-    )
-    if not count:
-        files.remove_if_there(target)
+    if write:
+        records.write_packed_records(target, seen.passing(packed), length)
+    else:
+        collections.deque(seen.passing(packed), maxlen=0)
+    if not seen.count:
+        if write:
+            files.remove_if_there(target)
         raise InputError("%s holds no examples" % source.path)
     for note in dict.fromkeys(notes):
         log.warning(note)
@@ -97,8 +100,8 @@ def _convert(settings, inputs, source, shown):
             seen.without_text,
         )
     label_type = tf.float32 if task.is_regression else tf.int32
-    file = records.RecordFile(target, count, length, label_type)
-    return Prepared(source, file, truncated, seen.label_counts)
+    file = records.RecordFile(target, seen.count, length, label_type)
+    return Prepared(source, file, seen.truncated, seen.label_counts)
 
 
 def _examples(settings, task, source, notes):
@@ -115,10 +118,16 @@ class _Seen:
 
     def __init__(self):
         self.label_counts = collections.Counter()
+        self.truncated = 0
         self.without_text = 0
+
+    @property
+    def count(self):
+        return sum(self.label_counts.values())
 
     def passing(self, packed):
         for row in packed:
+            self.truncated += row.truncated
             self.label_counts[row.label_id] += 1
             self.without_text += len(row.token_ids) == _NO_TEXT
             yield row

@@ -32,7 +32,7 @@ import sweep_picture  # noqa: E402
 import sweep_report  # noqa: E402
 import sweep_runs  # noqa: E402
 
-from finetuning import console, files, provenance, settings, sources  # noqa: E402
+from finetuning import command_line, console, files, provenance, sources  # noqa: E402
 from finetuning.console import log  # noqa: E402
 from finetuning.errors import InputError  # noqa: E402
 
@@ -79,7 +79,7 @@ def plan(own, passed):
     """
     place = os.path.join(own.sweep_dir, "runs")
     always = ["--output_dir=" + place, "--do_train=true", "--do_eval=true"]
-    chosen, _ = settings.parse([own.script] + always + passed)
+    chosen, _ = command_line.parse([own.script] + always + passed)
     if chosen.random_seed is not None:
         raise InputError("--random_seed: give --seeds to a sweep")
     if chosen.output_dir != place:
@@ -90,7 +90,7 @@ def plan(own, passed):
         )
     points = sweep_grid.points(own, chosen)
     for point in points:
-        settings.parse([own.script] + always + passed + point.flags())
+        command_line.parse([own.script] + always + passed + point.flags())
     sources.find(chosen)
     for name in ("vocab_file", "bert_config_file"):
         value = getattr(chosen, name)

@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from finetuning import checkpoints, preflight, settings
+from finetuning import checkpoints, command_line, preflight
 
 # Millions of parameters of embeddings, encoder and pooler, as published.
 MILLIONS = {
@@ -41,7 +41,7 @@ def test_sizes(root, name):
 
 def read_flags(root, name):
     path = os.path.join(root, "configs", name)
-    return settings.parse(["prog", "--flagfile=" + path] + PATHS)[0]
+    return command_line.parse(["prog", "--flagfile=" + path] + PATHS)[0]
 
 
 @pytest.mark.parametrize(

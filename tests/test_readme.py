@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from finetuning import settings, tasks
+from finetuning import command_line, settings, tasks
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/GUIDE.md")
 
@@ -46,7 +46,7 @@ def test_program_command_lines_are_accepted(root, monkeypatch):
     for command in found:
         words = shlex.split(command)
         assert words[:2] == ["python", "run_classifier.py"]
-        chosen, without_effect = settings.parse(words[1:])
+        chosen, without_effect = command_line.parse(words[1:])
         assert chosen.task_name == "MRPC"
         assert not without_effect
 
@@ -58,7 +58,7 @@ def test_the_guide_s_command_lines_are_accepted(root, monkeypatch):
         for command in commands(read(root, "docs/GUIDE.md"))
         if command.startswith("python run_classifier.py")
     ]
-    parsed = [settings.parse(shlex.split(command)[1:])[0] for command in found]
+    parsed = [command_line.parse(shlex.split(command)[1:])[0] for command in found]
     assert [chosen.task_name for chosen in parsed] == ["custom", "custom", "AX"]
 
 
@@ -88,7 +88,7 @@ def test_the_guide_s_table_of_tasks(root):
 def test_the_command_of_the_contract(root, monkeypatch):
     monkeypatch.chdir(root)
     by_flags, by_file = [
-        settings.parse(shlex.split(command)[1:])[0].as_dict()
+        command_line.parse(shlex.split(command)[1:])[0].as_dict()
         for command in commands(read(root, "README.md"))
         if "batch_size=5" in command or "mrpc_notes" in command
     ]

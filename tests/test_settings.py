@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from finetuning import settings
+from finetuning import command_line
 from finetuning.errors import InputError
 from finetuning.settings import Settings
 
@@ -63,6 +63,9 @@ OWN_FLAGS = {
     "max_train_examples": (int, None, "7"),
     "class_weights": (str, None, "balanced"),
     "adam_bias_correction": (bool, False, "true"),
+    "check": (bool, False, "true"),
+    "debug": (bool, False, "true"),
+    "allow_changes": (bool, False, "true"),
     "eval_steps": (int, 0, "5"),
     "eval_each_epoch": (bool, False, "true"),
     "keep_best": (bool, False, "true"),
@@ -95,7 +98,7 @@ def command(*arguments, **values):
 
 
 def parse(*arguments, **values):
-    return settings.parse(command(*arguments, **values))[0]
+    return command_line.parse(command(*arguments, **values))[0]
 
 
 def refusal(*arguments, **values):
@@ -176,7 +179,7 @@ def test_whole_number_for_a_float():
 
 
 def test_the_command_that_the_project_exists_for():
-    chosen, without_effect = settings.parse(
+    chosen, without_effect = command_line.parse(
         [
             "run_classifier.py",
             "--task_name=MRPC",
@@ -375,14 +378,14 @@ def test_blank_argument_of_a_broken_continuation(argument):
 def test_required_flag_is_missing(name):
     left = [argument for argument in command() if not argument.startswith("--" + name)]
     with pytest.raises(InputError) as caught:
-        settings.parse(left)
+        command_line.parse(left)
     assert str(caught.value) == "--%s must be given (see --help)" % name
     assert refusal("--%s=" % name) == "--%s must be given (see --help)" % name
 
 
 def test_all_missing_flags_are_named_at_once():
     with pytest.raises(InputError) as caught:
-        settings.parse(["run_classifier.py"])
+        command_line.parse(["run_classifier.py"])
     assert str(caught.value) == (
         "--task_name, --data_dir, --vocab_file, --bert_config_file, --output_dir must "
         "be given (see --help)"
@@ -415,9 +418,9 @@ def test_flags_without_effect_are_reported_where_they_are_set():
         "--num_tpu_cores=8",
         "--iterations_per_loop=1000",
     ]
-    assert settings.parse(command())[1] == []
-    assert settings.parse(command("--master=d"))[1] == ["master"]
-    assert sorted(settings.parse(command(*arguments))[1]) == [
+    assert command_line.parse(command())[1] == []
+    assert command_line.parse(command("--master=d"))[1] == ["master"]
+    assert sorted(command_line.parse(command(*arguments))[1]) == [
         "gcp_project",
         "iterations_per_loop",
         "master",
@@ -431,13 +434,13 @@ def test_flags_without_effect_are_reported_where_they_are_set():
 def test_a_run_does_not_see_the_flags_of_an_earlier_one():
     parse("--learning_rate=1", "--master=x")
     assert parse().learning_rate == 5e-5
-    assert settings.parse(command())[1] == []
+    assert command_line.parse(command())[1] == []
 
 
 def test_the_arguments_are_not_changed():
     argv = command("--learning_rate=1")
     before = list(argv)
-    settings.parse(argv)
+    command_line.parse(argv)
     assert argv == before
 
 
@@ -559,7 +562,7 @@ def test_files_that_a_run_reads(arguments, files):
     left = [a for a in command("--nodo_eval", *arguments) if "data_dir" not in a]
     if None in files.values():
         with pytest.raises(InputError) as caught:
-            settings.parse(left)
+            command_line.parse(left)
         flags = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
         lacking = " and ".join(
             "--" + flags[kind] for kind, file in files.items() if file is None
@@ -567,13 +570,13 @@ def test_files_that_a_run_reads(arguments, files):
         hint = " (or %s)" % lacking if any(files.values()) else ""
         assert str(caught.value) == "--data_dir%s must be given (see --help)" % hint
     else:
-        assert settings.parse(left)[0].data_dir is None
+        assert command_line.parse(left)[0].data_dir is None
 
 
 def test_other_required_flags_are_required_with_files_by_flag():
     left = [a for a in command("--eval_file=b") if "vocab_file" not in a]
     with pytest.raises(InputError, match="^--vocab_file must be given"):
-        settings.parse(left)
+        command_line.parse(left)
 
 
 # Flag files
@@ -621,7 +624,7 @@ def test_flag_file_with_windows_line_ends(flag_file):
 
 def test_a_flag_file_can_hold_all(flag_file):
     file = flag_file(*command()[1:])
-    assert settings.parse(["run_classifier.py", file])[0] == parse()
+    assert command_line.parse(["run_classifier.py", file])[0] == parse()
 
 
 def test_flag_files_are_checked_as_strictly(flag_file):
@@ -650,13 +653,13 @@ def test_flag_file_that_is_no_utf8(tmp_path):
 
 @pytest.mark.parametrize("argument", ["--help", "-h", "-help", "--helpfull"])
 def test_help_is_asked_for(argument):
-    assert settings.asks_for_help(["run_classifier.py", "--do_train", argument])
-    assert not settings.asks_for_help([argument, "--do_train"])
+    assert command_line.asks_for_help(["run_classifier.py", "--do_train", argument])
+    assert not command_line.asks_for_help([argument, "--do_train"])
 
 
 @pytest.mark.parametrize("argument", ["--do_train", "help", "--help_me", "--task=-h"])
 def test_help_is_not_asked_for(argument):
-    assert not settings.asks_for_help(["run_classifier.py", argument])
+    assert not command_line.asks_for_help(["run_classifier.py", argument])
 
 
 # What stays untouched
@@ -685,8 +688,8 @@ def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
         from absl import flags
         before = list(flags.FLAGS)
         import run_classifier
-        from finetuning import settings, usage
-        chosen, _ = settings.parse(%r)
+        from finetuning import command_line, usage
+        chosen, _ = command_line.parse(%r)
         assert chosen.learning_rate == 0.5
         usage.help_text("run_classifier.py")
         assert run_classifier.main(["run_classifier.py", "--help"]) == 0

@@ -42,7 +42,14 @@ def test_help_is_grouped():
     for name, (group, _) in help_entries().items():
         groups.setdefault(group, []).append(name)
     assert groups == {
-        "What to do:": ["task_name", "do_train", "do_eval", "do_predict"],
+        "What to do:": [
+            "task_name",
+            "do_train",
+            "do_eval",
+            "do_predict",
+            "check",
+            "debug",
+        ],
         "Files:": [
             "data_dir",
             "train_file",
@@ -72,6 +79,7 @@ def test_help_is_grouped():
             "class_weights",
             "adam_bias_correction",
             "random_seed",
+            "allow_changes",
             "save_checkpoints_steps",
             "keep_checkpoint_max",
         ],
