@@ -174,6 +174,10 @@ bench-tf1 bench-tf2: bench-%: .venv/%/requirements.txt
 	@.venv/$*/bin/python benchmarks/bench.py $${ORIGINAL:+"--original=$$ORIGINAL"} \
 		$${DATA_DIR:+"--data_dir=$$DATA_DIR"} $(BENCH_ARGS)
 
+.PHONY: errors
+errors: .venv/tf2/requirements.txt  ## write docs/ERRORS.md from the program's own answers
+	@.venv/tf2/bin/python scripts/errors_page.py
+
 .PHONY: scores scores-tf1 scores-tf2
 scores:  ## write docs/SCORES.md; SCORES_ARGS=--add=DIR takes in a sweep's runs
 	@$(call on_one_stack,scores)
