@@ -3,15 +3,14 @@
   python benchmarks/hf_glue.py --task_name=MRPC --do_train=true --do_eval=true ...
 
 The same flags as run_classifier.py, those that this program honours; the same files,
-read and cut into the same tokens by the same code; the same recipe but for Adam's bias
-correction, which is Hugging Face's own. Runs in the environment of requirements.txt;
+read and cut into the same tokens by the same code; the same steps and learning rates.
+Adam corrects its bias, as run_classifier.py does with --adam_bias_correction=true. Runs in the environment of requirements.txt;
 $TF_PYTHON names the interpreter that reads a TensorFlow checkpoint, where
 .venv/tf2/bin/python is not the one. Writes eval_results.json as run_classifier.py does.
 """
 
 import dataclasses
 import json
-import math
 import os
 import platform
 import subprocess
@@ -161,12 +160,11 @@ def _autocast(model, precision):
 
 
 def train(model, rows, chosen):
-    """Fine-tunes as Hugging Face's Trainer does; returns the number of steps."""
-    each_epoch = math.ceil(len(rows) / chosen.train_batch_size)
-    steps = math.ceil(each_epoch * chosen.num_train_epochs)
-    warmup = math.ceil(steps * chosen.warmup_proportion)
+    """Fine-tunes by the original's recipe; returns the number of steps."""
+    steps = int(len(rows) / chosen.train_batch_size * chosen.num_train_epochs)
     optimizer = hf_model.optimizer(model, chosen.learning_rate)
-    schedule = transformers.get_linear_schedule_with_warmup(optimizer, warmup, steps)
+    warmup = int(steps * chosen.warmup_proportion)
+    schedule = hf_model.schedule(optimizer, warmup, steps)
     scaler = torch.amp.GradScaler(
         model.device.type,
         enabled=chosen.precision == "mixed" and model.device.type == "cuda",

@@ -70,6 +70,20 @@ def optimizer(model, learning_rate):
     return torch.optim.AdamW(groups, lr=learning_rate, eps=_EPSILON, fused=True)
 
 
+def schedule(optimizer, num_warmup_steps, num_steps):
+    """The original's learning rates: its line to 0 begins at step 0, under the warm-up.
+
+    Hugging Face's own begins where the warm-up ends, and so is a tenth higher at first.
+    """
+
+    def factor(step):
+        if step < num_warmup_steps:
+            return step / num_warmup_steps
+        return 1 - step / num_steps
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+
+
 def _name(key):
     """Hugging Face's name of a variable of Google's checkpoints."""
     if key in _HEAD:
