@@ -4,9 +4,10 @@
 
 The same flags as run_classifier.py, those that this program honours; the same files,
 read and cut into the same tokens by the same code; the same steps and learning rates.
-Adam corrects its bias, as run_classifier.py does with --adam_bias_correction=true. Runs in the environment of requirements.txt;
-$TF_PYTHON names the interpreter that reads a TensorFlow checkpoint, where
-.venv/tf2/bin/python is not the one. Writes eval_results.json as run_classifier.py does.
+Adam corrects its bias, as run_classifier.py does with --adam_bias_correction=true. Runs
+in the environment of requirements.txt; $TF_PYTHON names the interpreter that reads a
+TensorFlow checkpoint, where .venv/tf2/bin/python is not the one. Writes
+eval_results.json as run_classifier.py does.
 """
 
 import dataclasses

@@ -19,7 +19,7 @@ VARIABLES |= {"TASK", "GLUE_DIR", "NAME", "CHECKPOINT_DIR", "FROM", "BASE_URL"}
 # The files of the checkout that run in the environment "bench".
 IN_BENCH = {"hf_glue.py", "hf_model.py", "worker_hf.py"}
 TARGETS = {"help", "env", "demo", "bench", "bench-env", "test", "lint", "clean"}
-TARGETS |= {"data", "checkpoint", "scores"}
+TARGETS |= {"data", "checkpoint", "errors", "scores"}
 
 # Packages whose modules have another name.
 PACKAGE_OF = {
@@ -155,6 +155,7 @@ def is_local(name, importer):
             os.path.dirname(importer),
             os.path.join(ROOT, "benchmarks"),
             os.path.join(ROOT, "scripts"),
+            os.path.join(ROOT, "tests"),
         )
         for ending in (".py", "/__init__.py")
     )
