@@ -174,6 +174,7 @@ def _check_combinations(settings):
         ("train_file", settings.do_train, "--do_train=true"),
         ("predict_file", settings.do_predict, "--do_predict=true"),
         ("eval_file", settings.do_eval or evaluates, "--do_eval=true"),
+        ("allow_changes", settings.do_train, "--do_train=true"),
         ("eval_steps", settings.do_train, "--do_train=true"),
         ("eval_each_epoch", settings.do_train, "--do_train=true"),
         ("early_stop", evaluates, "--eval_steps or --eval_each_epoch, and --do_train"),

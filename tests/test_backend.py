@@ -129,6 +129,8 @@ def test_first_gpu(monkeypatch):
         tf.__version__,
         "10.0",
         "7.6.5",
+        "7.0",
+        backend._targets(tf, "10.0"),
     )
 
 

@@ -130,7 +130,7 @@ def beside(name):
     """The arguments without which a flag would be refused as one without effect."""
     if name in OWN_DATA:
         return ["--task_name=custom"]
-    if name in ("train_file", "eval_steps", "eval_each_epoch"):
+    if name in ("train_file", "eval_steps", "eval_each_epoch", "allow_changes"):
         return ["--do_train=true"]
     if name in ("keep_best", "early_stop"):
         return ["--do_train=true", "--eval_steps=3"]
@@ -457,6 +457,7 @@ EVALUATES = ["--do_train=true", "--eval_steps=3"]
         ("--eval_file=a", "--do_eval=true", ["--do_eval=true"]),
         ("--eval_file=a", "--do_eval=true", EVALUATES),
         ("--eval_steps=3", "--do_train=true", ["--do_train=true"]),
+        ("--allow_changes=true", "--do_train=true", ["--do_train=true"]),
         ("--eval_each_epoch=true", "--do_train=true", ["--do_train=true"]),
         (
             "--early_stop=2",
