@@ -74,7 +74,7 @@ def main(argv=None):
             # Not foreseen: the log file gets the traceback, the screen if so asked.
             log.error(
                 "%s: %s; this is a defect of the program, please report it with the "
-                "traceback, which run.log has and --debug=true shows",
+                "traceback, which --debug=true shows (and run.log has, once begun)",
                 type(error).__name__,
                 " ".join(str(error).split()),
                 exc_info=True,

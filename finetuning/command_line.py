@@ -5,7 +5,6 @@ Nothing is defined on absl's global flags.
 
 import dataclasses
 import difflib
-import math
 import re
 
 from absl import flags
@@ -14,6 +13,7 @@ from finetuning.errors import InputError
 from finetuning.settings import (
     CUSTOM,
     FILE_FLAGS,
+    MAX_FLOAT,
     MAX_INT,
     NO_EFFECT,
     OWN_DATA,
@@ -215,8 +215,10 @@ def _check_range(field, value):
     if "most" in rules:
         wanted.append(("at most %d" % rules["most"], value <= rules["most"]))
     elif isinstance(value, int) and value > MAX_INT:
-        wanted.append(("at most %d" % MAX_INT, value <= MAX_INT))
-    if value in (math.inf, -math.inf) or not all(holds for _, holds in wanted):
+        wanted.append(("at most %d" % MAX_INT, False))
+    elif value > MAX_FLOAT:
+        wanted.append(("at most %g" % MAX_FLOAT, False))
+    if not all(holds for _, holds in wanted):
         raise InputError(
             "--%s=%s: expected a number %s"
             % (field.name, value, " and ".join(words for words, _ in wanted))

@@ -353,7 +353,7 @@ def test_a_directory_that_was_moved(flags, copy, tmp_path):
         (["--do_train", "--max_seq_length=21"], "max_position_embeddings 20"),
         (["--do_eval", "--init_checkpoint="], "--init_checkpoint= is empty"),
         (["--do_train", "--train_batch_size=900"], "make no whole step"),
-        (["--do_train", "--num_train_epochs=1e300"], "make more steps than"),
+        (["--do_train", "--num_train_epochs=1e30"], "make more steps than"),
         (["--do_train", "--data_dir=/nowhere"], "--data_dir=/nowhere is not"),
     ],
 )
