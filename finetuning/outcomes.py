@@ -49,6 +49,7 @@ def evaluate(run, weights):
     output_dir = run.settings.output_dir
     path = results.write_evaluation(output_dir, scored.figures)
     warnings = _warnings(run, weights, sets)
+    warnings += verdicts.of_training_set(sets, weights)
     warnings += verdicts.of_scores(scored, run.task.is_regression)
     _write_evaluation_json(run, weights, sets, scored, warnings)
     summaries.write(os.path.join(output_dir, "eval"), scored.figures, step)
@@ -143,8 +144,6 @@ def predict(run, weights):
             log.info("The same for GLUE's server: %s", path)
     content = _made_by(run, weights, run.of_kind("test"))
     content["warnings"] = _warnings(run, weights, run.of_kind("test"))
-    for line in verdicts.of_sets(run.of_kind("test"), run.settings):
-        log.warning(line)
     content["files"] = [os.path.basename(path) for path in written]
     path = os.path.join(output_dir, results.PREDICT_JSON)
     provenance.write_json(path, content)

@@ -25,7 +25,7 @@ def execute(run):
     Raises:
       InputError: the user's files do not do.
     """
-    run = replace(run, sets=preparation.prepare(run.settings, run.inputs))
+    run = _prepared(run, write=True)
     if run.settings.do_train:
         train(run)
     if not (run.settings.do_eval or run.settings.do_predict):
@@ -43,16 +43,23 @@ def check(run):
     Raises:
       InputError: the user's files do not do.
     """
-    settings = run.settings
-    sets = preparation.prepare(settings, run.inputs, write=False)
-    run = replace(run, sets=sets)
-    if settings.do_train:
+    run = _prepared(run, write=False)
+    if run.settings.do_train:
         recipe, selection = _plan(run)
         if not (run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection)):
             _say_where_from(run.inputs)
     else:
         find_weights(run)
     log.info("CHECKED: this run can start. Nothing was written")
+
+
+def _prepared(run, write):
+    """The run with its sets; warns of those of which much is cut."""
+    sets = preparation.prepare(run.settings, run.inputs, write=write)
+    for each in sets:
+        for line in verdicts.of_sets([each], run.settings):
+            log.warning(line)
+    return replace(run, sets=sets)
 
 
 def train(run):

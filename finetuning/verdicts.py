@@ -2,10 +2,8 @@
 
 import os
 
-from finetuning import checkpoints, history, recorded
+from finetuning import checkpoints, fingerprints, history, preparation, recorded
 
-# Of the examples; more of them cut, and the score is that of another text.
-_MOST_TRUNCATED = 0.05
 # Trained as MNLI, and made for it.
 _DIAGNOSTIC = ("ax", "mnli")
 
@@ -78,13 +76,40 @@ def of_sets(sets, settings):
     """
     count = sum(each.records.count for each in sets)
     truncated = sum(each.truncated for each in sets)
-    if truncated <= _MOST_TRUNCATED * count:
+    if truncated <= preparation.MOST_TRUNCATED * count:
         return []
+    needed = max(each.length_needed for each in sets)
     return [
-        "%d of %d examples (%.0f %%) were cut to --max_seq_length=%d: the model saw no "
-        "more of them; train and evaluate with a longer one, as far as the model's "
-        "max_position_embeddings go"
-        % (truncated, count, 100 * truncated / count, settings.max_seq_length)
+        "%s: %d of %d examples (%.0f %%) are cut to --max_seq_length=%d, and the model "
+        "sees no more of them; with %d at most %.0f %% would be: train and evaluate "
+        "with more, as far as the model's max_position_embeddings go"
+        % (
+            " and ".join(each.source.path for each in sets),
+            truncated,
+            count,
+            100 * truncated / count,
+            settings.max_seq_length,
+            needed,
+            100 * preparation.MOST_TRUNCATED,
+        )
+    ]
+
+
+def of_training_set(sets, weights):
+    """Whether what is scored is what the weights were trained on: lines.
+
+    Args:
+      sets: `preparation.Prepared` of the sets that are scored.
+      weights: `checkpoints.Contents`.
+    """
+    trained = checkpoints.training_directory(weights.prefix)
+    saved = (recorded.saved(trained) or {}).get("fingerprints") or {}
+    digest = saved.get(fingerprints.TRAINING_SET, {}).get("sha256")
+    return [
+        "THE TRAINING SET IS SCORED: %s is what the weights were trained on; the scores "
+        "say nothing of other text" % each.source.path
+        for each in sets
+        if digest is not None and fingerprints.sha256(each.source.path) == digest
     ]
 
 

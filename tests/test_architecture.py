@@ -121,7 +121,8 @@ ALLOWED = {
         "summaries",
         "verdicts",
     },
-    "verdicts": {"checkpoints", "history", "recorded"},
+    "verdicts": {"checkpoints", "fingerprints", "history", "preparation"}
+    | {"recorded"},
     "loop": {
         "checkpoints",
         "classifier",

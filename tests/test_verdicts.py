@@ -1,6 +1,8 @@
 """Results that mean nothing was learned: said beside them, and in their file."""
 
 import os
+import re
+import shutil
 
 import corpus
 import numpy as np
@@ -82,17 +84,21 @@ def test_the_words_give_both_scores():
 
 def prepared(count, truncated):
     file = records.RecordFile("x", count, 16)
-    return preparation.Prepared(None, file, truncated, {})
+    source = tasks.Source("dev", None, "dev.tsv")
+    return preparation.Prepared(source, file, truncated, {}, 20 + truncated)
 
 
 @pytest.mark.parametrize(
     "sets, shown",
     [
         ([(100, 5)], None),
-        ([(100, 6)], "6 of 100 examples (6 %) were cut to --max_seq_length=16"),
+        (
+            [(100, 6)],
+            "dev.tsv: 6 of 100 examples (6 %) are cut to --max_seq_length=16",
+        ),
         ([(100, 6), (100, 0)], None),
-        ([(100, 8), (100, 4)], "12 of 200 examples (6 %) were cut"),
-        ([(3, 3)], "3 of 3 examples (100 %) were cut"),
+        ([(100, 8), (100, 4)], "dev.tsv and dev.tsv: 12 of 200 examples (6 %) are cut"),
+        ([(3, 3)], "dev.tsv: 3 of 3 examples (100 %) are cut"),
         ([(3, 0)], None),
     ],
 )
@@ -100,6 +106,9 @@ def test_text_that_was_cut(sets, shown):
     settings = Settings(max_seq_length=16)
     found = verdicts.of_sets([prepared(*each) for each in sets], settings)
     assert found == [] if shown is None else found[0].startswith(shown)
+    if found:
+        needed = 20 + max(truncated for _, truncated in sets)
+        assert "more of them; with %d at most 5 %% would be:" % needed in found[0]
 
 
 # The weights
@@ -196,14 +205,16 @@ def test_warnings_stand_beside_the_scores_and_in_their_file(flags, tmp_path):
     changed += ["--max_seq_length=8", "--do_train", "--do_eval", "--do_predict"]
     run = succeed([*changed, "--output_dir=" + out])
     found = saved_json(out, "eval_results.json")["warnings"]
-    assert "13 of 13 examples (100 %) were cut to --max_seq_length=8" in found[0]
-    assert found[-1].startswith("NO BETTER THAN GUESSING")
+    assert "dev.tsv: 13 of 13 examples (100 %) are cut to --max_seq" in found[0]
+    assert run.out.count("WARNING: " + found[0]) == 2  # When it was read as well.
+    assert found[1].startswith("ALL PREDICTIONS ARE THE SAME (1): ")
     lines = run.out.splitlines()
     after = lines.index(next(line for line in lines if "majority class" in line))
     shown = lines[after + 1 : after + 1 + len(found)]
     assert shown == ["WARNING: " + line for line in found]
     predicted = saved_json(out, "predict_results.json")["warnings"]
-    assert predicted[0].startswith("11 of 11 examples (100 %) were cut")
+    assert "test.tsv: 11 of 11 examples (100 %) are cut" in predicted[0]
+    assert re.search(r"WARNING: \S+train\.tsv: 40 of 40 examples \(100 %\)", run.out)
 
 
 def test_results_without_a_warning_have_an_empty_list(flags, tmp_path):
@@ -212,6 +223,25 @@ def test_results_without_a_warning_have_an_empty_list(flags, tmp_path):
     assert saved_json(out, "predict_results.json")["warnings"] == []
     assert label_map.load(out) == ("0", "1")
     assert "NOT FINISHED" not in run.out
+
+
+def test_scores_of_the_training_set(flags, tmp_path):
+    """Under another name too; a set of one's own for training is left alone."""
+    out, given = str(tmp_path / "out"), without(flags, "num_train_epochs")
+    data = next(flag.split("=")[1] for flag in flags if flag.startswith("--data_dir"))
+    copied = shutil.copy(os.path.join(data, "train.tsv"), str(tmp_path / "dev.tsv"))
+    given += ["--num_train_epochs=0.2", "--output_dir=" + out]
+    succeed([*given, "--do_train", "--do_eval"])
+    assert not has_scored_training_set(out)
+    run = succeed([*given, "--do_eval", "--eval_file=" + copied])
+    said = "THE TRAINING SET IS SCORED: %s is what the weights were trained on" % copied
+    assert "WARNING: " + said in run.out
+    assert has_scored_training_set(out)
+
+
+def has_scored_training_set(directory):
+    warnings = saved_json(directory, "eval_results.json")["warnings"]
+    return any(line.startswith("THE TRAINING SET IS SCORED") for line in warnings)
 
 
 def test_an_unfinished_training_that_is_evaluated(flags, tmp_path):
