@@ -272,9 +272,7 @@ def _compare_training(settings, found):
     """
     if not settings.do_train:
         return {}, []
-    prefix = None
-    if settings.init_checkpoint:
-        prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
+    prefix = _initial_prefix(settings)
     digests = fingerprints.take(settings, found, prefix)
     if checkpoints.newest_in(settings.output_dir) is None:
         _check_own_directory(settings, prefix)
@@ -370,14 +368,22 @@ def _check_nothing_is_orphaned(output_dir):
 
 
 def _initial(settings, config, task, resumed):
+    prefix = _initial_prefix(settings)
+    if prefix is None:
+        return None
+    if resumed is None and not settings.do_train:
+        label_map.check(os.path.dirname(prefix), task)
+    return checkpoints.read_contents(prefix, config, task.num_outputs)
+
+
+def _initial_prefix(settings):
+    """That of --init_checkpoint, or None; its name may say that text keeps its case."""
     if not settings.init_checkpoint:
         return None
     _check_case(settings.do_lower_case, settings.init_checkpoint)
     prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
     _check_case(settings.do_lower_case, prefix)
-    if resumed is None and not settings.do_train:
-        label_map.check(os.path.dirname(prefix), task)
-    return checkpoints.read_contents(prefix, config, task.num_outputs)
+    return prefix
 
 
 def _compare_labels(task, initial):

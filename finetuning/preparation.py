@@ -113,7 +113,7 @@ def _convert(settings, inputs, source, shown, write):
 
 def _judge_labels(task, source, seen):
     """Warns of a training set whose labels teach nothing, or stand in their order."""
-    if source.kind != "train" or task.is_regression:
+    if source.kind != "train" or task.is_regression or seen.count < 2:
         return
     names = [task.labels[each] for each in sorted(seen.label_counts)]
     lacking = [label for label in task.labels if label not in names]

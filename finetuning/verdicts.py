@@ -106,8 +106,8 @@ def of_training_set(sets, weights):
     saved = (recorded.saved(trained) or {}).get("fingerprints") or {}
     digest = saved.get(fingerprints.TRAINING_SET, {}).get("sha256")
     return [
-        "THE TRAINING SET IS SCORED: %s is what the weights were trained on; the scores "
-        "say nothing of other text" % each.source.path
+        "THE TRAINING SET IS SCORED: %s is what the weights were trained on; its "
+        "scores say nothing of other text" % each.source.path
         for each in sets
         if digest is not None and fingerprints.sha256(each.source.path) == digest
     ]
