@@ -107,10 +107,10 @@ def errors_in_one_line():
     except tf.errors.ResourceExhaustedError as error:
         raise InputError(
             "out of memory or disk: %s; lower the batch size or --max_seq_length, or "
-            "free the disk" % _first_line(error)
+            "free the disk" % reason(error)
         ) from None
     except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
-        raise InputError(_first_line(error)) from None
+        raise InputError(reason(error)) from None
 
 
 @contextlib.contextmanager
@@ -133,13 +133,19 @@ def memory_errors(where, remedy):
         if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(message)):
             raise
         raise InputError(
-            "out of memory in %s: %s; %s"
-            % (where, message.strip().split("\n")[0] or "no more is given", remedy)
+            "out of memory in %s: %s; %s" % (where, reason(error), remedy)
         ) from None
 
 
-def _first_line(error):
-    return str(error.message).strip().split("\n")[0]
+def reason(error):
+    """The line of an error's message that says what happened."""
+    message = str(getattr(error, "message", None) or error)
+    lines = [line.strip() for line in message.split("\n") if line.strip()]
+    # TensorFlow 2 says first where in Python the operation was made.
+    nodes = [at for at, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+    if nodes and lines[0].startswith("Graph execution error"):
+        return lines[nodes[0] + 1]
+    return lines[0] if lines else type(error).__name__
 
 
 def session_config(num_threads=0, xla=False):

@@ -70,7 +70,7 @@ def _check_product(device, name, num_threads):
     except Exception as error:  # Libraries that do not fit raise what they like.
         raise InputError(
             "%s: a matrix product in %s fails: %s; %s"
-            % (device.line(), name, str(error).strip().split("\n")[0], advice)
+            % (device.line(), name, backend.reason(error), advice)
         ) from None
     expected = left.astype(np.float64).dot(right)
     error = np.linalg.norm(found - expected) / np.linalg.norm(expected)

@@ -269,6 +269,23 @@ def test_float16_on_a_gpu(version):
 # Memory
 
 
+@pytest.mark.parametrize(
+    "message, line",
+    [
+        ("No room\nand more", "No room"),
+        ("", "InternalError"),
+        (
+            "Graph execution error:\n\nDetected at node 'MatMul' defined at:\n  File x\n"
+            "Node: 'MatMul'\nBlas GEMM launch failed\n\t [[{{node MatMul}}]]",
+            "Blas GEMM launch failed",
+        ),
+        ("Graph execution error:\n", "Graph execution error:"),
+    ],
+)
+def test_the_line_that_says_what_happened(message, line):
+    assert backend.reason(tf.errors.InternalError(None, None, message)) == line
+
+
 OOM = "OOM when allocating tensor with shape[9,9] and type float\nand more"
 
 
