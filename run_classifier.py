@@ -57,6 +57,13 @@ def main(argv=None):
         except InputError as error:
             log.error("%s", error, exc_info=debug)
             return EXIT_BAD_INPUT
+        except PermissionError as error:
+            log.error(
+                "%s: permission denied; give the right to it, or another path",
+                error.filename,
+                exc_info=debug,
+            )
+            return EXIT_BAD_INPUT
         except OSError as error:
             log.error("%s", error, exc_info=debug)
             return EXIT_FAILURE
@@ -67,7 +74,7 @@ def main(argv=None):
             # Not foreseen: the log file gets the traceback, the screen if so asked.
             log.error(
                 "%s: %s; this is a defect of the program, please report it with the "
-                "traceback, which run.log has and --debug=true shows",
+                "traceback, which --debug=true shows (and run.log has, once begun)",
                 type(error).__name__,
                 " ".join(str(error).split()),
                 exc_info=True,
@@ -78,7 +85,7 @@ def main(argv=None):
 
 def _run(chosen, without_effect, logs):
     """Checks, then executes; a log file that it opens stays open in `logs`."""
-    from finetuning import files, phases, preflight, provenance, run
+    from finetuning import files, phases, preflight, provenance, run, trial
 
     device = backend.find_device(chosen.num_threads)
     if chosen.require_gpu and device.kind != "GPU":
@@ -87,11 +94,15 @@ def _run(chosen, without_effect, logs):
             "environment shows why" % device.line()
         )
     execution = run.choose_execution(chosen, device)
+    types = dict.fromkeys(("float32", execution.precision.dtype.name))
+    warnings = trial.check_device(device, types, chosen.num_threads)
     inputs = preflight.check(chosen)
     if not chosen.check:
         files.make_directory(chosen.output_dir)
         logs.enter_context(console.log_file(chosen.output_dir))
     log.info("Device: %s", device.line())
+    for line in warnings:
+        log.warning(line)
     if execution.precision.is_short:
         log.info("Products in %s, all else in float32", execution.precision.dtype.name)
     log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)

@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from dataclasses import dataclass
-from typing import Optional
+from typing import Optional, Tuple
 
 from finetuning.errors import InputError
 
@@ -21,6 +21,15 @@ _GIGABYTE = 1e9
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
 # CPU features, x86's and Arm's names, with which bfloat16 products are fast.
 _BFLOAT16_CPUS = {"amx_bf16", "avx512_bf16", "bf16"}
+# What TensorFlow 1's builds for CUDA 9 and 10 hold, which do not say it themselves.
+_TF1_TARGETS = ("sm_30", "sm_35", "sm_37", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75")
+# Words of TensorFlow's allocators, and of CUDA's libraries that ask for memory of
+# their own; a full disk has others.
+_OUT_OF_MEMORY = re.compile(
+    r"OOM when|out of memory|OUT_OF_MEMORY|failed to allocate memory|"
+    r"CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|std::bad_alloc",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,8 @@ class Device:
       description: for people: name, memory and compute capability, or threads.
       tensorflow: its version.
       cuda, cudnn: versions of the libraries in use; None on a CPU.
+      capability: of a GPU, such as "7.5"; None where it is not told.
+      targets: what this TensorFlow was compiled for, see `gpu.problem`.
     """
 
     kind: str
@@ -39,6 +50,8 @@ class Device:
     tensorflow: str
     cuda: Optional[str] = None
     cudnn: Optional[str] = None
+    capability: Optional[str] = None
+    targets: Tuple[str, ...] = ()
 
     def line(self):
         libraries = "TensorFlow %s" % self.tensorflow
@@ -94,14 +107,45 @@ def errors_in_one_line():
     except tf.errors.ResourceExhaustedError as error:
         raise InputError(
             "out of memory or disk: %s; lower the batch size or --max_seq_length, or "
-            "free the disk" % _first_line(error)
+            "free the disk" % reason(error)
         ) from None
     except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
-        raise InputError(_first_line(error)) from None
+        raise InputError(reason(error)) from None
 
 
-def _first_line(error):
-    return str(error.message).strip().split("\n")[0]
+@contextlib.contextmanager
+def memory_errors(where, remedy):
+    """Turns what is raised for want of memory into one line that says what to try.
+
+    Args:
+      where: what was under way, such as "training with --train_batch_size=32".
+      remedy: what to try.
+
+    Raises:
+      InputError: instead of such an error; other errors pass, such as of a full disk.
+    """
+    import tensorflow.compat.v1 as tf
+
+    try:
+        yield
+    except (tf.errors.OpError, MemoryError) as error:
+        message = getattr(error, "message", None) or str(error)
+        if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(message)):
+            raise
+        raise InputError(
+            "out of memory in %s: %s; %s" % (where, reason(error), remedy)
+        ) from None
+
+
+def reason(error):
+    """The line of an error's message that says what happened."""
+    message = str(getattr(error, "message", None) or error)
+    lines = [line.strip() for line in message.split("\n") if line.strip()]
+    # TensorFlow 2 says first where in Python the operation was made.
+    nodes = [at for at, line in enumerate(lines[:-1]) if line.startswith("Node: ")]
+    if nodes and lines[0].startswith("Graph execution error"):
+        return lines[nodes[0] + 1]
+    return lines[0] if lines else type(error).__name__
 
 
 def session_config(num_threads=0, xla=False):
@@ -194,8 +238,16 @@ def find_device(num_threads=0):
         threads = len(_usable_cpus())
         return Device("CPU", "%d threads" % threads, tf.__version__)
     cuda, cudnn = _cuda_versions(tf)
-    description = describe_gpu(gpus[0].physical_device_desc, gpus[0].memory_limit)
-    return Device("GPU", description, tf.__version__, cuda, cudnn)
+    described = gpus[0].physical_device_desc
+    return Device(
+        "GPU",
+        describe_gpu(described, gpus[0].memory_limit),
+        tf.__version__,
+        cuda,
+        cudnn,
+        _parts(described).get("compute capability"),
+        _targets(tf, cuda),
+    )
 
 
 def describe_gpu(physical_device_desc, memory_limit):
@@ -206,14 +258,28 @@ def describe_gpu(physical_device_desc, memory_limit):
         compute capability: 7.0".
       memory_limit: bytes that TensorFlow may use of it.
     """
-    parts = dict(
-        part.split(": ", 1) for part in physical_device_desc.split(", ") if ": " in part
-    )
+    parts = _parts(physical_device_desc)
     return "%s, %.1f GB, compute capability %s" % (
         parts.get("name", "unknown"),
         memory_limit / _GIGABYTE,
         parts.get("compute capability", "unknown"),
     )
+
+
+def _parts(physical_device_desc):
+    """What TensorFlow says of a GPU, as a dictionary of strings."""
+    return dict(
+        part.split(": ", 1) for part in physical_device_desc.split(", ") if ": " in part
+    )
+
+
+def _targets(tf, cuda):
+    """What this TensorFlow was compiled for, see `gpu.problem`; () where not known."""
+    if hasattr(tf.sysconfig, "get_build_info"):
+        return tuple(tf.sysconfig.get_build_info().get("cuda_compute_capabilities", ()))
+    # A TensorFlow 1 with a later CUDA is somebody's own build.
+    old = cuda is None or int(cuda.split(".")[0]) <= 10
+    return _TF1_TARGETS if old and tf.__version__.startswith("1.") else ()
 
 
 def _cuda_versions(tf):

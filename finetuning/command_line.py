@@ -5,7 +5,6 @@ Nothing is defined on absl's global flags.
 
 import dataclasses
 import difflib
-import math
 import re
 
 from absl import flags
@@ -14,6 +13,7 @@ from finetuning.errors import InputError
 from finetuning.settings import (
     CUSTOM,
     FILE_FLAGS,
+    MAX_FLOAT,
     MAX_INT,
     NO_EFFECT,
     OWN_DATA,
@@ -174,6 +174,7 @@ def _check_combinations(settings):
         ("train_file", settings.do_train, "--do_train=true"),
         ("predict_file", settings.do_predict, "--do_predict=true"),
         ("eval_file", settings.do_eval or evaluates, "--do_eval=true"),
+        ("allow_changes", settings.do_train, "--do_train=true"),
         ("eval_steps", settings.do_train, "--do_train=true"),
         ("eval_each_epoch", settings.do_train, "--do_train=true"),
         ("early_stop", evaluates, "--eval_steps or --eval_each_epoch, and --do_train"),
@@ -214,8 +215,10 @@ def _check_range(field, value):
     if "most" in rules:
         wanted.append(("at most %d" % rules["most"], value <= rules["most"]))
     elif isinstance(value, int) and value > MAX_INT:
-        wanted.append(("at most %d" % MAX_INT, value <= MAX_INT))
-    if value in (math.inf, -math.inf) or not all(holds for _, holds in wanted):
+        wanted.append(("at most %d" % MAX_INT, False))
+    elif value > MAX_FLOAT:
+        wanted.append(("at most %g" % MAX_FLOAT, False))
+    if not all(holds for _, holds in wanted):
         raise InputError(
             "--%s=%s: expected a number %s"
             % (field.name, value, " and ".join(words for words, _ in wanted))

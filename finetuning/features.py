@@ -49,12 +49,14 @@ class PackedExample(NamedTuple):
       first_segment: how many of them are of segment 0; the rest are of segment 1.
       label_id: position of the label in the task's labels; its number in a regression.
       truncated: whether tokens were left out to fit the length.
+      whole_length: tokens that it would have if none were left out.
     """
 
     token_ids: List[int]
     first_segment: int
     label_id: Union[int, float]
     truncated: bool
+    whole_length: int = 0
 
     def padded(self, max_seq_length):
         """The same as `InputFeatures` of S = `max_seq_length`."""
@@ -125,12 +127,13 @@ def pack_example(example, label_list, max_seq_length, tokenizer):
     a = split(example.text_a)
     b = split(example.text_b) if example.text_b else []
     packed, first_segment = pack(a, b, max_seq_length, ends)
-    truncated = len(a) + len(b) + (3 if b else 2) > len(packed)
+    whole_length = len(a) + len(b) + (3 if b else 2)
+    truncated = whole_length > len(packed)
     if not straight_to_ids:
         packed = tokenizer.convert_tokens_to_ids(packed)
     label = example.label
     label_id = list(label_list).index(label) if label_list else float(label)
-    return PackedExample(packed, first_segment, label_id, truncated)
+    return PackedExample(packed, first_segment, label_id, truncated, whole_length)
 
 
 def _is_our_own(tokenizer):

@@ -47,6 +47,37 @@ def require_file(what, path):
         raise InputError("%s is a directory; give a file" % what)
 
 
+def require_writable(what, directory):
+    """Refuses a local directory in which this user may not make files.
+
+    Args:
+      what: how the message begins, such as "--output_dir=out".
+      directory: one that is there.
+
+    Raises:
+      InputError: it may not be written to.
+    """
+    if is_remote(directory):
+        return
+    effective = os.access in os.supports_effective_ids
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=effective):
+        raise InputError(
+            "%s: no permission to write in %s, or its file system is read-only; give "
+            "another directory" % (what, directory)
+        )
+
+
+def is_same(first, second):
+    """Whether two paths name the same directory; a missing one is no other's."""
+    if is_remote(first) or is_remote(second):
+        return first.rstrip("/") == second.rstrip("/")
+    return (
+        os.path.exists(first)
+        and os.path.exists(second)
+        and os.path.samefile(first, second)
+    )
+
+
 def make_directory(path):
     """Creates the directory and its parents; one that stands there is fine."""
     if is_remote(path):

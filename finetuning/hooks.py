@@ -87,8 +87,14 @@ class ProgressHook(tf.train.SessionRunHook):
             self._progress.close()
             raise InputError(
                 "the loss is %g and the gradient's norm %g at step %d: training has "
-                "failed; try a lower --learning_rate than %g"
-                % (loss, norm, self._step, self._training.recipe.learning_rate)
+                "failed; try a lower --learning_rate than %g%s"
+                % (
+                    loss,
+                    norm,
+                    self._step,
+                    self._training.recipe.learning_rate,
+                    _last_good(self._training.output_dir),
+                )
             )
         facts = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
         if scaled:
@@ -107,8 +113,13 @@ class ProgressHook(tf.train.SessionRunHook):
             raise InputError(
                 "%d steps in a row up to step %d gave gradients that are not finite: "
                 "training has failed; try --precision=float32, or a lower "
-                "--learning_rate than %g"
-                % (self._in_a_row, self._step, self._training.recipe.learning_rate)
+                "--learning_rate than %g%s"
+                % (
+                    self._in_a_row,
+                    self._step,
+                    self._training.recipe.learning_rate,
+                    _last_good(self._training.output_dir),
+                )
             )
         return ", %d skipped" % skipped if skipped else ""
 
@@ -123,6 +134,12 @@ class ProgressHook(tf.train.SessionRunHook):
         if rate is not None:
             values["examples_per_second"] = rate
         self._writer.add_summary(summaries.scalars(values), self._step)
+
+
+def _last_good(output_dir):
+    """Words that name the newest checkpoint, if any; its weights are finite."""
+    newest = checkpoints.newest_in(output_dir)
+    return "; the last good checkpoint is %s" % newest if newest else ""
 
 
 class SaveListener(tf.train.CheckpointSaverListener):
@@ -140,7 +157,8 @@ class SaveListener(tf.train.CheckpointSaverListener):
         if not session.run(self._all_finite):
             raise InputError(
                 "the weights are not finite after step %d and are not saved: training "
-                "has failed; try a lower --learning_rate" % global_step_value
+                "has failed; try a lower --learning_rate%s"
+                % (global_step_value, _last_good(os.path.dirname(self._prefix)))
             )
 
     def after_save(self, session, global_step_value):

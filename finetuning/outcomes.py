@@ -6,38 +6,41 @@ from finetuning import (
     inference,
     provenance,
     reading,
+    recorded,
     results,
     scoring,
     submission,
     summaries,
+    verdicts,
 )
 from finetuning.console import log
 
 
-def _infer(run, weights, examples, batch_size, label):
+def _infer(run, weights, examples, phase, flag):
+    """`inference.infer` in batches of the size that a flag gives."""
+    label = " ".join(filter(None, (phase, examples.source.split.part)))
     log.info("%s: restoring %s", label.capitalize(), weights.prefix)
-    return inference.infer(
-        inference.Inference(
-            config=run.inputs.config,
-            num_labels=run.task.num_outputs,
-            contents=weights,
-            examples=examples.records,
-            batch_size=batch_size,
-            seed=run.seed,
-            label=label,
-            execution=run.execution,
-            session_config=run.session_config,
+    with run.memory_errors(label, flag):
+        return inference.infer(
+            inference.Inference(
+                config=run.inputs.config,
+                num_labels=run.task.num_outputs,
+                contents=weights,
+                examples=examples.records,
+                batch_size=getattr(run.settings, flag),
+                seed=run.seed,
+                label=label,
+                execution=run.execution,
+                session_config=run.session_config,
+            )
         )
-    )
 
 
 def evaluate(run, weights):
     """Scores the development set; writes and shows the results."""
     sets, found = run.of_kind("dev"), []
     for each in sets:
-        label = " ".join(filter(None, ("evaluation", each.source.split.part)))
-        size = run.settings.eval_batch_size
-        predictions = _infer(run, weights, each, size, label)
+        predictions = _infer(run, weights, each, "evaluation", "eval_batch_size")
         found.append((each.source.split.part, predictions))
         name = results.EVAL_PREDICTIONS % each.source.suffix
         _write_predictions(run, each, predictions, name)
@@ -45,9 +48,14 @@ def evaluate(run, weights):
     scored = scoring.evaluate(run.task, found, step)
     output_dir = run.settings.output_dir
     path = results.write_evaluation(output_dir, scored.figures)
-    _write_evaluation_json(run, weights, sets, scored)
+    warnings = _warnings(run, weights, sets)
+    warnings += verdicts.of_training_set(sets, weights)
+    warnings += verdicts.of_scores(scored, run.task.is_regression)
+    _write_evaluation_json(run, weights, sets, scored, warnings)
     summaries.write(os.path.join(output_dir, "eval"), scored.figures, step)
     _show_scores(run, sets, scored)
+    for line in warnings:
+        log.warning(line)
     log.info("Written to %s and %s", path, results.EVAL_JSON)
 
 
@@ -69,20 +77,22 @@ def _show_scores(run, sets, scored):
         named.append(("(accuracy of the majority class)", scored.majority_accuracy))
     for line in results.table(title, named):
         log.info(line)
-    if scored.one_class:
-        log.warning(
-            "ALL PREDICTIONS ARE THE SAME: the model has learned nothing; try another "
-            "--random_seed, a lower --learning_rate or --adam_bias_correction=true"
-        )
 
 
-def _write_evaluation_json(run, weights, sets, scored):
+def _warnings(run, weights, sets):
+    """What a reader of the results of these sets is to be warned of: lines."""
+    found = verdicts.of_weights(weights, run.settings)
+    return found + verdicts.of_sets(sets, run.settings)
+
+
+def _write_evaluation_json(run, weights, sets, scored, warnings):
     content = _made_by(run, weights, sets)
     content["results"] = scored.figures
     content["main_metrics"] = list(run.task.main)
     content["majority_accuracy"] = scored.majority_accuracy
     content["majority_score"] = scored.majority_score
     content["predicted_one_class"] = scored.one_class
+    content["warnings"] = warnings
     path = os.path.join(run.settings.output_dir, results.EVAL_JSON)
     provenance.write_json(path, content)
 
@@ -92,7 +102,7 @@ def _made_by(run, weights, sets):
     content = provenance.describe(run.settings, run.seed, run.device)
     # What made the weights may be another run than this one.
     from_here = weights is not run.inputs.initial
-    training = provenance.saved(run.settings.output_dir) if from_here else None
+    training = recorded.saved(run.settings.output_dir) if from_here else None
     content["training"] = training
     if training is not None:
         content["random_seed"] = training["random_seed"]
@@ -114,9 +124,7 @@ def predict(run, weights):
     """Writes what the model says of the test set: for programs, GLUE and people."""
     output_dir, written = run.settings.output_dir, []
     for each in run.of_kind("test"):
-        label = " ".join(filter(None, ("prediction", each.source.split.part)))
-        size = run.settings.predict_batch_size
-        predictions = _infer(run, weights, each, size, label)
+        predictions = _infer(run, weights, each, "prediction", "predict_batch_size")
         lines = results.probabilities_lines(predictions.probabilities)
         name = results.PROBABILITIES % each.source.suffix
         path = results.write(output_dir, name, lines)
@@ -135,6 +143,7 @@ def predict(run, weights):
             written.append(path)
             log.info("The same for GLUE's server: %s", path)
     content = _made_by(run, weights, run.of_kind("test"))
+    content["warnings"] = _warnings(run, weights, run.of_kind("test"))
     content["files"] = [os.path.basename(path) for path in written]
     path = os.path.join(output_dir, results.PREDICT_JSON)
     provenance.write_json(path, content)

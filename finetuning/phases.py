@@ -13,6 +13,8 @@ from finetuning import (
     preflight,
     preparation,
     provenance,
+    recorded,
+    verdicts,
 )
 from finetuning.console import log
 
@@ -23,7 +25,7 @@ def execute(run):
     Raises:
       InputError: the user's files do not do.
     """
-    run = replace(run, sets=preparation.prepare(run.settings, run.inputs))
+    run = _prepared(run, write=True)
     if run.settings.do_train:
         train(run)
     if not (run.settings.do_eval or run.settings.do_predict):
@@ -41,16 +43,23 @@ def check(run):
     Raises:
       InputError: the user's files do not do.
     """
-    settings = run.settings
-    sets = preparation.prepare(settings, run.inputs, write=False)
-    run = replace(run, sets=sets)
-    if settings.do_train:
+    run = _prepared(run, write=False)
+    if run.settings.do_train:
         recipe, selection = _plan(run)
         if not (run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection)):
             _say_where_from(run.inputs)
     else:
         find_weights(run)
     log.info("CHECKED: this run can start. Nothing was written")
+
+
+def _prepared(run, write):
+    """The run with its sets; warns of those of which much is cut."""
+    sets = preparation.prepare(run.settings, run.inputs, write=write)
+    for each in sets:
+        for line in verdicts.of_sets([each], run.settings):
+            log.warning(line)
+    return replace(run, sets=sets)
 
 
 def train(run):
@@ -65,38 +74,52 @@ def train(run):
     if inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
         return
     _say_where_from(inputs)
-    if inputs.resumed is not None:
-        for line in provenance.changed_settings(settings.output_dir, settings):
-            log.warning("The training that goes on was begun otherwise: %s", line)
-    description = provenance.describe(settings, run.seed, run.device)
-    provenance.save(settings.output_dir, description)
+    _save_settings(run, recipe.num_steps)
     label_map.save(settings.output_dir, run.task)
     if settings.keep_best:
         best = os.path.join(settings.output_dir, checkpoints.BEST)
         files.make_directory(best)
         label_map.save(best, run.task)
-    loop.train(
-        loop.Training(
-            config=inputs.config,
-            num_labels=run.task.num_outputs,
-            examples=examples.records,
-            batch_size=settings.train_batch_size,
-            recipe=recipe,
-            seed=run.seed,
-            output_dir=settings.output_dir,
-            save_steps=settings.save_checkpoints_steps,
-            keep_checkpoints=settings.keep_checkpoint_max,
-            initial=inputs.initial,
-            resumed=inputs.resumed,
-            selection=selection,
-            execution=run.execution,
-            session_config=run.session_config,
+    with run.memory_errors("training", "train_batch_size"):
+        loop.train(
+            loop.Training(
+                config=inputs.config,
+                num_labels=run.task.num_outputs,
+                examples=examples.records,
+                batch_size=settings.train_batch_size,
+                recipe=recipe,
+                seed=run.seed,
+                output_dir=settings.output_dir,
+                save_steps=settings.save_checkpoints_steps,
+                keep_checkpoints=settings.keep_checkpoint_max,
+                initial=inputs.initial,
+                resumed=inputs.resumed,
+                selection=selection,
+                execution=run.execution,
+                session_config=run.session_config,
+            )
         )
+
+
+def _save_settings(run, num_steps):
+    """Saves what is trained, beside the checkpoints, before the first of them."""
+    inputs, changes = run.inputs, []
+    if inputs.resumed is not None:
+        changes += (recorded.saved(run.settings.output_dir) or {}).get("changes", [])
+        changes += ["step %s: %s" % (inputs.resumed.step, c) for c in inputs.changes]
+    provenance.save(
+        run.settings,
+        provenance.describe(run.settings, run.seed, run.device),
+        fingerprints=inputs.fingerprints,
+        changes=changes,
+        planned_steps=num_steps,
     )
 
 
 def _plan(run):
     """The recipe and the selection of a training, of which the steps are shown."""
+    for change in run.inputs.changes:
+        log.warning("The training that goes on was begun otherwise: %s", change)
     (examples,) = run.of_kind("train")
     count = examples.records.count
     recipe = plan.recipe(run.settings, run.task, examples)
@@ -148,17 +171,8 @@ def find_weights(run):
             log.info("Using the best weights, of step %d: %s", weights.step, prefix)
         else:
             _mention_best(directory, weights.step)
-    if not run.settings.do_train:
-        trained = checkpoints.training_directory(weights.prefix)
-        for line in provenance.changed_reading(trained, run.settings):
-            log.warning("The weights were trained on text read otherwise: %s", line)
-    if weights.fresh:
-        log.warning(
-            "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so will be the "
-            "results. Train first, or give a fine-tuned --init_checkpoint",
-            weights.prefix,
-            " and ".join(weights.fresh),
-        )
+    for line in verdicts.of_weights(weights, run.settings):
+        log.warning(line)
     return weights
 
 

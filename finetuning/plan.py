@@ -127,15 +127,16 @@ def is_over(run, num_steps, chosen):
     if step < num_steps and not used_up:
         return False
     ended = "at step %d of %d" % (step, num_steps)
+    longer = "--num_train_epochs%s, with --allow_changes=true"
+    longer %= " and --early_stop" if used_up else ""
     if step < num_steps:
-        ended = "that stopped early, " + ended
+        ended, longer = "that stopped early, " + ended, "--early_stop"
     log.warning(
         "NOTHING LEFT TO TRAIN: %s holds a training %s; 0 steps are run. To train "
-        "anew give an --output_dir that is empty; to train longer raise "
-        "--num_train_epochs%s",
+        "anew give an --output_dir that is empty; to train longer raise %s",
         settings.output_dir,
         ended,
-        " and --early_stop" if used_up else "",
+        longer,
     )
     return True
 

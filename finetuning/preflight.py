@@ -1,5 +1,6 @@
 """Every check of the user's files that needs no graph. Nothing is written here."""
 
+import dataclasses
 import json
 import os
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from finetuning import (
     checkpoints,
     custom,
     files,
+    fingerprints,
     label_map,
+    recorded,
+    results,
     sources,
     tasks,
     weighting,
@@ -47,6 +51,8 @@ class Inputs:
         or None.
       initial: `checkpoints.Contents` of --init_checkpoint, or None.
       notes: lines for the user about what is odd but legal.
+      fingerprints: of the files that shape a training, `fingerprints.take`'s.
+      changes: how the training that goes on was begun otherwise, which is allowed.
     """
 
     task: tasks.Task
@@ -56,6 +62,8 @@ class Inputs:
     resumed: Optional[checkpoints.Contents]
     initial: Optional[checkpoints.Contents]
     notes: tuple
+    fingerprints: dict = dataclasses.field(default_factory=dict)
+    changes: tuple = ()
 
 
 def check(settings):
@@ -92,8 +100,11 @@ def check(settings):
     )
     notes += _unused_keys(settings.bert_config_file, config)
     _check_output_dir(settings.output_dir)
+    _check_nothing_is_overwritten(settings, found)
+    digests, changes = _compare_training(settings, found)
     resumed = _newest(settings, config, task)
     initial = _initial(settings, config, task, resumed)
+    notes += _say_which_weights(settings, resumed, initial)
     if initial is not None and resumed is None and settings.do_train:
         notes += _compare_labels(task, initial)
     if settings.keep_best and not settings.do_train:
@@ -112,6 +123,8 @@ def check(settings):
         resumed=resumed,
         initial=initial,
         notes=tuple(notes),
+        fingerprints=digests,
+        changes=tuple(changes),
     )
 
 
@@ -221,12 +234,79 @@ def _compare_vocabulary(path, vocab, vocab_size):
 def _check_output_dir(path):
     place = path
     while place and not files.exists(place) and not files.is_remote(place):
+        if os.path.islink(place):
+            raise InputError(
+                "--output_dir=%s: %s is a symbolic link to %s, where nothing is; "
+                "give another" % (path, place, os.readlink(place))
+            )
         place = os.path.dirname(place)
     if place and files.exists(place) and not files.is_directory(place):
         where = "" if place == path else ": " + place
         raise InputError(
             "--output_dir=%s%s is a file; give a directory" % (path, where)
         )
+    files.require_writable("--output_dir=%s" % path, place or os.curdir)
+
+
+def _check_nothing_is_overwritten(settings, found):
+    """Refuses an output directory in which a result would take an input's place."""
+    written = set()
+    for source in found:
+        written |= results.names(source.suffix, source.split.submission)
+    for source in found:
+        directory, name = os.path.split(source.path)
+        there = files.is_same(directory or os.curdir, settings.output_dir)
+        if there and name in written:
+            raise InputError(
+                "--output_dir=%s: the results would be written over %s, which this run "
+                "reads; give another directory" % (settings.output_dir, source.path)
+            )
+
+
+def _compare_training(settings, found):
+    """Holds a training against what its directory says of it.
+
+    Returns:
+      What `fingerprints.take` says of its files, and the phrases of what differs, which
+      --allow_changes lets pass; both empty where nothing is trained.
+    """
+    if not settings.do_train:
+        return {}, []
+    prefix = _initial_prefix(settings)
+    digests = fingerprints.take(settings, found, prefix)
+    if checkpoints.newest_in(settings.output_dir) is None:
+        _check_own_directory(settings, prefix)
+        return digests, []
+    changes = recorded.changed_training(settings.output_dir, settings, digests)
+    if changes and not settings.allow_changes:
+        raise InputError(
+            "--output_dir=%s holds a training that was begun otherwise: %s; give "
+            "another --output_dir, or --allow_changes=true to go on with it"
+            % (settings.output_dir, "; ".join(changes))
+        )
+    return digests, changes
+
+
+def _check_own_directory(settings, prefix):
+    """A new training's checkpoints would be taken for those that it starts from."""
+    if prefix is None:
+        return
+    directory = os.path.dirname(prefix) or os.curdir
+    if files.is_same(directory, settings.output_dir):
+        raise InputError(
+            "--output_dir=%s is the directory of --init_checkpoint: the training's "
+            "checkpoints would stand among those that it starts from; give another"
+            % settings.output_dir
+        )
+
+
+def _say_which_weights(settings, resumed, initial):
+    if resumed is None or initial is None:
+        return []
+    return [
+        "--init_checkpoint=%s is not used: --output_dir holds %s, which goes before it"
+        % (settings.init_checkpoint, resumed.prefix)
+    ]
 
 
 def _find_task(settings, found):
@@ -288,14 +368,22 @@ def _check_nothing_is_orphaned(output_dir):
 
 
 def _initial(settings, config, task, resumed):
+    prefix = _initial_prefix(settings)
+    if prefix is None:
+        return None
+    if resumed is None and not settings.do_train:
+        label_map.check(os.path.dirname(prefix), task)
+    return checkpoints.read_contents(prefix, config, task.num_outputs)
+
+
+def _initial_prefix(settings):
+    """That of --init_checkpoint, or None; its name may say that text keeps its case."""
     if not settings.init_checkpoint:
         return None
     _check_case(settings.do_lower_case, settings.init_checkpoint)
     prefix = checkpoints.resolve(settings.init_checkpoint, "init_checkpoint")
     _check_case(settings.do_lower_case, prefix)
-    if resumed is None and not settings.do_train:
-        label_map.check(os.path.dirname(prefix), task)
-    return checkpoints.read_contents(prefix, config, task.num_outputs)
+    return prefix
 
 
 def _compare_labels(task, initial):

@@ -21,6 +21,10 @@ _RECORD_FILES = {
 }
 _MOST_LABELS_SHOWN = 20
 _NO_TEXT = 2  # Tokens: [CLS] and [SEP].
+# Of the examples; more of them cut, and the scores are those of another text.
+MOST_TRUNCATED = 0.05
+# Of so many examples, chance puts no label after the other.
+_FEWEST_SORTED = 20
 
 
 class Prepared(NamedTuple):
@@ -31,12 +35,14 @@ class Prepared(NamedTuple):
       records: `records.RecordFile`.
       truncated: examples that were cut to the length.
       label_counts: how many examples have each label id; of no use in a regression.
+      length_needed: the least length, in tokens, to which few examples would be cut.
     """
 
     source: Source
     records: records.RecordFile
     truncated: int
     label_counts: collections.Counter
+    length_needed: int = 0
 
 
 def prepare(settings, inputs, write=True):
@@ -99,9 +105,37 @@ def _convert(settings, inputs, source, shown, write):
             source.path,
             seen.without_text,
         )
+    _judge_labels(task, source, seen)
     label_type = tf.float32 if task.is_regression else tf.int32
     file = records.RecordFile(target, seen.count, length, label_type)
-    return Prepared(source, file, seen.truncated, seen.label_counts)
+    return Prepared(source, file, seen.truncated, seen.label_counts, seen.length_needed)
+
+
+def _judge_labels(task, source, seen):
+    """Warns of a training set whose labels teach nothing, or stand in their order."""
+    if source.kind != "train" or task.is_regression or seen.count < 2:
+        return
+    names = [task.labels[each] for each in sorted(seen.label_counts)]
+    lacking = [label for label in task.labels if label not in names]
+    if len(names) == 1:
+        log.warning(
+            "%s: ALL %d EXAMPLES HAVE THE LABEL %s: nothing can be learned from them; "
+            "is it the whole file?",
+            source.path,
+            seen.count,
+            names[0],
+        )
+    elif lacking and len(lacking) <= _MOST_LABELS_SHOWN:
+        log.warning(
+            "%s: no example has the label %s", source.path, " or ".join(lacking)
+        )
+    is_sorted = len(names) > 1 and seen.label_turns == len(names)
+    if is_sorted and seen.count >= _FEWEST_SORTED:
+        log.warning(
+            "%s is sorted by label. It is shuffled whole here, but a part of such a "
+            "file is no fair sample, and other programs train badly on it",
+            source.path,
+        )
 
 
 def _examples(settings, task, source, notes):
@@ -118,17 +152,35 @@ class _Seen:
 
     def __init__(self):
         self.label_counts = collections.Counter()
-        self.truncated = 0
+        self.whole_lengths = collections.Counter()  # Of those that were cut.
         self.without_text = 0
+        self.label_turns = 0
+        self._last = None
 
     @property
     def count(self):
         return sum(self.label_counts.values())
 
+    @property
+    def truncated(self):
+        return sum(self.whole_lengths.values())
+
+    @property
+    def length_needed(self):
+        left = int(MOST_TRUNCATED * self.count)
+        for length in sorted(self.whole_lengths, reverse=True):
+            left -= self.whole_lengths[length]
+            if left < 0:
+                return length
+        return 0
+
     def passing(self, packed):
         for row in packed:
-            self.truncated += row.truncated
+            if row.truncated:
+                self.whole_lengths[row.whole_length] += 1
             self.label_counts[row.label_id] += 1
+            self.label_turns += row.label_id != self._last
+            self._last = row.label_id
             self.without_text += len(row.token_ids) == _NO_TEXT
             yield row
 

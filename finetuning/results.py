@@ -19,6 +19,18 @@ SUBMISSION = "%s.tsv"
 _LINE_PARTS = re.compile("[\t\r\n]+")
 
 
+def names(suffix, submission):
+    """Names of all result files of a set.
+
+    Args:
+      suffix: of the names of a set's second half, or "".
+      submission: name of the file for GLUE's server, without its ending, or None.
+    """
+    found = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON}
+    found |= {each % suffix for each in (PROBABILITIES, PREDICTIONS, EVAL_PREDICTIONS)}
+    return found | ({SUBMISSION % submission} if submission else set())
+
+
 def evaluation_text(figures):
     """`key = value` lines, sorted by key; floats with the digits of a float32."""
     lines = []

@@ -43,6 +43,25 @@ class Run:
     def session_config(self):
         return backend.session_config(self.settings.num_threads, self.settings.xla)
 
+    def memory_errors(self, phase, flag):
+        """A context in which want of memory ends the run in a line that can be used.
+
+        Args:
+          phase: what is under way, such as "training".
+          flag: name of the flag that gives its batch size.
+        """
+        settings = self.settings
+        size = getattr(settings, flag)
+        where = "%s with --%s=%d and --max_seq_length=%d"
+        remedies = ["--%s=%d" % (flag, size // 2)] if size > 1 else []
+        remedies.append("a shorter --max_seq_length")
+        if settings.precision == "float32":
+            remedies.append("--precision=mixed")
+        return backend.memory_errors(
+            where % (phase, flag, size, settings.max_seq_length),
+            "try %s, or a smaller model" % ", ".join(remedies),
+        )
+
 
 def choose_execution(settings, device):
     """How the settings ask this device to compute: `classifier.Execution`.

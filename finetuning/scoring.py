@@ -27,6 +27,7 @@ class Evaluation:
       majority_score: the main score of always giving that label, or for a regression
         any one number.
       one_class: whether all predictions are the same though the labels are not.
+      only_labels: if so, which label it is, or number, of each half.
     """
 
     figures: Dict[str, float]
@@ -34,6 +35,11 @@ class Evaluation:
     majority_accuracy: Optional[float]
     majority_score: float
     one_class: bool
+    only_labels: Tuple[str, ...] = ()
+
+    @property
+    def main_score(self):
+        return self.figures[MAIN_SCORE]
 
 
 def predicted_labels(task, probabilities):
@@ -72,7 +78,8 @@ def evaluate(task, sets, step):
         shown += named
         main.append(_main_score(task, scores))
         baseline.append(_main_score(task, _majority_scores(task, gold)))
-        same.append(np.ptp(predicted) == 0 and np.ptp(gold) > 0)
+        if np.ptp(predicted) == 0 and np.ptp(gold) > 0:
+            same.append(_shown(task, predicted[0]))
     figures[MAIN_SCORE] = float(np.mean(main))
     figures.update(loss=figures["eval_loss"], global_step=step)
     return Evaluation(
@@ -80,8 +87,14 @@ def evaluate(task, sets, step):
         tuple(shown) + (MAIN_SCORE,),
         _majority_accuracy(task, [predictions.label_ids for _, predictions in sets]),
         float(np.mean(baseline)),
-        bool(all(same)),
+        len(same) == len(sets),
+        tuple(dict.fromkeys(same)) if len(same) == len(sets) else (),
     )
+
+
+def _shown(task, predicted):
+    """A prediction for people."""
+    return "%g" % predicted if task.is_regression else task.labels[predicted]
 
 
 def _named(prefix, scores):

@@ -19,6 +19,8 @@ _DEVICE = "Device"
 NO_EFFECT = "Accepted so that old command lines run; without effect"
 
 MAX_INT = 2**31 - 1
+# What a float32 can hold, roundly.
+MAX_FLOAT = 3e38
 MAX_SEED = MAX_INT
 # The task of the user's own data.
 CUSTOM = "custom"

@@ -88,6 +88,11 @@ def plan(own, passed):
         raise InputError(
             "a sweep trains and evaluates: leave --do_train, --do_eval out"
         )
+    if chosen.check:
+        raise InputError(
+            "--check=true: a sweep has no run that only checks; give it to "
+            "run_classifier.py"
+        )
     points = sweep_grid.points(own, chosen)
     for point in points:
         command_line.parse([own.script] + always + passed + point.flags())

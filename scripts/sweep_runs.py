@@ -35,6 +35,9 @@ _FREE = {
     "require_gpu",
     "num_threads",
     "do_predict",
+    "allow_changes",
+    "check",
+    "debug",
 }
 # For the command to save its place once it is asked to end.
 _PATIENCE_SECONDS = 120

@@ -129,6 +129,8 @@ def test_first_gpu(monkeypatch):
         tf.__version__,
         "10.0",
         "7.6.5",
+        "7.0",
+        backend._targets(tf, "10.0"),
     )
 
 
@@ -149,6 +151,24 @@ def test_versions_of_the_libraries_in_use():
         pytest.skip("here a GPU's libraries are in use")
     silent = SimpleNamespace(sysconfig=SimpleNamespace())
     assert backend._cuda_versions(silent) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "version, cuda, known",
+    [("1.14.0", "10.0", True), ("1.14.0", None, True), ("1.15.5", "12.1", False)],
+)
+def test_what_tensorflow_1_was_built_for(version, cuda, known):
+    """A later CUDA has GPUs of its own: somebody's own build."""
+    silent = SimpleNamespace(sysconfig=SimpleNamespace(), __version__=version)
+    assert bool(backend._targets(silent, cuda)) is known
+
+
+def test_what_tensorflow_2_says_that_it_was_built_for():
+    info = {"cuda_compute_capabilities": ["sm_60", "compute_90"]}
+    for said, targets in ((info, ("sm_60", "compute_90")), ({}, ())):
+        sysconfig = SimpleNamespace(get_build_info=lambda said=said: said)
+        built = SimpleNamespace(sysconfig=sysconfig, __version__="2.21.0")
+        assert backend._targets(built, "12") == targets
 
 
 def test_device_of_this_machine():
@@ -244,6 +264,63 @@ def test_no_16_bits_on_a_cpu_under_tensorflow_1(tmp_path):
 @pytest.mark.parametrize("version", ["1.14.0", "2.21.0"])
 def test_float16_on_a_gpu(version):
     assert backend.short_type(backend.Device("GPU", "any", version)) == "float16"
+
+
+# Memory
+
+
+@pytest.mark.parametrize(
+    "message, line",
+    [
+        ("No room\nand more", "No room"),
+        ("", "InternalError"),
+        (
+            "Graph execution error:\n\nDetected at node 'MatMul' defined at:\n  File x\n"
+            "Node: 'MatMul'\nBlas GEMM launch failed\n\t [[{{node MatMul}}]]",
+            "Blas GEMM launch failed",
+        ),
+        ("Graph execution error:\n", "Graph execution error:"),
+    ],
+)
+def test_the_line_that_says_what_happened(message, line):
+    assert backend.reason(tf.errors.InternalError(None, None, message)) == line
+
+
+OOM = "OOM when allocating tensor with shape[9,9] and type float\nand more"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, OOM),
+        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        tf.errors.InternalError(None, None, "failed: CUBLAS_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+        MemoryError("Unable to allocate 9 GiB"),
+    ],
+)
+def test_out_of_memory_says_what_was_under_way_and_what_to_try(error):
+    with pytest.raises(InputError) as caught, backend.memory_errors("all", "try less"):
+        raise error
+    message = str(caught.value)
+    assert message.startswith("out of memory in all: ")
+    assert message.endswith("; try less")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "x; Too many open files"),
+        tf.errors.InternalError(None, None, "Blas GEMM launch failed"),
+        ValueError("OOM when"),
+    ],
+)
+def test_other_errors_are_not_want_of_memory(error):
+    with pytest.raises(type(error)) as caught, backend.memory_errors("all", "x"):
+        raise error
+    assert caught.value is error
 
 
 # Quiet

@@ -59,6 +59,19 @@ def test_what_is_not_finite_ends_the_run(hook, name, value):
         step(hook, **{name: value})
 
 
+def test_the_last_good_checkpoint_is_named(hook, tmp_path):
+    step(hook)
+    with pytest.raises(InputError) as caught:
+        step(hook, loss=float("nan"))
+    assert "good checkpoint" not in str(caught.value)
+    (tmp_path / "model.ckpt-1.index").write_text("")
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-1"\n')
+    with pytest.raises(InputError) as caught:
+        step(hook, loss=float("nan"))
+    named = "; the last good checkpoint is %s/model.ckpt-1" % tmp_path
+    assert str(caught.value).endswith(named)
+
+
 def test_with_a_loss_scale_a_step_may_overflow_and_is_shown(hook, capsys):
     step(hook, skipped_steps=0)
     step(hook, gradient_norm=float("inf"), skipped_steps=1)

@@ -252,7 +252,7 @@ def test_training_goes_on_with_the_labels_that_it_had(flags, topics, tmp_path):
         without(flags, "num_train_epochs")
         + SINGLE
         + ["--do_train", "--train_file=" + fewer, "--output_dir=" + out]
-        + ["--num_train_epochs=3"]
+        + ["--num_train_epochs=3", "--allow_changes"]
     )
     assert "RESUMING at step 3" in run.out
     assert saved_json(out, "labels.json") == saved_json(trained, "labels.json")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 
 import models
 import numpy as np
@@ -664,3 +665,81 @@ def test_output_directory_that_is_empty_or_not_there(user):
     assert not os.path.exists(user.path("a"))
     os.mkdir(user.path("output"))
     user.check()
+
+
+def test_output_directory_that_is_a_dangling_link(user):
+    for path in ("link", os.path.join("link", "below")):
+        if not os.path.islink(user.path("link")):
+            os.symlink(user.path("gone"), user.path("link"))
+        assert user.refusal(output_dir=user.path(path)) == (
+            "--output_dir=%s: %s is a symbolic link to %s, where nothing is; give "
+            "another" % (user.path(path), user.path("link"), user.path("gone"))
+        )
+    os.mkdir(user.path("gone"))
+    user.check(output_dir=user.path("link"))
+
+
+def test_output_directory_without_the_right_to_write(user, monkeypatch):
+    """The nearest directory that is there decides; nothing is tried out in it."""
+    asked = []
+
+    def access(path, mode, **_):
+        asked.append((path, mode))
+        return False
+
+    monkeypatch.setattr(os, "access", access)
+    path = user.path("a", "b")
+    assert user.refusal(output_dir=path) == (
+        "--output_dir=%s: no permission to write in %s, or its file system is "
+        "read-only; give another directory" % (path, user.path())
+    )
+    assert asked == [(user.path(), os.W_OK | os.X_OK)]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_output_directory_of_another_user():
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(InputError, match="no permission to write in"):
+                preflight._check_output_dir(os.path.join(directory, "out"))
+        finally:
+            os.seteuid(0)
+        preflight._check_output_dir(os.path.join(directory, "out"))
+
+
+def test_results_that_would_be_written_over_what_is_read(user):
+    """AX's test set is called what GLUE's server calls the predictions for it."""
+    names = ("AX.tsv", "predictions.tsv", "rows.tsv")
+    for name in names:
+        user.write(os.path.join("MRPC", name), b"")
+    user.write_checkpoint(user.path("encoder", "model.ckpt"))
+    for task, name in (("AX", "AX.tsv"), ("mrpc", "predictions.tsv")):
+        chosen = {
+            "task_name": task,
+            "do_train": False,
+            "do_predict": True,
+            "predict_file": None if task == "AX" else user.path("MRPC", name),
+            "output_dir": user.data_dir,
+            "init_checkpoint": user.path("encoder"),
+        }
+        assert user.refusal(**chosen).startswith(
+            "--output_dir=%s: the results would be written over %s, which this run "
+            "reads" % (user.data_dir, user.path("MRPC", name))
+        )
+    chosen["predict_file"] = user.path("MRPC", "rows.tsv")
+    user.check(**chosen)
+
+
+def test_a_training_among_the_weights_that_it_starts_from(user):
+    prefix = user.write_checkpoint(user.path("encoder", "bert_model.ckpt"))
+    os.remove(user.path("encoder", "checkpoint"))
+    chosen = {"init_checkpoint": prefix, "output_dir": user.path("encoder")}
+    assert user.refusal(**chosen) == (
+        "--output_dir=%s is the directory of --init_checkpoint: the training's "
+        "checkpoints would stand among those that it starts from; give another"
+        % user.path("encoder")
+    )
+    user.check(do_train=False, do_eval=True, **chosen)
+    user.check(**dict(chosen, output_dir=user.path("encoder", "mrpc")))

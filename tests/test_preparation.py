@@ -190,6 +190,60 @@ def test_too_many_rows_of_mrpc_lack_none(tmp_path, tokenizer, lines):
     assert line.endswith("has 0: 1 too many")
 
 
+def row(index, label, words=1):
+    return "%d\t%s\tb\t%s" % (index, " ".join("a" * words), label)
+
+
+def test_the_length_that_would_cut_few(corpus):
+    """Of 40, two are more than 5 %: with one of them cut, it is 2.5 %."""
+    lengths = [1] * 36 + [6, 7, 9, 30]
+    rows = [row(n, n % 2, words) for n, words in enumerate(lengths)]
+    corpus.add("dev", [HEADER, *rows])
+    (found,) = corpus.prepare(do_eval=True)
+    assert found.truncated == 4
+    # [CLS], [SEP], b, [SEP] and the words: 10, 11, 13 and 34; two of 40 may be cut.
+    assert found.length_needed == 11
+
+
+def test_no_length_is_needed_where_all_fit(corpus):
+    corpus.add("dev", [HEADER] + [row(n, n % 2) for n in range(40)])
+    (found,) = corpus.prepare(do_eval=True)
+    assert (found.truncated, found.length_needed) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "labels, said",
+    [
+        ([0] * 20 + [1] * 20, ["is sorted by label"]),
+        ([1] * 20 + [0] * 20, ["is sorted by label"]),
+        ([0] * 20 + [1] * 20 + [0], []),
+        ([0, 1] * 20, []),
+        ([0] * 2 + [1] * 2, []),  # So few may fall so.
+        ([1] * 40, ["ALL 40 EXAMPLES HAVE THE LABEL 1", "no example has the label 0"]),
+    ],
+)
+def test_labels_that_teach_little(corpus, lines, labels, said):
+    rows = [row(n, label) for n, label in enumerate(labels)]
+    corpus.add("train", [HEADER, *rows])
+    corpus.add("dev", [HEADER, *rows])
+    corpus.prepare(do_train=True)
+    warned = [line for line in lines("WARNING") if "of GLUE" not in line]
+    warned = [line for line in warned if "WNLI" not in line]
+    assert len(warned) == min(1, len(said))
+    assert not said or said[0] in warned[0]
+
+
+def test_a_label_without_an_example(tmp_path, tokenizer, lines):
+    corpus = Corpus(tmp_path, tokenizer, "QNLI")
+    for label in ("entailment", "not_entailment"):
+        assert label in corpus.task.labels
+    corpus.task = dataclasses.replace(corpus.task, labels=("entailment", "no", "maybe"))
+    rows = [row(n, ("entailment", "no")[n % 2]) for n in range(4)]
+    corpus.add("train", [HEADER, *rows])
+    corpus.prepare(do_train=True)
+    assert any("no example has the label maybe" in line for line in lines("WARNING"))
+
+
 def test_examples_without_text_are_counted(corpus, lines):
     rows = ["0\t \t\t1", "1\ta\t\t0", "2\t\t \t0", "3\ta\tb\t1"]
     path = corpus.add("train", [HEADER] + rows, rows=4)

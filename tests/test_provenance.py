@@ -1,6 +1,5 @@
 """The seed, and what a run saves about itself."""
 
-import dataclasses
 import json
 import logging
 import os
@@ -11,8 +10,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from finetuning import backend, provenance
-from finetuning.errors import InputError
+from finetuning import backend, provenance, recorded
 from finetuning.settings import MAX_SEED, Settings
 
 DEVICE = backend.Device("GPU", "Tesla V100, 15.8 GB", "1.14.0", "10.0.130", "7.6.5")
@@ -53,10 +51,7 @@ def test_given_seed_goes_before_a_saved_one(tmp_path, logged):
     save_seed(tmp_path, 17)
     chosen = settings(tmp_path, random_seed=5, do_train=True)
     assert provenance.choose_seed(chosen) == 5
-    assert logged() == [
-        ("INFO", "Random seed: 5, as given"),
-        ("WARNING", "The training in %s began with another" % tmp_path),
-    ]
+    assert logged() == [("INFO", "Random seed: 5, as given")]
 
 
 def test_given_seed_that_is_the_saved_one(tmp_path, logged):
@@ -90,22 +85,6 @@ def test_a_run_that_does_not_train_says_nothing_of_seeds(tmp_path, logged):
     assert logged() == []
 
 
-def test_no_saved_seed(tmp_path):
-    assert provenance.saved_seed(str(tmp_path)) is None
-    assert provenance.saved_seed(str(tmp_path / "none")) is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    ["", "{", "{}", "[]", "3", '{"random_seed": null}', '{"random_seed": "x"}'],
-)
-def test_damaged_file_of_settings(tmp_path, content):
-    (tmp_path / "run_settings.json").write_text(content)
-    with pytest.raises(InputError) as caught:
-        provenance.saved_seed(str(tmp_path))
-    assert str(caught.value).startswith("%s/run_settings.json is damaged: " % tmp_path)
-
-
 # The description
 
 
@@ -132,11 +111,13 @@ def test_description(tmp_path, monkeypatch):
 
 def test_saved_description_gives_the_seed_again(tmp_path):
     chosen = settings(tmp_path, task_name="MRPC")
-    provenance.save(str(tmp_path), provenance.describe(chosen, 17, DEVICE))
-    assert os.listdir(str(tmp_path)) == ["run_settings.json"]
-    assert provenance.saved_seed(str(tmp_path)) == 17
-    content = json.loads((tmp_path / "run_settings.json").read_text())
+    described = provenance.describe(chosen, 17, DEVICE)
+    provenance.save(chosen, described, planned_steps=15)
+    assert sorted(os.listdir(str(tmp_path))) == ["run.flags", "run_settings.json"]
+    content = recorded.saved(str(tmp_path))
+    assert content["random_seed"] == 17
     assert content["settings"]["task_name"] == "MRPC"
+    assert content["planned_steps"] == 15
 
 
 def test_json_is_sorted_and_ends_with_a_line_end(tmp_path):
@@ -145,40 +126,6 @@ def test_json_is_sorted_and_ends_with_a_line_end(tmp_path):
     assert path.read_bytes() == (
         b'{\n  "a": null,\n  "b": [\n    1,\n    2.5\n  ],\n  "c": "\\u00e9"\n}\n'
     )
-
-
-# A training that goes on otherwise
-
-
-def test_changed_settings_of_a_training_that_goes_on(tmp_path):
-    before = settings(tmp_path, task_name="MRPC", learning_rate=2e-5)
-    assert provenance.changed_settings(str(tmp_path), before) == []
-    provenance.save(str(tmp_path), provenance.describe(before, 17, DEVICE))
-    assert provenance.changed_settings(str(tmp_path), before) == []
-    after = dataclasses.replace(
-        before,
-        learning_rate=3e-5,
-        adam_bias_correction=True,
-        max_train_examples=50,
-        eval_batch_size=64,
-    )
-    assert provenance.changed_settings(str(tmp_path), after) == [
-        "--max_train_examples was None, is 50",
-        "--adam_bias_correction was false, is true",
-        "--learning_rate was 2e-05, is 3e-05",
-    ]
-
-
-def test_settings_that_shape_a_training_are_settings():
-    """And all that describe its data are among them."""
-    names = {field.name: field for field in dataclasses.fields(Settings)}
-    assert set(provenance.SHAPE_TRAINING) <= set(names)
-    training = {
-        name for name, field in names.items() if field.metadata["group"] == "Training"
-    }
-    # How often is saved, and the seed, of which another line tells.
-    other = {"random_seed", "save_checkpoints_steps", "keep_checkpoint_max"}
-    assert training - other <= set(provenance.SHAPE_TRAINING)
 
 
 # The revision

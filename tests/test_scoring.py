@@ -67,6 +67,8 @@ def test_mrpcs_majority_is_what_glue_has():
     )
     assert round(100 * found.figures["eval_accuracy"], 1) == 68.4
     assert round(100 * found.figures["eval_f1"], 1) == 81.2
+    assert found.main_score == found.figures["eval_main_score"]
+    assert found.only_labels == ("1",)
     assert found.figures["eval_main_score"] == pytest.approx(found.majority_score)
     assert found.one_class is True
 
@@ -146,6 +148,7 @@ def test_one_number_for_all_is_told():
     )
     assert found.figures["eval_main_score"] == 0.0
     assert found.one_class is True
+    assert found.only_labels == ("2",)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +175,18 @@ def test_both_halves_must_be_of_one_class():
     for halves, one_class in [((same, same), True), ((same, other), False)]:
         pairs = list(zip(("matched", "mismatched"), halves))
         assert scoring.evaluate(task, pairs, 1).one_class is one_class
+
+
+def test_the_labels_of_halves_that_are_each_of_one_class():
+    halves = [
+        ("matched", predictions([0, 1], [1, 1], [1.0] * 2, 3)),
+        ("mismatched", predictions([0, 1], [2, 2], [1.0] * 2, 3)),
+    ]
+    found = scoring.evaluate(tasks.find_task("MNLI"), halves, 1)
+    assert found.only_labels == ("entailment", "neutral")
+    other = ("mismatched", predictions([0, 1], [0, 1], [1.0] * 2, 3))
+    found = scoring.evaluate(tasks.find_task("MNLI"), [halves[0], other], 1)
+    assert found.only_labels == ()
 
 
 def test_colas_main_score_is_the_correlation():

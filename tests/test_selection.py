@@ -366,7 +366,7 @@ def test_early_stop(stopping, tmp_path):
     run = succeed(stopping + ["--early_stop=2"])
     line = r"^WARNING: NOTHING LEFT TO TRAIN: .* that stopped early, at step 9 of 15"
     assert re.search(line, run.out, re.M)
-    assert "raise --num_train_epochs and --early_stop" in run.out
+    assert "to train longer raise --early_stop\n" in run.out
     assert list(history(out)) == [3, 6, 9]
     run = succeed(stopping + ["--early_stop=3"])
     assert "RESUMING at step 9" in run.out

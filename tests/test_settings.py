@@ -130,7 +130,7 @@ def beside(name):
     """The arguments without which a flag would be refused as one without effect."""
     if name in OWN_DATA:
         return ["--task_name=custom"]
-    if name in ("train_file", "eval_steps", "eval_each_epoch"):
+    if name in ("train_file", "eval_steps", "eval_each_epoch", "allow_changes"):
         return ["--do_train=true"]
     if name in ("keep_best", "early_stop"):
         return ["--do_train=true", "--eval_steps=3"]
@@ -253,10 +253,11 @@ def test_paths_and_texts_are_taken_as_they_stand():
         ("learning_rate", "0.0", "above 0"),
         ("learning_rate", "-1e-05", "above 0"),
         ("learning_rate", "nan", "above 0"),
-        ("learning_rate", "inf", "above 0"),
+        ("learning_rate", "inf", "above 0 and at most 3e+38"),
         ("num_train_epochs", "0.0", "above 0"),
         ("num_train_epochs", "nan", "above 0"),
-        ("num_train_epochs", "inf", "above 0"),
+        ("num_train_epochs", "inf", "above 0 and at most 3e+38"),
+        ("learning_rate", "1e+39", "above 0 and at most 3e+38"),
         ("warmup_proportion", "-0.1", "at least 0 and at most 1"),
         ("warmup_proportion", "1.1", "at least 0 and at most 1"),
         ("warmup_proportion", "nan", "at least 0 and at most 1"),
@@ -267,10 +268,20 @@ def test_number_out_of_range(name, value, wanted):
     assert message == "--%s=%s: expected a number %s" % (name, value, wanted)
 
 
-def test_every_numeric_flag_has_a_range():
-    for name, (kind, _, _) in ALL_FLAGS.items():
-        if kind in (int, float):
-            assert refusal("--%s=-7" % name).startswith("--%s=-7" % name)
+NUMERIC = sorted(n for n, (kind, _, _) in ALL_FLAGS.items() if kind in (int, float))
+
+
+@pytest.mark.parametrize("name", NUMERIC)
+def test_every_numeric_flag_has_a_range(name):
+    """Below it, above it, no number at all: one line that names flag and value."""
+    kind = ALL_FLAGS[name][0]
+    wrong = ["-7", "nan", "-nan", "inf", "-inf", "1e400", "-1e400", "", "x", "0x", "--"]
+    wrong += ["1" + "0" * 400, "-1" + "0" * 400, "1,5", "\u00bd", "1 2", "true", "1e"]
+    wrong += ["1.5", "1e5", "2147483648"] if kind is int else ["1e39"]
+    for value in wrong:
+        message = refusal("--%s=%s" % (name, value), *beside(name))
+        assert message.startswith("--%s=" % name)
+        assert ": expected " in message
 
 
 @pytest.mark.parametrize(
@@ -457,6 +468,7 @@ EVALUATES = ["--do_train=true", "--eval_steps=3"]
         ("--eval_file=a", "--do_eval=true", ["--do_eval=true"]),
         ("--eval_file=a", "--do_eval=true", EVALUATES),
         ("--eval_steps=3", "--do_train=true", ["--do_train=true"]),
+        ("--allow_changes=true", "--do_train=true", ["--do_train=true"]),
         ("--eval_each_epoch=true", "--do_train=true", ["--do_train=true"]),
         (
             "--early_stop=2",
@@ -483,6 +495,17 @@ def test_flag_without_effect_is_refused(argument, wanted, enough):
 def test_early_stop_needs_evaluations_while_training():
     message = refusal("--early_stop=2", "--do_train=true")
     assert message.startswith("--early_stop=2 has no effect without --eval_steps or ")
+
+
+def test_changes_are_allowed_where_something_is_trained():
+    message = refusal("--allow_changes=true")
+    assert message == "--allow_changes=true has no effect without --do_train=true"
+    assert parse("--allow_changes=true", "--do_train=true").allow_changes
+
+
+def test_a_check_may_show_tracebacks():
+    found = parse("--check", "--debug")
+    assert found.check and found.debug
 
 
 def test_keeping_the_best_needs_evaluations_where_there_is_a_training():

@@ -327,6 +327,7 @@ def test_a_run_directory_of_someone_else_is_left_alone(place, capsys):
         (["--seeds=2", "--grid=papers"], "--grid: invalid choice"),
         (["--seeds=2", "--random_seed=1"], "--random_seed: give --seeds"),
         (["--seeds=2", "--output_dir=x"], "--output_dir: give --sweep_dir"),
+        (["--seeds=2", "--check"], "--check=true: a sweep has no run that only checks"),
         (["--seeds=2", "--do_train=false"], "a sweep trains and evaluates"),
         (["--seeds=2", "--vocab_file=nowhere"], "--vocab_file=nowhere: no such file"),
         (

@@ -158,7 +158,7 @@ def test_nothing_else_is_written(ran):
     expected |= {"predict.tf_record", "predict_mismatched.tf_record"}
     expected |= {"eval_results.txt", "eval_results.json", "MNLI-m.tsv", "MNLI-mm.tsv"}
     expected |= {"labels.json", "run_settings.json", "run.log", "checkpoint"}
-    expected |= {"predict_results.json"}
+    expected |= {"predict_results.json", "run.flags"}
     assert found == expected | {"graph.pbtxt", "eval"}
 
 

@@ -1,0 +1,180 @@
+"""What an output directory says of the training that it holds, and what differs now."""
+
+import json
+import os
+
+from finetuning import files, fingerprints
+from finetuning.errors import InputError
+from finetuning.settings import MAX_SEED
+
+SETTINGS_FILE = "run_settings.json"
+# A training that goes on with another value of these is another training.
+SHAPE_TRAINING = (
+    "task_name",
+    "text_a_column",
+    "text_b_column",
+    "label_column",
+    "has_header",
+    "regression",
+    "max_train_examples",
+    "class_weights",
+    "adam_bias_correction",
+    "do_lower_case",
+    "max_seq_length",
+    "train_batch_size",
+    "learning_rate",
+    "num_train_epochs",
+    "warmup_proportion",
+    "precision",
+)
+# Its files: compared by `fingerprints`, and as paths where none are saved.
+PATHS = ("data_dir", "train_file", "vocab_file", "bert_config_file", "init_checkpoint")
+# Compared elsewhere: the seed below, the labels by what they are (`label_map`).
+COMPARED_ELSEWHERE = ("random_seed", "labels")
+# What decides no weight of a training: its phases, where and how often something is
+# written, what it is scored on and which of its weights are used, how fast it runs.
+# An early stop ends a training, and changes none of the steps before.
+FREE = (
+    "do_train",
+    "do_eval",
+    "do_predict",
+    "check",
+    "debug",
+    "allow_changes",
+    "eval_file",
+    "predict_file",
+    "id_column",
+    "output_dir",
+    "save_checkpoints_steps",
+    "keep_checkpoint_max",
+    "eval_steps",
+    "eval_each_epoch",
+    "keep_best",
+    "early_stop",
+    "eval_batch_size",
+    "predict_batch_size",
+    "require_gpu",
+    "xla",
+    "num_threads",
+    "iterations_per_loop",
+    "use_tpu",
+    "tpu_name",
+    "tpu_zone",
+    "gcp_project",
+    "master",
+    "num_tpu_cores",
+)
+# Weights that see text through other values of these are not what was trained.
+SHAPE_READING = ("do_lower_case", "max_seq_length", "text_a_column", "text_b_column")
+_DIGITS_SHOWN = 12
+
+
+def saved(output_dir):
+    """What a training saved of itself, `provenance.describe`'s; None: nothing there.
+
+    A directory that the original wrote has nothing.
+
+    Raises:
+      InputError: the file of settings there is damaged.
+    """
+    path = os.path.join(output_dir, SETTINGS_FILE)
+    if not files.exists(path):
+        return None
+    try:
+        content = json.loads(files.read_text(path))
+        content["random_seed"] = int(content["random_seed"])
+        parts = [content.get("settings"), content.get("fingerprints")]
+        of_dictionaries = all(isinstance(part, (dict, type(None))) for part in parts)
+        if not (0 <= content["random_seed"] <= MAX_SEED and of_dictionaries):
+            raise ValueError
+        return content
+    except (ValueError, KeyError, TypeError):
+        raise InputError(
+            "%s is damaged: no random_seed can be read from it; give --random_seed and "
+            "remove the file, or give another --output_dir" % path
+        ) from None
+
+
+def saved_seed(output_dir):
+    """The seed of the training that a directory holds; None where none is saved."""
+    content = saved(output_dir)
+    return None if content is None else content["random_seed"]
+
+
+def changed_training(output_dir, settings, digests):
+    """How the training that a directory holds was begun otherwise: a list of phrases.
+
+    Args:
+      output_dir: the directory; the phrases are none where it has no settings.
+      settings: `settings.Settings` with which it is to go on.
+      digests: what `fingerprints.take` says of its files.
+
+    Raises:
+      InputError: the file of settings there is damaged.
+    """
+    content = saved(output_dir) or {}
+    before, now = content.get("settings") or {}, settings.as_dict()
+    found = _changed(before, now, SHAPE_TRAINING)
+    if content.get("fingerprints"):
+        found += _changed_files(content["fingerprints"], digests)
+    else:
+        found += _changed(before, now, PATHS)
+    seeds = (content.get("random_seed"), settings.random_seed)
+    if None not in seeds and seeds[0] != seeds[1]:
+        found.append("--random_seed was %d, is %d" % seeds)
+    return found
+
+
+def changed_reading(output_dir, settings):
+    """How text is read otherwise than by the training that a directory holds: phrases.
+
+    Raises:
+      InputError: the file of settings there is damaged.
+    """
+    content = saved(output_dir) or {}
+    return _changed(content.get("settings") or {}, settings.as_dict(), SHAPE_READING)
+
+
+def _changed(before, now, names):
+    return [
+        "--%s was %s, is %s" % (name, _shown(before[name]), _shown(now[name]))
+        for name in names
+        if name in before and _same_for_all(name, before) != _same_for_all(name, now)
+    ]
+
+
+def _same_for_all(name, values):
+    """The value; a task's name stands for itself in any case."""
+    value = values[name]
+    return value.lower() if name == "task_name" and value else value
+
+
+def _changed_files(before, now):
+    found = []
+    for name in fingerprints.NAMES:
+        old, new = before.get(name), now.get(name)
+        if old is None and new is None:
+            continue
+        flag = name if name == fingerprints.TRAINING_SET else "--" + name
+        if old is None or new is None:
+            paths = [_shown(each and each["path"]) for each in (old, new)]
+            found.append("%s was %s, is %s" % (flag, paths[0], paths[1]))
+        elif old["sha256"] != new["sha256"]:
+            found.append(
+                "the content of the %s is another: %s (sha256 %s) was %s (%s)"
+                % (
+                    flag,
+                    new["path"],
+                    new["sha256"][:_DIGITS_SHOWN],
+                    old["path"],
+                    old["sha256"][:_DIGITS_SHOWN],
+                )
+            )
+    return found
+
+
+def _shown(value):
+    """As it is written on a command line."""
+    if value is None:
+        return "not given"
+    return str(value).lower() if isinstance(value, bool) else value
