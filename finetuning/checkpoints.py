@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from finetuning import files, loss_scaling
+from finetuning import files, index_footer, loss_scaling
 from finetuning.errors import InputError
 
 # Where below a training's directory its best weights lie.
@@ -222,6 +222,7 @@ def _norm_shapes(scope, width):
 
 
 def _reader(prefix):
+    index_footer.check(prefix + ".index")
     try:
         reader = tf.train.NewCheckpointReader(prefix)
         # Tensors lie in the order of their names: a file that was cut lacks the last.

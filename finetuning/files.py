@@ -98,7 +98,7 @@ def read_text_lines(path):
       InputError: the file cannot be opened; or at the first bytes that are no UTF-8,
         or NUL, with line and column.
     """
-    with _opened(path) as file:
+    with opened(path) as file:
         for number, raw in enumerate(file, 1):
             mark = len(_BYTE_ORDER_MARK) if _has_mark(number, raw) else 0
             # TensorFlow's file layer, through which the original reads, drops every
@@ -116,8 +116,12 @@ def read_text_lines(path):
 
 
 @contextlib.contextmanager
-def _opened(path):
-    """`open_binary`; a file that may not be read is the user's to mend."""
+def opened(path):
+    """`open_binary`, for the length of a context.
+
+    Raises:
+      InputError: the file cannot be opened, or what follows fails at reading it.
+    """
     try:
         with open_binary(path) as file:
             yield file

@@ -208,8 +208,8 @@ def test_file_to_predict_labelled_or_not(tmp_path, task_name, labelled, unlabell
 def test_labelled_file_in_the_place_of_the_test_file(tmp_path, task_name, first):
     write(tmp_path, "test.tsv", first)
     assert refusal(task_name, data_dir=str(tmp_path), do_predict=True) == (
-        "--data_dir=%s: test.tsv has labels, expected GLUE's test file, which has none; "
-        "to predict examples with labels give --predict_file" % tmp_path
+        "--data_dir=%s: test.tsv has labels, expected GLUE's test file, which has "
+        "none; to predict examples with labels give --predict_file" % tmp_path
     )
 
 
