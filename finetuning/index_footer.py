@@ -7,36 +7,39 @@ https://github.com/google/leveldb/blob/main/doc/table_format.md
 """
 
 from finetuning import files
-from finetuning.errors import InputError
 
 _LENGTH = 48
 _MAGIC = bytes.fromhex("57fb808b247547db")
 _BLOCK_TRAILER = 5  # A byte for the kind of compression, four of checksum.
 
 
-def check(path):
-    """Refuses an index whose blocks do not lie within it; other faults pass.
+def damage(path):
+    """Why an index must not be given to TensorFlow, or None; it finds other faults.
 
     Args:
       path: the `.index` file; it need not exist.
 
     Raises:
-      InputError: it is damaged, or cannot be read.
+      InputError: it cannot be read.
     """
     if not files.exists(path):
-        return
+        return None
     with files.opened(path) as file:
         content = file.read()
     footer = content[-_LENGTH:]
     if len(footer) < _LENGTH or not footer.endswith(_MAGIC):
-        return
-    for offset, size in _blocks(path, footer):
-        if offset + size + _BLOCK_TRAILER > len(content) - _LENGTH:
-            raise InputError("%s is damaged: a block of it lies outside" % path)
+        return None
+    numbers = _numbers(footer)
+    if len(numbers) < 4:
+        return "the end of its .index names no blocks"
+    within = len(content) - _LENGTH - _BLOCK_TRAILER
+    if numbers[0] + numbers[1] > within or numbers[2] + numbers[3] > within:
+        return "a block of its .index lies outside"
+    return None
 
 
-def _blocks(path, footer):
-    """Offset and size of the footer's two blocks: four numbers of 7 bits a byte."""
+def _numbers(footer):
+    """Offset and size of two blocks: numbers of 7 bits a byte, the lowest first."""
     numbers, value, shift = [], 0, 0
     for byte in footer[: -len(_MAGIC)]:
         value |= (byte & 127) << shift
@@ -44,6 +47,4 @@ def _blocks(path, footer):
         if byte < 128:
             numbers.append(value)
             value, shift = 0, 0
-        if len(numbers) == 4:
-            return numbers[:2], numbers[2:]
-    raise InputError("%s is damaged: its end names no blocks" % path)
+    return numbers[:4]

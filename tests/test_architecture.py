@@ -41,7 +41,7 @@ ALLOWED = {
     "records": {"files"},
     "vocabulary": {"errors", "files", "tokenization"},
     "model_config": {"errors", "files", "modeling"},
-    "index_footer": {"errors", "files"},
+    "index_footer": {"files"},
     "checkpoints": {"errors", "files", "index_footer", "loss_scaling"},
     "classifier": {
         "layers",

@@ -41,7 +41,7 @@ def with_blocks(content, *numbers):
 
 def test_good_index(saved):
     prefix, _ = saved
-    index_footer.check(prefix + ".index")
+    assert index_footer.damage(prefix + ".index") is None
     assert checkpoints.read_contents(prefix, models.tiny_config(), 2).fresh == ()
 
 
@@ -62,21 +62,22 @@ def test_blocks_outside(saved, place, size):
     finally:
         with open(path, "wb") as file:
             file.write(content)
-    assert str(caught.value) == path + " is damaged: a block of it lies outside"
+    assert str(caught.value).startswith(
+        prefix + " cannot be read as a checkpoint: a block of its .index lies outside"
+    )
 
 
 def test_end_that_names_nothing(saved, tmp_path):
     path = str(tmp_path / "x.index")
     with open(path, "wb") as file:
         file.write(saved[1][:-LENGTH] + b"\xff" * (LENGTH - 8) + saved[1][-8:])
-    with pytest.raises(InputError, match="x.index is damaged: its end names no blocks"):
-        index_footer.check(path)
+    assert index_footer.damage(path) == "the end of its .index names no blocks"
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 100])
 def test_what_is_no_index_is_left_to_tensorflow(tmp_path, content):
     path = str(tmp_path / "x.index")
-    index_footer.check(path)
+    assert index_footer.damage(path) is None
     with open(path, "wb") as file:
         file.write(content)
-    index_footer.check(path)
+    assert index_footer.damage(path) is None
