@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
-from finetuning import files, loss_scaling
+from finetuning import files, index_footer, loss_scaling
 from finetuning.errors import InputError
 
 # Where below a training's directory its best weights lie.
@@ -94,7 +94,7 @@ def all_in(directory):
     Only what stands in the directory itself: the file may still hold the paths of the
     place that it was copied from, and those checkpoints are not this training's.
     """
-    state = tf.train.get_checkpoint_state(directory)
+    state = _state(directory)
     listed = state.all_model_checkpoint_paths if state else ()
     return [prefix for prefix in (_in(directory, p) for p in listed) if prefix]
 
@@ -105,8 +105,16 @@ def newest_in(directory):
     The `checkpoint` file names it; a directory that was moved or copied since is
     understood too.
     """
-    state = tf.train.get_checkpoint_state(directory)
+    state = _state(directory)
     return _in(directory, state.model_checkpoint_path) if state else None
+
+
+def _state(directory):
+    """What the `checkpoint` file says, or None where it is missing or damaged."""
+    try:
+        return tf.train.get_checkpoint_state(directory)
+    except (ValueError, tf.errors.OpError):  # ValueError: empty, or no UTF-8.
+        return None
 
 
 def _in(directory, prefix):
@@ -222,6 +230,9 @@ def _norm_shapes(scope, width):
 
 
 def _reader(prefix):
+    reason = index_footer.damage(prefix + ".index")
+    if reason is not None:
+        raise InputError("%s cannot be read as a checkpoint: %s" % (prefix, reason))
     try:
         reader = tf.train.NewCheckpointReader(prefix)
         # Tensors lie in the order of their names: a file that was cut lacks the last.

@@ -103,7 +103,10 @@ def _labels(settings, sources, saved):
 def _sorted(labels):
     """Whole numbers by value, all else as text."""
     if all(label.isascii() and label.isdigit() for label in labels):
-        return tuple(sorted(labels, key=lambda label: (int(label), label)))
+        # By value, without an int of so many digits that Python refuses it.
+        digits = {label: label.lstrip("0") for label in labels}
+        order = sorted(labels, key=lambda each: (len(digits[each]), digits[each], each))
+        return tuple(order)
     return tuple(sorted(labels))
 
 
@@ -198,6 +201,5 @@ def _place(wanted, first, has_header):
     """Where a column stands, from 0; None where it does not, or not once."""
     if has_header and wanted in first:
         return first.index(wanted) if first.count(wanted) == 1 else None
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(first):
-        return int(wanted) - 1
-    return None
+    numbers = [str(place) for place in range(1, len(first) + 1)]
+    return numbers.index(wanted) if wanted in numbers else None

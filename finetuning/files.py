@@ -10,6 +10,13 @@ import os
 from finetuning.errors import InputError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# How files begin that are often given in the place of a text.
+_BEGINNINGS = {
+    b"\x1f\x8b": "is packed by gzip; unpack it",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet; unpack it, or save it as text",
+    b"\xff\xfe": "is in UTF-16; save it as UTF-8",
+    b"\xfe\xff": "is in UTF-16; save it as UTF-8",
+}
 
 
 def is_remote(path):
@@ -119,21 +126,60 @@ def read_text_lines(path):
     is dropped.
 
     Raises:
-      InputError: at the first bytes that are no UTF-8, with line and column.
+      InputError: the file cannot be opened; or at the first bytes that are no UTF-8,
+        or NUL, with line and column.
     """
-    with open_binary(path) as file:
+    with opened(path) as file:
         for number, raw in enumerate(file, 1):
             mark = len(_BYTE_ORDER_MARK) if _has_mark(number, raw) else 0
             # TensorFlow's file layer, through which the original reads, drops every
             # carriage return, those within a line too.
             text = raw[mark:].replace(b"\n", b"").replace(b"\r", b"")
+            if b"\0" in text:
+                _refuse(
+                    path, number, raw, raw.index(b"\0"), "is NUL, which no text has"
+                )
             try:
                 yield number, text.decode("utf-8")
             except UnicodeDecodeError as error:
-                raise InputError(
-                    "%s, line %d, byte %d: 0x%02x is not UTF-8; save the file as UTF-8"
-                    % (path, number, mark + error.start + 1, text[error.start])
-                ) from None
+                kept = [at for at, byte in enumerate(raw) if byte not in b"\r\n"]
+                _refuse(path, number, raw, kept[mark + error.start], "is not UTF-8")
+
+
+@contextlib.contextmanager
+def opened(path):
+    """`open_binary`, for the length of a context.
+
+    Raises:
+      InputError: the file cannot be opened, or what follows fails at reading it.
+    """
+    try:
+        with open_binary(path) as file:
+            yield file
+    except _errors_of(path) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError("%s cannot be read: %s" % (path, reason)) from None
+
+
+def _errors_of(path):
+    """What the opening and reading of that path may raise."""
+    if not is_remote(path):
+        return OSError
+    import tensorflow.compat.v1 as tf
+
+    return (OSError, tf.errors.OpError)
+
+
+def _refuse(path, number, raw, place, what):
+    """Raises the `InputError` about a byte of a line."""
+    if number == 1:
+        for beginning, message in _BEGINNINGS.items():
+            if raw.startswith(beginning):
+                raise InputError("%s %s" % (path, message)) from None
+    raise InputError(
+        "%s, line %d, byte %d: 0x%02x %s; save the file as UTF-8"
+        % (path, number, place + 1, raw[place], what)
+    ) from None
 
 
 def _has_mark(number, raw):

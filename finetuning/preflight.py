@@ -1,7 +1,6 @@
 """Every check of the user's files that needs no graph. Nothing is written here."""
 
 import dataclasses
-import json
 import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
@@ -14,27 +13,15 @@ from finetuning import (
     files,
     fingerprints,
     label_map,
+    model_config,
     recorded,
     results,
     sources,
     tasks,
+    vocabulary,
     weighting,
 )
 from finetuning.errors import InputError
-
-# What gives a model its shape, with the least value of each.
-_SIZES = {
-    "vocab_size": 1,
-    "hidden_size": 1,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 1,
-    "intermediate_size": 1,
-    "max_position_embeddings": 1,
-    "type_vocab_size": 2,
-}
-_SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
-# Some published tables are padded to a round number; more than this is another file.
-_MOST_SPARE_ROWS = 0.01
 
 
 @dataclass(frozen=True)
@@ -83,7 +70,7 @@ def check(settings):
     found, notes = sources.find(settings)
     task = _find_task(settings, found)
     weighting.parse(settings.class_weights, task.labels)
-    config = read_config(settings.bert_config_file)
+    config = model_config.read_config(settings.bert_config_file)
     if settings.max_seq_length > config.max_position_embeddings:
         raise InputError(
             "--max_seq_length=%d is more than the model's max_position_embeddings %d "
@@ -94,11 +81,11 @@ def check(settings):
                 settings.bert_config_file,
             )
         )
-    tokenizer = _read_vocabulary(settings)
-    notes += _compare_vocabulary(
-        settings.vocab_file, tokenizer.vocab, config.vocab_size
-    )
-    notes += _unused_keys(settings.bert_config_file, config)
+    path = settings.vocab_file
+    tokenizer, about_tokens = vocabulary.read(path, settings.do_lower_case)
+    notes += about_tokens
+    notes += vocabulary.compare_size(path, tokenizer.vocab, config.vocab_size)
+    notes += model_config.unused_keys(settings.bert_config_file, config)
     _check_output_dir(settings.output_dir)
     _check_nothing_is_overwritten(settings, found)
     digests, changes = _compare_training(settings, found)
@@ -126,109 +113,6 @@ def check(settings):
         fingerprints=digests,
         changes=tuple(changes),
     )
-
-
-def read_config(path):
-    """Reads and judges a `bert_config.json`.
-
-    Returns:
-      `modeling.BertConfig`.
-
-    Raises:
-      InputError: no such file, no JSON, a key is missing or misspelt, or the values
-        make no model.
-    """
-    files.require_file("--bert_config_file=%s" % path, path)
-    try:
-        values = json.loads(files.read_text(path))
-    except ValueError as error:
-        raise InputError(
-            "--bert_config_file=%s is not JSON: %s" % (path, error)
-        ) from None
-    if not isinstance(values, dict):
-        raise InputError(
-            "--bert_config_file=%s: expected a JSON object, got %s"
-            % (path, type(values).__name__)
-        )
-    try:
-        config = modeling.BertConfig.from_dict(values)
-        _check_config(values, config)
-    except ValueError as error:
-        raise InputError("--bert_config_file=%s: %s" % (path, error)) from None
-    return config
-
-
-def _check_config(values, config):
-    missing = [key for key in list(_SIZES) + ["hidden_act"] if key not in values]
-    if missing:
-        raise ValueError("%s missing; the model's shape needs it" % ", ".join(missing))
-    for key, least in _SIZES.items():
-        value = values[key]
-        if type(value) is not int or value < least:
-            raise ValueError(
-                "%s is %r, expected a whole number of %d or more" % (key, value, least)
-            )
-    for key in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-        value = getattr(config, key)
-        if not isinstance(value, (int, float)) or not 0 <= value < 1:
-            raise ValueError("%s is %r, expected 0 or more, below 1" % (key, value))
-    deviation = config.initializer_range
-    if not isinstance(deviation, (int, float)) or deviation < 0:
-        raise ValueError("initializer_range is %r, expected 0 or more" % (deviation,))
-    if config.hidden_act in (None, ""):
-        raise ValueError("hidden_act is %r, expected a name" % (config.hidden_act,))
-    modeling.check_config(config)
-
-
-def _unused_keys(path, config):
-    """A note on keys that change nothing, save those of Google's own files."""
-    known = set(vars(modeling.BertConfig(vocab_size=1))) | {"directionality"}
-    unused = [
-        key
-        for key in sorted(vars(config))
-        if key not in known and not key.startswith("pooler_")
-    ]
-    if not unused:
-        return []
-    return ["%s: not used by this model: %s" % (path, ", ".join(unused))]
-
-
-def _read_vocabulary(settings):
-    files.require_file("--vocab_file=%s" % settings.vocab_file, settings.vocab_file)
-    try:
-        tokenizer = tokenization.FullTokenizer(
-            settings.vocab_file, do_lower_case=settings.do_lower_case
-        )
-    except ValueError as error:
-        raise InputError(" ".join(str(error).split())) from None
-    missing = [token for token in _SPECIAL_TOKENS if token not in tokenizer.vocab]
-    if missing:
-        raise InputError(
-            "--vocab_file=%s lacks %s: it is not a BERT vocabulary"
-            % (settings.vocab_file, ", ".join(missing))
-        )
-    return tokenizer
-
-
-def _compare_vocabulary(path, vocab, vocab_size):
-    """Ids beyond the table would read garbage; returns notes on what is odd."""
-    if vocab["[PAD]"] != 0:
-        raise InputError(
-            "--vocab_file=%s: [PAD] stands in line %d, expected in the first"
-            % (path, vocab["[PAD]"] + 1)
-        )
-    entries = max(vocab.values()) + 1
-    if entries > vocab_size or entries < vocab_size * (1 - _MOST_SPARE_ROWS):
-        raise InputError(
-            "--vocab_file=%s has %d entries, the model's vocab_size is %d: they do not "
-            "belong together" % (path, entries, vocab_size)
-        )
-    if entries < vocab_size:
-        return [
-            "The vocabulary leaves %d of the model's %d rows unused"
-            % (vocab_size - entries, vocab_size)
-        ]
-    return []
 
 
 def _check_output_dir(path):

@@ -1,17 +1,21 @@
 """Reading the tasks' TSV and CSV files, row by row."""
 
+import collections
 import csv
 import math
+import re
 
 import numpy as np
 
-from finetuning import files
+from finetuning import files, headers
 from finetuning.errors import InputError
 from finetuning.tasks import InputExample
 
 _SAMPLE_SEED = 0
 # The csv module refuses longer fields; its own limit is 128 KB.
 _LONGEST_FIELD = 2**31 - 1
+_NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *\Z", re.ASCII)
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 def read_examples(task, source, notes=None):
@@ -49,9 +53,10 @@ def find_labels(source, most):
     """The different labels of a file, as a set; one more than `most` at the most.
 
     Raises:
-      InputError: as `read_examples`, or a label is empty or has blanks around it.
+      InputError: as `read_examples`; a label is empty or has blanks around it; or that
+        of the first line seems to be a header's.
     """
-    found = set()
+    counts, first = collections.Counter(), None
     for line, columns in _read_rows(source, lambda _: False, []):
         label = columns[source.split.label]
         if not label or label != label.strip():
@@ -60,10 +65,23 @@ def find_labels(source, most):
                 "it; write it as the others, or leave the row out"
                 % (source.path, line, label, source.split.label + 1)
             )
-        found.add(label)
-        if len(found) > most:
+        first = label if line == 1 else first
+        counts[label] += 1
+        if len(counts) > most:
             break
-    return found
+    _check_first_label(source, first, counts)
+    return set(counts)
+
+
+def _check_first_label(source, first, counts):
+    """Refuses a label of line 1 alone where all others have more than one example."""
+    others = [count for label, count in counts.items() if label != first]
+    if first is not None and counts[first] == 1 and others and min(others) > 1:
+        raise InputError(
+            "%s, line 1: no other line has the label %r; if the line is a header give "
+            "--has_header=true, if it is an example name all labels by --labels"
+            % (source.path, first)
+        )
 
 
 def sample(read, most):
@@ -114,17 +132,6 @@ def _columns(path, quoted):
         ) from None
 
 
-def _check_header(path, columns, split, is_label):
-    """Refuses a first line that is an example: taken for a header it would be lost."""
-    if split.label is None or len(columns) <= max(split.label, 0):
-        return
-    if is_label(columns[split.label]):
-        raise InputError(
-            "%s, line 1: expected a header that names the columns, found the label %r; "
-            "put one before the first example" % (path, columns[split.label])
-        )
-
-
 def _read_rows(source, is_label, notes):
     """Yields (line number from 1, columns) of the rows that count."""
     split, path = source.split, source.path
@@ -133,22 +140,18 @@ def _read_rows(source, is_label, notes):
         for column in (split.text_a, split.text_b, split.label, split.guid)
         if column is not None
     )
-    blank_line, short = None, []
-    for line, columns in _columns(path, split.quoted):
-        if not columns:
-            blank_line = blank_line or line  # Accepted where the file ends with it.
-            continue
-        if blank_line:
-            raise InputError(
-                "%s, line %d: the line is empty; remove it" % (path, blank_line)
-            )
+    width, short, surplus = split.columns, [], _Surplus()
+    for line, columns in _lines_in_use(path, split.quoted):
+        width = width or len(columns)
         if line == 1 and split.header:
-            _check_header(path, columns, split, is_label)
+            headers.check(path, columns, split, is_label)
             continue
         if len(columns) < needed:
             _check_short_row(path, line, columns, needed, split)
             short.append(line)
             continue
+        if len(columns) > width:
+            surplus.add(line)
         if split.only is None or columns[split.only[0]] == split.only[1]:
             yield line, columns
     if short:
@@ -156,6 +159,41 @@ def _read_rows(source, is_label, notes):
             "%s: %d rows that lack columns are left out, as is known of the official "
             "file: line %s" % (path, len(short), ", ".join(map(str, short)))
         )
+    if surplus.rows:
+        notes.append(
+            "%s: rows with more than %d columns, which are read without what is "
+            "surplus: %d, the first in line %d"
+            % (path, width, surplus.rows, surplus.first_line)
+        )
+
+
+class _Surplus:
+    """Counts the rows that have more columns than are expected."""
+
+    def __init__(self):
+        self.rows, self.first_line = 0, None
+
+    def add(self, line):
+        self.rows += 1
+        self.first_line = self.first_line or line
+
+
+def _lines_in_use(path, quoted):
+    """Yields (line number from 1, columns), without the blank ones at the end.
+
+    Raises:
+      InputError: one stands before others.
+    """
+    blank_line = None
+    for line, columns in _columns(path, quoted):
+        if not columns:
+            blank_line = blank_line or line
+            continue
+        if blank_line:
+            raise InputError(
+                "%s, line %d: the line is empty; remove it" % (path, blank_line)
+            )
+        yield line, columns
 
 
 def _check_short_row(path, line, columns, needed, split):
@@ -164,8 +202,8 @@ def _check_short_row(path, line, columns, needed, split):
     if split.short_rows and separator.join(columns).startswith(split.short_rows):
         return
     raise InputError(
-        "%s, line %d: %d columns, expected %d or more, separated by %s"
-        % (path, line, len(columns), needed, name)
+        "%s, line %d: %d columns, expected %d or more, separated by %s%s"
+        % (path, line, len(columns), needed, name, headers.hint(line, columns, split))
     )
 
 
@@ -187,6 +225,7 @@ def _label(task, source, columns, line):
         place = split.label % len(columns) + 1
         if source.kind == "test":
             wanted += "; to predict without labels, leave the column out"
+        wanted += headers.hint(line, columns, split)
         raise InputError(
             "%s, line %d: label %r in column %d, expected %s"
             % (source.path, line, label, place, wanted)
@@ -195,10 +234,8 @@ def _label(task, source, columns, line):
 
 
 def number(text):
-    """The finite number that a text is, or None."""
-    try:
-        value = float(text)
-    except ValueError:
+    """The number that a text is in decimal digits, or None if a float32 holds none."""
+    if not _NUMBER.match(text):  # Python reads "1_000" and other scripts' digits, too.
         return None
-    # Python reads "1_000" as a number; nobody writes a score so.
-    return value if math.isfinite(value) and "_" not in text else None
+    value = float(text)
+    return value if abs(value) <= _GREATEST else None

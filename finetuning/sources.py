@@ -59,6 +59,12 @@ def _of_task(data_dir, task, kind, notes):
                 "--data_dir=%s: %s is a directory, expected a file"
                 % (data_dir, split.file)
             )
+        if kind == "test" and task.dev and _is_labelled(task, path):
+            raise InputError(
+                "--data_dir=%s: %s has labels, expected GLUE's test file, which has "
+                "none; to predict examples with labels give --predict_file"
+                % (data_dir, split.file)
+            )
         found.append(Source(kind, split, path, suffix))
     return found
 

@@ -44,6 +44,7 @@ class Split:
       label: column of the label, negative from the end; None: the file has no labels,
         and each example gets the task's first unlabelled value.
       header: whether the first line names the columns.
+      columns: how many a row has; None: as many as the first line.
       label_name: what a header calls the label's column.
       guid: column that names an example; None: its line number from 0.
       renamed_labels: label in the file -> label of the task.
@@ -62,6 +63,7 @@ class Split:
     text_b: Optional[int]
     label: Optional[int]
     header: bool = True
+    columns: Optional[int] = None
     label_name: Optional[str] = None
     guid: Optional[int] = None
     renamed_labels: Mapping[str, str] = field(default_factory=dict)
@@ -208,8 +210,8 @@ _ROWS = (
         labels=_BINARY,
         metrics=("matthews_correlation",) + BINARY_METRICS,
         main=("matthews_correlation",),
-        train=(Split("train.tsv", 3, None, 1, header=False, rows=8551),),
-        dev=(Split("dev.tsv", 3, None, 1, header=False, rows=1043),),
+        train=(Split("train.tsv", 3, None, 1, header=False, columns=4, rows=8551),),
+        dev=(Split("dev.tsv", 3, None, 1, header=False, columns=4, rows=1043),),
         test=(Split("test.tsv", 1, None, None, guid=0, rows=1063, submission="CoLA"),),
         unlabelled="0",
     ),

@@ -31,10 +31,10 @@ def make_encoder(config_file, prefix):
     import tensorflow.compat.v1 as tf
 
     import modeling
-    from finetuning import preflight
+    from finetuning import model_config
 
     backend.find_device()  # Takes the noise of the first session upon itself.
-    config = preflight.read_config(config_file)
+    config = model_config.read_config(config_file)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(SEED)
         modeling.BertModel(config, False, tf.zeros([1, 2], tf.int32))

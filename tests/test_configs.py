@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 
-from finetuning import checkpoints, command_line, preflight
+from finetuning import checkpoints, command_line, model_config
 
 # Millions of parameters of embeddings, encoder and pooler, as published.
 MILLIONS = {
@@ -31,7 +31,7 @@ def test_every_config_is_checked(root):
 
 @pytest.mark.parametrize("name", sorted(MILLIONS))
 def test_sizes(root, name):
-    config = preflight.read_config(os.path.join(root, "configs", name + ".json"))
+    config = model_config.read_config(os.path.join(root, "configs", name + ".json"))
     shapes = checkpoints.model_shapes(config, 2)
     for head in checkpoints.HEAD:
         del shapes[head]

@@ -1,5 +1,7 @@
 """Files by local paths, and by paths of TensorFlow's file layer (file:// here)."""
 
+import errno
+import gzip
 import os
 import subprocess
 import sys
@@ -106,7 +108,6 @@ LINES = {
     b"\ra\r\r b\r": [(1, "a b")],
     b"\r\n": [(1, "")],
     b" a \n": [(1, " a ")],
-    b"a\0b\n": [(1, "a\0b")],
     b"\xef\xbb\xbfa\nb\n": [(1, "a"), (2, "b")],
     b"\xef\xbb\xbf": [(1, "")],
     b"\xef\xbb\xbf\xef\xbb\xbfa\n": [(1, "\ufeffa")],
@@ -136,6 +137,7 @@ def test_line_longer_than_any_buffer(place, tmp_path):
         (b"\xc3\xa9\xe9\n", "line 1, byte 3: 0xe9"),
         (b"ab\xc3\ncd\n", "line 1, byte 3: 0xc3"),
         (b"\xed\xa0\x80\n", "line 1, byte 1: 0xed"),
+        (b"\xef\xbb\xbfab\xe9\n", "line 1, byte 6: 0xe9"),
     ],
 )
 def test_bytes_that_are_no_utf8(place, tmp_path, content, place_of_it):
@@ -146,6 +148,67 @@ def test_bytes_that_are_no_utf8(place, tmp_path, content, place_of_it):
         place("file"),
         place_of_it,
     )
+
+
+@pytest.mark.parametrize(
+    "content, place_of_it",
+    [
+        (b"\0", "line 1, byte 1"),
+        (b"ok\nab\0c\n", "line 2, byte 3"),
+        (b"\xef\xbb\xbf\0\n", "line 1, byte 4"),
+    ],
+)
+def test_nul(place, tmp_path, content, place_of_it):
+    write_bytes(tmp_path, "file", content)
+    with pytest.raises(InputError) as caught:
+        list(files.read_text_lines(place("file")))
+    assert str(caught.value) == (
+        "%s, %s: 0x00 is NUL, which no text has; save the file as UTF-8"
+        % (place("file"), place_of_it)
+    )
+
+
+@pytest.mark.parametrize("byte", ["e9", "00"])
+def test_column_counts_carriage_returns(tmp_path, byte):
+    """As an editor shows it; TensorFlow's file layer drops them before we count."""
+    write_bytes(tmp_path, "file", b"a\rb\r" + bytes.fromhex(byte) + b"\n")
+    with pytest.raises(InputError, match="line 1, byte 5: 0x%s is" % byte):
+        files.read_text(str(tmp_path / "file"))
+
+
+@pytest.mark.parametrize(
+    "content, what",
+    [
+        (gzip.compress(b"text"), "is packed by gzip; unpack it"),
+        (b"PK\x03\x04\x14\0\x06", "is a zip archive or a spreadsheet; unpack it, or "),
+        ("text".encode("utf-16"), "is in UTF-16; save it as UTF-8"),
+        (b"\xfe\xff\0t", "is in UTF-16; save it as UTF-8"),
+    ],
+)
+def test_files_of_other_kinds(place, tmp_path, content, what):
+    write_bytes(tmp_path, "file", content)
+    with pytest.raises(InputError) as caught:
+        list(files.read_text_lines(place("file")))
+    assert str(caught.value).startswith("%s %s" % (place("file"), what))
+
+
+def test_file_that_may_not_be_read(place, tmp_path, monkeypatch):
+    """Root may read everything, so the refusal is the test's own."""
+    write_bytes(tmp_path, "file", b"text")
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(files, "open_binary", refuse)
+    with pytest.raises(InputError) as caught:
+        files.read_text(place("file"))
+    assert str(caught.value) == "%s cannot be read: Permission denied" % place("file")
+
+
+def test_file_that_is_gone(place):
+    with pytest.raises(InputError) as caught:
+        files.read_text(place("file"))
+    assert str(caught.value).startswith("%s cannot be read: " % place("file"))
 
 
 def test_read_text(place, tmp_path):

@@ -134,6 +134,7 @@ def test_good_files(user):
 
 
 def test_the_tokenizer_keeps_case_where_it_should(user):
+    user.write_vocabulary(VOCABULARY_SIZE, ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "T"))
     tokenizer = user.check(do_lower_case=False).tokenizer
     assert tokenizer.basic_tokenizer.do_lower_case is False
 
@@ -336,7 +337,8 @@ def test_config_that_is_no_json(user, content):
 
 
 def test_config_that_is_no_utf8(user):
-    assert "0xe9 is not UTF-8" in config_refusal(user, b'{"caf\xe9": 3}')
+    path = user.write("config.json", b'{"caf\xe9": 3}')
+    assert user.refusal().startswith(path + ", line 1, byte 6: 0xe9 is not UTF-8")
 
 
 @pytest.mark.parametrize(
@@ -401,6 +403,27 @@ def test_vocabulary_without_special_tokens(user):
     )
 
 
+def test_notes_on_the_vocabulary_and_the_config(user):
+    user.write_config(dict(CONFIG, author="me"))
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "t1", "t1")
+    user.write_vocabulary(VOCABULARY_SIZE - 1, special)
+    twice, spare, unused = user.check().notes
+    assert "hold a token that an earlier line has, such as 't1'" in twice
+    assert spare.startswith("The vocabulary leaves 1 of ")
+    assert unused.endswith("not used by this model: author")
+
+
+@pytest.mark.parametrize("do_lower_case", [True, False])
+def test_case_against_the_words_of_the_vocabulary(user, do_lower_case):
+    words = () if not do_lower_case else tuple("T%d" % n for n in range(50))
+    special = ("[PAD]", "[UNK]", "[CLS]", "[SEP]") + words
+    path = user.write_vocabulary(VOCABULARY_SIZE, special)
+    message = user.refusal(do_lower_case=do_lower_case)
+    assert message.startswith("--do_lower_case=%s, but " % str(do_lower_case).lower())
+    assert "--vocab_file=" + path in message
+    user.check(do_lower_case=not do_lower_case)
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"{}"])
 def test_file_that_is_no_vocabulary(user, content):
     path = user.write("vocab.txt", content)
@@ -409,7 +432,7 @@ def test_file_that_is_no_vocabulary(user, content):
 
 def test_vocabulary_that_is_no_utf8(user):
     path = user.write("vocab.txt", b"[PAD]\n\xe9\n")
-    assert user.refusal().startswith("%s, line 2: not UTF-8" % path)
+    assert user.refusal().startswith("%s, line 2, byte 1: 0xe9 is not UTF-8" % path)
 
 
 def test_casing_that_contradicts_the_models_name(user):

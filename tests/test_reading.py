@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from finetuning import reading, tasks
+from finetuning import headers, reading, tasks
 from finetuning.errors import InputError
 from finetuning.tasks import InputExample, Source, Split, Task
 
@@ -218,7 +218,8 @@ def test_short_row(tmp_path):
 def test_row_as_short_as_it_may_be(tmp_path, split_name):
     assert len(read(tmp_path, "CoLA", split_name, ["a\t1\tb\tc"])) == 1
     assert refusal(tmp_path, "CoLA", split_name, ["a\t1\tb"]) == (
-        ", line 1: 3 columns, expected 4 or more, separated by tabs"
+        ", line 1: 3 columns, expected 4 or more, separated by tabs; "
+        + headers.NO_HEADER
     )
 
 
@@ -234,10 +235,22 @@ def test_unknown_label(tmp_path):
     )
 
 
+@pytest.mark.parametrize("content", [b"a\t1\t\tOne\0 .", b"a\t1\0\t\tOne ."])
+def test_nul_is_refused_in_tsv_and_csv(tmp_path, content):
+    """In the original it ends in a traceback of Python's csv module."""
+    place = ", line 1, byte %d: 0x00 is NUL" % (1 + content.index(b"\0"))
+    assert refusal(tmp_path, "CoLA", "train", [content]).startswith(place)
+    message = own_refusal(tmp_path, CSV, [CSV_HEADER, b"1,A\0,B"])
+    assert message.startswith(", line 2, byte 4: 0x00 is NUL")
+
+
 @pytest.mark.parametrize("label", ["", " 1", "1 ", "01", "+", "label"])
 def test_label_is_taken_as_it_stands(tmp_path, label):
     message = refusal(tmp_path, "CoLA", "train", ["a\t%s\tb\tc" % label])
-    assert message == (", line 1: label %r in column 2, expected one of: 0, 1" % label)
+    assert message == (
+        ", line 1: label %r in column 2, expected one of: 0, 1; %s"
+        % (label, headers.NO_HEADER)
+    )
 
 
 def test_unknown_label_in_the_last_column(tmp_path):
@@ -373,6 +386,37 @@ def test_surplus_columns_are_accepted(tmp_path):
     ]
 
 
+SURPLUS = (
+    ": rows with more than %d columns, which are read without what is surplus: %d, the "
+    "first in line %d"
+)
+
+
+@pytest.mark.parametrize(
+    "task_name, lines, told",
+    [
+        ("MRPC", [MRPC_HEADER, "1\t1\t2\tA .\tB .\t", "1\t1\t2\tA\tB"], (5, 1, 2)),
+        ("CoLA", ["a\t1\t\tA .\tB", "b\t0\t\tC", "c\t1\t\tA .\tB"], (4, 2, 1)),
+        ("MRPC", [MRPC_HEADER + "\tnote", "1\t1\t2\tA .\tB .\tmine"], None),
+        ("MRPC", [MRPC_HEADER + "\tnote", "1\t1\t2\tA .\tB ."], None),
+    ],
+)
+def test_surplus_columns_are_said_once(tmp_path, task_name, lines, told):
+    task = tasks.find_task(task_name)
+    path = write(tmp_path, "train.tsv", lines)
+    notes = []
+    source = Source("train", task.split("train"), path)
+    examples = list(reading.read_examples(task, source, notes))
+    assert {e.text_a for e in examples} <= {"A .", "A", "C"}
+    assert notes == ([path + SURPLUS % told] if told else [])
+
+
+def test_surplus_columns_of_ones_own_file_are_those_that_its_first_row_lacks(tmp_path):
+    layout, notes = Split("own.tsv", 0, None, 1, header=False), []
+    read_own(tmp_path, layout, ["A\t1\tx", "B\t0\tx", "C\t1\tx\ty"], notes=notes)
+    assert notes == [str(tmp_path / "own.tsv") + SURPLUS % (3, 1, 3)]
+
+
 @pytest.mark.parametrize("lines", [[], [MRPC_HEADER]])
 def test_file_without_rows(tmp_path, lines):
     assert read(tmp_path, "MRPC", "train", lines) == []
@@ -418,7 +462,9 @@ def test_without_bounds_any_number_will_do(tmp_path, label):
     examples = read_own(tmp_path, layout, ["A .\t" + label], own_task(labels=()))
     assert examples[0].label == label
     message = own_refusal(tmp_path, layout, ["A .\tnan"], own_task(labels=()))
-    assert message == ", line 1: label 'nan' in column 2, expected a number"
+    assert message == (
+        ", line 1: label 'nan' in column 2, expected a number; " + headers.NO_HEADER
+    )
 
 
 def test_unlabelled_scores(tmp_path):
@@ -446,6 +492,15 @@ def test_header_of_scores_is_no_score(tmp_path):
         ("1e999", None),
         ("", None),
         ("a", None),
+        ("-.5", -0.5),
+        (" 2. ", 2.0),
+        ("3.4e38", 3.4e38),
+        ("3.41e38", None),
+        ("\u0663", None),
+        ("1\n", None),
+        ("\xa01", None),
+        (".", None),
+        ("1e", None),
     ],
 )
 def test_number(text, value):
@@ -461,6 +516,52 @@ def test_first_example_is_not_taken_for_a_header(tmp_path):
         ", line 1: expected a header that names the columns, found the label '1'; put "
         "one before the first example"
     )
+
+
+TEST_HEADERS = {
+    "CoLA": "index\tsentence",
+    "SST-2": "index\tsentence",
+    "MRPC": "index\t#1 ID\t#2 ID\t#1 String\t#2 String",
+    "STS-B": STS_HEADER.rsplit("\t", 1)[0],
+    "QQP": "id\tquestion1\tquestion2",
+    "MNLI": mnli_row("index", "sentence1", "sentence2"),
+    "QNLI": "index\tquestion\tsentence",
+    "RTE": "index\tsentence1\tsentence2",
+    "WNLI": "index\tsentence1\tsentence2",
+}
+TEST_ROWS = {"CoLA": "0\tA .", "SST-2": "0\tA .", "MRPC": "0\t1\t2\tA .\tB ."}
+TEST_ROWS.update({"STS-B": sts_row("x").rsplit("\t", 1)[0]})
+TEST_ROWS.update({"MNLI": mnli_row("0", "A .", "B .")})
+
+
+@pytest.mark.parametrize("kind", ["train", "dev"])
+@pytest.mark.parametrize("name", sorted(TEST_HEADERS))
+def test_test_file_in_the_place_of_a_labelled_one(tmp_path, name, kind):
+    lines = [TEST_HEADERS[name], TEST_ROWS.get(name, "0\tA .\tB .")]
+    wanted = "labels in column 2"
+    if name != "CoLA":
+        wanted = "a column " + tasks.find_task(name).split(kind).label_name
+    message = refusal(tmp_path, name, kind, lines)
+    assert message.startswith(", line 1: ")
+    assert message.endswith(
+        "this looks like a test file, which has no labels; expected one with " + wanted
+    )
+
+
+@pytest.mark.parametrize("name", ["SST-2", "MRPC", "STS-B", "MNLI", "QNLI"])
+def test_example_in_the_place_of_the_header_of_a_test_file(tmp_path, name):
+    row = TEST_ROWS.get(name, "0\tA .\tB .")
+    assert refusal(tmp_path, name, "test", [row, row]) == (
+        ", line 1: expected a header that names the columns, found the example %s; put "
+        "one before it" % row.split("\t")[0]
+    )
+
+
+def test_header_where_none_is_expected(tmp_path):
+    for header in ("source\tlabel\tmark\tsentence", "sentence\tlabel"):
+        message = refusal(tmp_path, "CoLA", "train", [header, "a\t1\t\tA ."])
+        assert message.startswith(", line 1: ")
+        assert message.endswith("; " + headers.NO_HEADER)
 
 
 # Rows that are known to be malformed
@@ -672,6 +773,32 @@ def test_label_that_is_empty_or_hardly_told_from_another(tmp_path, label):
     assert str(caught.value) == (
         "%s, line 3: the label %r in column 2 is empty or has blanks around it; write "
         "it as the others, or leave the row out" % (tmp_path / "own.tsv", label)
+    )
+
+
+@pytest.mark.parametrize(
+    "labels, refused",
+    [
+        (["label", "yes", "no", "yes", "no"], True),
+        (["label", "yes", "no", "yes"], False),
+        (["yes", "no", "yes", "no"], False),
+        (["yes", "no"], False),
+        (["yes"], False),
+        (["may be", "yes", "no", "yes", "no", "may be"], False),
+    ],
+)
+def test_header_that_would_become_a_label(tmp_path, labels, refused):
+    layout = Split("own.tsv", 0, None, 1, header=False)
+    lines = ["text\t" + label for label in labels]
+    if not refused:
+        assert labels_of(tmp_path, layout, lines) == set(labels)
+        return
+    with pytest.raises(InputError) as caught:
+        labels_of(tmp_path, layout, lines)
+    assert str(caught.value) == (
+        "%s, line 1: no other line has the label 'label'; if the line is a header give "
+        "--has_header=true, if it is an example name all labels by --labels"
+        % (tmp_path / "own.tsv")
     )
 
 

@@ -201,6 +201,18 @@ def test_file_to_predict_labelled_or_not(tmp_path, task_name, labelled, unlabell
         assert source.split == tasks.unofficial(official)
 
 
+@pytest.mark.parametrize(
+    "task_name, first",
+    [("SST-2", "sentence\tlabel"), ("MRPC", MRPC_LABELLED), ("CoLA", "a\t1\t\tA .")],
+)
+def test_labelled_file_in_the_place_of_the_test_file(tmp_path, task_name, first):
+    write(tmp_path, "test.tsv", first)
+    assert refusal(task_name, data_dir=str(tmp_path), do_predict=True) == (
+        "--data_dir=%s: test.tsv has labels, expected GLUE's test file, which has "
+        "none; to predict examples with labels give --predict_file" % tmp_path
+    )
+
+
 def test_empty_file_to_predict(tmp_path):
     path = write(tmp_path, "mine.tsv")
     (source,), _ = find("MRPC", do_predict=True, predict_file=path)
