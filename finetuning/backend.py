@@ -84,6 +84,9 @@ def _keep_freed_memory():
 def errors_in_one_line():
     """Turns what TensorFlow raises for want of memory, disk or rights into one line.
 
+    Also an `InputError` that was raised in a function which TensorFlow called: of it
+    TensorFlow passes on the text alone.
+
     Raises:
       InputError: instead of such an error; other errors pass as they are.
     """
@@ -98,6 +101,11 @@ def errors_in_one_line():
         ) from None
     except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
         raise InputError(_first_line(error)) from None
+    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+        within = re.search(r"\bInputError: (.*)", str(error.message))
+        if within is None:
+            raise
+        raise InputError(within.group(1)) from None
 
 
 def _first_line(error):

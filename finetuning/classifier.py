@@ -149,7 +149,7 @@ def training_graph(config, num_labels, batch, seed, recipe, execution=PLAIN):
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
-      batch: tensors of `records.training_batches`.
+      batch: tensors of `pipelines.training_batches`.
       seed: int; with the global step it decides what dropout drops.
       recipe: `Recipe`.
       execution: `Execution`.
@@ -193,7 +193,7 @@ def inference_graph(config, num_labels, batch, execution=PLAIN):
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
-      batch: tensors of `records.inference_batches`.
+      batch: tensors of `pipelines.inference_batches`.
       execution: `Execution`.
 
     Returns:

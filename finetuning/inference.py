@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import modeling
-from finetuning import checkpoints, classifier, records
+from finetuning import checkpoints, classifier, pipelines, records
 from finetuning.errors import InputError
 from finetuning.progress import Progress
 
@@ -32,7 +32,7 @@ class Inference:
       num_labels: L.
       contents: `checkpoints.Contents`, whose variables are restored.
       examples: `records.RecordFile`.
-      batch_size: see `records.inference_batches`.
+      batch_size: see `pipelines.inference_batches`.
       seed: of the variables that the checkpoint lacks.
       label: what the progress is called.
       execution: `classifier.Execution`.
@@ -66,7 +66,7 @@ def infer(inference):
     with tf.Graph().as_default():
         tf.set_random_seed(inference.seed)
         few_shapes = inference.execution.pad_to is not None
-        batch = records.inference_batches(examples, inference.batch_size, few_shapes)
+        batch = pipelines.inference_batches(examples, inference.batch_size, few_shapes)
         graph = classifier.inference_graph(
             inference.config, inference.num_labels, batch, inference.execution
         )
@@ -93,12 +93,12 @@ class Evaluator:
           config: `modeling.BertConfig`.
           num_labels: L.
           sets: sequence of `records.RecordFile` of one layout.
-          batch_size: see `records.inference_batches`.
+          batch_size: see `pipelines.inference_batches`.
           execution: `classifier.Execution`.
         """
         self._sets = sets
         few_shapes = execution.pad_to is not None
-        batch, self._initializers = records.switched_batches(
+        batch, self._initializers = pipelines.switched_batches(
             sets, batch_size, few_shapes
         )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):

@@ -37,7 +37,10 @@ ALLOWED = {
     "submission": {"errors", "files", "reading"},
     "history": {"errors", "files", "scoring"},
     "features": {"tasks", "tokenization"},
+    "order": set(),
+    "record_reader": {"errors", "files"},
     "records": {"files"},
+    "pipelines": {"order", "record_reader"},
     "checkpoints": {"errors", "files", "loss_scaling"},
     "classifier": {
         "layers",
@@ -75,6 +78,7 @@ ALLOWED = {
         "classifier",
         "errors",
         "modeling",
+        "pipelines",
         "progress",
         "records",
     },
@@ -118,6 +122,7 @@ ALLOWED = {
         "hooks",
         "loss_scaling",
         "modeling",
+        "pipelines",
         "progress",
         "records",
     },
@@ -147,6 +152,8 @@ WITHOUT_TENSORFLOW = {
     "provenance",
     "files",
     "backend",
+    "order",
+    "record_reader",
 }
 MOST_LINES_OF_MODULE = 450
 MOST_LINES_OF_FUNCTION = 50
