@@ -92,6 +92,7 @@ def _run(chosen, without_effect, logs):
         files.make_directory(chosen.output_dir)
         logs.enter_context(console.log_file(chosen.output_dir))
     log.info("Device: %s", device.line())
+    log.info("Same numbers twice: %s", device.determinism)
     if execution.precision.is_short:
         log.info("Products in %s, all else in float32", execution.precision.dtype.name)
     log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)

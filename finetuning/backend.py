@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Optional
 
+from finetuning import determinism
 from finetuning.errors import InputError
 
 _GIGABYTE = 1e9
@@ -32,6 +33,7 @@ class Device:
       description: for people: name, memory and compute capability, or threads.
       tensorflow: its version.
       cuda, cudnn: versions of the libraries in use; None on a CPU.
+      determinism: see `determinism.guarantee`.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Device:
     tensorflow: str
     cuda: Optional[str] = None
     cudnn: Optional[str] = None
+    determinism: Optional[str] = None
 
     def line(self):
         libraries = "TensorFlow %s" % self.tensorflow
@@ -53,8 +56,9 @@ class Device:
 def start():
     """Imports TensorFlow without its start-up noise, and keeps its log to errors.
 
-    Also has freed memory kept, for the whole process, and float32 mean float32 on GPUs.
-    The program calls this once; a module that is imported elsewhere changes nothing.
+    Also has freed memory kept, for the whole process, float32 mean float32 on GPUs, and
+    each operation give the same result every time, where TensorFlow can do so. The
+    program calls this once; a module that is imported elsewhere changes nothing.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _keep_freed_memory()
@@ -65,6 +69,17 @@ def start():
     experimental = tf.config.experimental
     if hasattr(experimental, "enable_tensor_float_32_execution"):
         experimental.enable_tensor_float_32_execution(False)
+    make_ops_deterministic = _switch_of_determinism(tf)
+    if make_ops_deterministic is not None:
+        make_ops_deterministic()
+
+
+def _switch_of_determinism(tf):
+    """TensorFlow's function, which its old interface does not offer; or None."""
+    if not hasattr(tf.compat, "v2"):
+        return None
+    experimental = tf.compat.v2.config.experimental
+    return getattr(experimental, "enable_op_determinism", None)
 
 
 def _keep_freed_memory():
@@ -200,10 +215,21 @@ def find_device(num_threads=0):
     gpus = [device for device in devices if device.device_type == "GPU"]
     if not gpus:
         threads = len(_usable_cpus())
-        return Device("CPU", "%d threads" % threads, tf.__version__)
+        same = _guarantee(tf, "CPU", num_threads)
+        return Device("CPU", "%d threads" % threads, tf.__version__, determinism=same)
     cuda, cudnn = _cuda_versions(tf)
     description = describe_gpu(gpus[0].physical_device_desc, gpus[0].memory_limit)
-    return Device("GPU", description, tf.__version__, cuda, cudnn)
+    same = _guarantee(tf, "GPU", num_threads)
+    return Device("GPU", description, tf.__version__, cuda, cudnn, same)
+
+
+def _guarantee(tf, kind, num_threads):
+    return determinism.guarantee(
+        kind,
+        num_threads or physical_cores(),
+        tf.__version__,
+        _switch_of_determinism(tf) is not None,
+    )
 
 
 def describe_gpu(physical_device_desc, memory_limit):

@@ -95,7 +95,7 @@ def create_model(
     weights = tf.get_variable(
         "output_weights",
         [num_labels, bert_config.hidden_size],
-        initializer=tf.truncated_normal_initializer(stddev=HEAD_INITIALIZER_RANGE),
+        initializer=layers.create_initializer(HEAD_INITIALIZER_RANGE),
     )
     bias = tf.get_variable(
         "output_bias", [num_labels], initializer=tf.zeros_initializer()

@@ -78,7 +78,7 @@ def infer(inference):
             saver.restore(session, contents.prefix)
             fetches = graph + (batch["position"],)
             progress = Progress(inference.label, examples.count, unit="example")
-            predictions = _run_all(session, fetches, progress)
+            predictions = _run_all(session, fetches, examples.count, progress)
     _require_finite(predictions, contents.prefix)
     return predictions
 
@@ -122,7 +122,7 @@ class Evaluator:
         for examples, initializer in zip(self._sets, self._initializers):
             session.run(initializer)
             progress = Progress(label, examples.count, unit="example", brief=True)
-            found.append(_run_all(session, self._fetches, progress))
+            found.append(_run_all(session, self._fetches, examples.count, progress))
             _require_finite(found[-1], "the " + label)
         return found
 
@@ -135,17 +135,27 @@ def _require_finite(predictions, source):
         )
 
 
-def _run_all(session, fetches, progress):
-    """Fetches batch by batch to the end of the set; `Predictions` in file order."""
-    batches, done = [], 0
+def _run_all(session, fetches, count, progress):
+    """Fetches batch by batch to the end of the set; `Predictions` in file order.
+
+    Of each example no more stays than its L + 2 numbers of 4 bytes.
+    """
+    columns, done = None, 0
     while True:
         try:
-            batches.append(session.run(fetches))
+            *found, positions = session.run(fetches)
         except tf.errors.OutOfRangeError:
             break
-        done += len(batches[-1][-1])
+        if columns is None:
+            columns = [np.empty((count,) + v.shape[1:], v.dtype) for v in found]
+        for column, values in zip(columns, found):
+            column[positions] = values
+        done += len(positions)
         progress.update(done)
     progress.close()
-    *found, positions = [np.concatenate(parts) for parts in zip(*batches)]
-    in_file_order = np.argsort(positions)
-    return Predictions(*(values[in_file_order] for values in found))
+    if done != count:
+        raise InputError(
+            "%d examples were written to be read, and %d were found: the record file "
+            "was changed meanwhile; start the same command again" % (count, done)
+        )
+    return Predictions(*columns)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from finetuning import (
     checkpoints,
+    determinism,
     files,
     label_map,
     loop,
@@ -69,6 +70,11 @@ def train(run):
         for line in provenance.changed_settings(settings.output_dir, settings):
             log.warning("The training that goes on was begun otherwise: %s", line)
     description = provenance.describe(settings, run.seed, run.device)
+    if inputs.resumed is not None:
+        before = (provenance.saved(settings.output_dir) or {}).get("determinism")
+        description["determinism"] = determinism.of_training(
+            before, inputs.resumed.step, run.device.determinism
+        )
     provenance.save(settings.output_dir, description)
     label_map.save(settings.output_dir, run.task)
     if settings.keep_best:

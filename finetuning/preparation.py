@@ -30,7 +30,7 @@ class Prepared(NamedTuple):
       source: `tasks.Source`.
       records: `records.RecordFile`.
       truncated: examples that were cut to the length.
-      label_counts: how many examples have each label id; of no use in a regression.
+      label_counts: how many examples have each label id; none in a regression.
     """
 
     source: Source
@@ -75,7 +75,7 @@ def _convert(settings, inputs, source, shown, write):
     task, length = inputs.task, settings.max_seq_length
     name = _RECORD_FILES[source.kind] % source.suffix
     target = os.path.join(settings.output_dir, name)
-    notes, seen = [], _Seen()
+    notes, seen = [], _Seen(counts_labels=not task.is_regression)
     packed = features.pack_examples(
         _examples(settings, task, source, notes),
         task.labels,
@@ -116,19 +116,20 @@ def _examples(settings, task, source, notes):
 class _Seen:
     """What is counted of the examples while they pass by."""
 
-    def __init__(self):
+    def __init__(self, counts_labels):
+        """Takes whether labels are ids: of numbers there may be as many as examples."""
+        self._counts_labels = counts_labels
         self.label_counts = collections.Counter()
+        self.count = 0
         self.truncated = 0
         self.without_text = 0
 
-    @property
-    def count(self):
-        return sum(self.label_counts.values())
-
     def passing(self, packed):
         for row in packed:
+            self.count += 1
             self.truncated += row.truncated
-            self.label_counts[row.label_id] += 1
+            if self._counts_labels:
+                self.label_counts[row.label_id] += 1
             self.without_text += len(row.token_ids) == _NO_TEXT
             yield row
 

@@ -18,7 +18,8 @@ ALLOWED = {
     "loss_scaling": set(),
     "attention": {"precision"},
     "metrics": set(),
-    "backend": {"errors"},
+    "determinism": set(),
+    "backend": {"determinism", "errors"},
     "summaries": set(),
     "files": {"errors"},
     "results": {"files"},
@@ -152,6 +153,7 @@ WITHOUT_TENSORFLOW = {
     "provenance",
     "files",
     "backend",
+    "determinism",
     "order",
     "record_reader",
 }

@@ -16,6 +16,7 @@ from finetuning.errors import InputError
 from finetuning.settings import MAX_SEED, Settings
 
 DEVICE = backend.Device("GPU", "Tesla V100, 15.8 GB", "1.14.0", "10.0.130", "7.6.5")
+DEVICE = dataclasses.replace(DEVICE, determinism="not promised (GPU)")
 
 
 @pytest.fixture
@@ -118,6 +119,7 @@ def test_description(tmp_path, monkeypatch):
     assert described["settings"]["learning_rate"] == 2e-5
     assert described["random_seed"] == 17
     assert described["device"] == DEVICE.line()
+    assert described["determinism"] == "not promised (GPU)"
     assert described["git_revision"] == "abc-dirty"
     assert described["command"] == ["run_classifier.py", "--do_train=true"]
     versions = described["versions"]
