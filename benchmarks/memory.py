@@ -21,6 +21,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _WORDS = ["w%d" % n for n in range(5000)]
+_ROWS = "rows.tsv"
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _CONFIG = {
     "hidden_size": 16,
@@ -39,11 +40,11 @@ _UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 def write_inputs(directory, rows, seed=0):
-    """Writes a training, a development and a test set, a vocabulary and a config.
+    """Writes a set that serves as all three, a vocabulary and a config.
 
     Args:
       directory: where, it is there.
-      rows: of each set.
+      rows: of the set.
       seed: of the words.
 
     Returns:
@@ -57,7 +58,7 @@ def write_inputs(directory, rows, seed=0):
     config_file = os.path.join(directory, "config.json")
     with open(config_file, "w") as file:
         json.dump(dict(_CONFIG, vocab_size=len(vocabulary)), file)
-    path = os.path.join(directory, "rows.tsv")
+    path = os.path.join(directory, _ROWS)
     with open(path, "w") as file:
         file.write("text\tother\tlabel\n")
         for _ in range(rows):
@@ -66,8 +67,6 @@ def write_inputs(directory, rows, seed=0):
     return [
         "--task_name=custom",
         "--train_file=" + path,
-        "--eval_file=" + path,
-        "--predict_file=" + path,
         "--text_a_column=text",
         "--text_b_column=other",
         "--label_column=label",
@@ -124,12 +123,11 @@ def flags_of(directory, rows, batch_size, steps, length=128, infer=False):
     flags = ["--do_train=true", "--num_train_epochs=%r" % epochs]
     flags += ["--train_batch_size=%d" % batch_size, "--max_seq_length=%d" % length]
     if infer:
-        flags += ["--do_eval=true", "--do_predict=true"]
-        flags += ["--%s_batch_size=%d" % (kind, batch_size) for kind in _INFERENCE]
+        path = os.path.join(directory, _ROWS)
+        for kind in ("eval", "predict"):
+            flags += ["--do_%s=true" % kind, "--%s_file=%s" % (kind, path)]
+            flags += ["--%s_batch_size=%d" % (kind, batch_size)]
     return flags + ["--output_dir=" + output_dir]
-
-
-_INFERENCE = ("eval", "predict")
 
 
 def main(argv):

@@ -57,13 +57,16 @@ class RecordReader:
         Raises:
           InputError: one is no longer what it was.
         """
-        return [self._read_one(int(place)) for place in places]
+        places = np.asarray(places, np.int64)
+        starts, ends = self._starts[places], self._starts[places + 1]
+        # As Python's own ints, which cost a tenth of numpy's.
+        lists = [a.tolist() for a in (places, starts, ends, self._checksums[places])]
+        return [self._read_one(*row) for row in zip(*lists)]
 
-    def _read_one(self, place):
-        start, end = int(self._starts[place]), int(self._starts[place + 1])
+    def _read_one(self, place, start, end, checksum):
         self._file.seek(start)
         record = self._file.read(end - start)
-        if zlib.crc32(record) != self._checksums[place]:
+        if zlib.crc32(record) != checksum:
             raise self._damaged("was changed while it was read, at record %d" % place)
         return record[_HEAD:-_TAIL]
 
