@@ -85,10 +85,10 @@ def equal_bounds(examples, size):
 
 def our_bounds(examples, size):
     """The same of the batches that our command infers, longest first."""
-    from finetuning import records
+    from finetuning import pipelines
 
     longest_first = -np.sort(-lengths(examples))
-    return records.batch_bounds(longest_first, size, examples["input_mask"].shape[1])
+    return pipelines.batch_bounds(longest_first, size, examples["input_mask"].shape[1])
 
 
 def by_length(examples):

@@ -106,11 +106,11 @@ def _next_batch(tf, examples, size, training):
 
 def _next_batch_by_length(tf, examples, size):
     """The same as our command makes them for inference."""
-    from finetuning import records
+    from finetuning import pipelines
 
     length = examples["input_mask"].shape[1]
     dataset = tf.data.Dataset.from_tensors(examples)
-    dataset = dataset.flat_map(lambda rows: records.by_length(rows, size, length))
+    dataset = dataset.flat_map(lambda rows: pipelines.by_length(rows, size, length))
     return tf.data.make_one_shot_iterator(dataset.repeat().prefetch(2)).get_next()
 
 

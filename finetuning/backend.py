@@ -13,6 +13,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from finetuning import determinism
 from finetuning.errors import InputError
 
 _GIGABYTE = 1e9
@@ -43,6 +44,7 @@ class Device:
       cuda, cudnn: versions of the libraries in use; None on a CPU.
       capability: of a GPU, such as "7.5"; None where it is not told.
       targets: what this TensorFlow was compiled for, see `gpu.problem`.
+      determinism: see `determinism.guarantee`.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Device:
     cudnn: Optional[str] = None
     capability: Optional[str] = None
     targets: Tuple[str, ...] = ()
+    determinism: Optional[str] = None
 
     def line(self):
         libraries = "TensorFlow %s" % self.tensorflow
@@ -66,8 +69,9 @@ class Device:
 def start():
     """Imports TensorFlow without its start-up noise, and keeps its log to errors.
 
-    Also has freed memory kept, for the whole process, and float32 mean float32 on GPUs.
-    The program calls this once; a module that is imported elsewhere changes nothing.
+    Also has freed memory kept, for the whole process, float32 mean float32 on GPUs, and
+    each operation give the same result every time, where TensorFlow can do so. The
+    program calls this once; a module that is imported elsewhere changes nothing.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _keep_freed_memory()
@@ -78,6 +82,17 @@ def start():
     experimental = tf.config.experimental
     if hasattr(experimental, "enable_tensor_float_32_execution"):
         experimental.enable_tensor_float_32_execution(False)
+    make_ops_deterministic = _switch_of_determinism(tf)
+    if make_ops_deterministic is not None:
+        make_ops_deterministic()
+
+
+def _switch_of_determinism(tf):
+    """TensorFlow's function, which its old interface does not offer; or None."""
+    if not hasattr(tf.compat, "v2"):
+        return None
+    experimental = tf.compat.v2.config.experimental
+    return getattr(experimental, "enable_op_determinism", None)
 
 
 def _keep_freed_memory():
@@ -97,6 +112,9 @@ def _keep_freed_memory():
 def errors_in_one_line():
     """Turns what TensorFlow raises for want of memory, disk or rights into one line.
 
+    Also an `InputError` that was raised in a function which TensorFlow called: of it
+    TensorFlow passes on the text alone.
+
     Raises:
       InputError: instead of such an error; other errors pass as they are.
     """
@@ -111,6 +129,11 @@ def errors_in_one_line():
         ) from None
     except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
         raise InputError(reason(error)) from None
+    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+        within = re.search(r"\bInputError: (.*)", str(error.message))
+        if within is None:
+            raise
+        raise InputError(within.group(1)) from None
 
 
 @contextlib.contextmanager
@@ -236,7 +259,8 @@ def find_device(num_threads=0):
     gpus = [device for device in devices if device.device_type == "GPU"]
     if not gpus:
         threads = len(_usable_cpus())
-        return Device("CPU", "%d threads" % threads, tf.__version__)
+        same = _guarantee(tf, "CPU", num_threads)
+        return Device("CPU", "%d threads" % threads, tf.__version__, determinism=same)
     cuda, cudnn = _cuda_versions(tf)
     described = gpus[0].physical_device_desc
     return Device(
@@ -247,6 +271,16 @@ def find_device(num_threads=0):
         cudnn,
         _parts(described).get("compute capability"),
         _targets(tf, cuda),
+        _guarantee(tf, "GPU", num_threads),
+    )
+
+
+def _guarantee(tf, kind, num_threads):
+    return determinism.guarantee(
+        kind,
+        num_threads or physical_cores(),
+        tf.__version__,
+        _switch_of_determinism(tf) is not None,
     )
 
 

@@ -95,7 +95,7 @@ def create_model(
     weights = tf.get_variable(
         "output_weights",
         [num_labels, bert_config.hidden_size],
-        initializer=tf.truncated_normal_initializer(stddev=HEAD_INITIALIZER_RANGE),
+        initializer=layers.create_initializer(HEAD_INITIALIZER_RANGE),
     )
     bias = tf.get_variable(
         "output_bias", [num_labels], initializer=tf.zeros_initializer()
@@ -149,7 +149,7 @@ def training_graph(config, num_labels, batch, seed, recipe, execution=PLAIN):
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
-      batch: tensors of `records.training_batches`.
+      batch: tensors of `pipelines.training_batches`.
       seed: int; with the global step it decides what dropout drops.
       recipe: `Recipe`.
       execution: `Execution`.
@@ -193,7 +193,7 @@ def inference_graph(config, num_labels, batch, execution=PLAIN):
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
-      batch: tensors of `records.inference_batches`.
+      batch: tensors of `pipelines.inference_batches`.
       execution: `Execution`.
 
     Returns:

@@ -209,15 +209,26 @@ def remove_if_there(path):
 
 
 def write_text(path, text):
-    """Writes a UTF-8 file whole or not at all: a temporary file, then a rename."""
+    """`write_lines` of a text in one piece."""
+    write_lines(path, [text])
+
+
+def write_lines(path, lines):
+    """Writes a UTF-8 file whole or not at all: a temporary file, then a rename.
+
+    Args:
+      path: the file.
+      lines: iterable of strings, each with its line end; one is in memory at a time.
+    """
     temporary = temporary_path(path)
     try:
         if is_remote(path):
             with _gfile().GFile(temporary, "w") as file:
-                file.write(text)
+                for line in lines:
+                    file.write(line)
         else:
             with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                file.write(text)
+                file.writelines(lines)
                 file.flush()
                 os.fsync(file.fileno())
         rename(temporary, path)

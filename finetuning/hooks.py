@@ -38,7 +38,7 @@ class ProgressHook(tf.train.SessionRunHook):
         self._step = training.first_step
         self._progress = None
         self._writer = None
-        self._losses = []
+        self._losses = 0.0, 0  # Their sum and number.
 
     @property
     def step(self):
@@ -47,8 +47,9 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def take_mean_loss(self):
         """Mean loss of the steps since this was last asked."""
-        losses, self._losses = self._losses, []
-        return sum(losses) / len(losses) if losses else math.nan
+        total, count = self._losses
+        self._losses = 0.0, 0
+        return total / count if count else math.nan
 
     def leave_out(self, seconds):
         """Has a pause between two steps not count in what is shown."""
@@ -79,7 +80,7 @@ class ProgressHook(tf.train.SessionRunHook):
         del run_context
         self._step += 1
         loss = float(run_values.results["loss"])
-        self._losses.append(loss)
+        self._losses = self._losses[0] + loss, self._losses[1] + 1
         learning_rate = float(run_values.results["learning_rate"])
         norm = float(run_values.results["gradient_norm"])
         scaled = "skipped_steps" in run_values.results

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 import modeling
-from finetuning import checkpoints, classifier, records
+from finetuning import checkpoints, classifier, pipelines, records
 from finetuning.errors import InputError
 from finetuning.progress import Progress
 
@@ -32,7 +32,7 @@ class Inference:
       num_labels: L.
       contents: `checkpoints.Contents`, whose variables are restored.
       examples: `records.RecordFile`.
-      batch_size: see `records.inference_batches`.
+      batch_size: see `pipelines.inference_batches`.
       seed: of the variables that the checkpoint lacks.
       label: what the progress is called.
       execution: `classifier.Execution`.
@@ -66,7 +66,7 @@ def infer(inference):
     with tf.Graph().as_default():
         tf.set_random_seed(inference.seed)
         few_shapes = inference.execution.pad_to is not None
-        batch = records.inference_batches(examples, inference.batch_size, few_shapes)
+        batch = pipelines.inference_batches(examples, inference.batch_size, few_shapes)
         graph = classifier.inference_graph(
             inference.config, inference.num_labels, batch, inference.execution
         )
@@ -78,7 +78,7 @@ def infer(inference):
             saver.restore(session, contents.prefix)
             fetches = graph + (batch["position"],)
             progress = Progress(inference.label, examples.count, unit="example")
-            predictions = _run_all(session, fetches, progress)
+            predictions = _run_all(session, fetches, examples.count, progress)
     _require_finite(predictions, contents.prefix)
     return predictions
 
@@ -93,12 +93,12 @@ class Evaluator:
           config: `modeling.BertConfig`.
           num_labels: L.
           sets: sequence of `records.RecordFile` of one layout.
-          batch_size: see `records.inference_batches`.
+          batch_size: see `pipelines.inference_batches`.
           execution: `classifier.Execution`.
         """
         self._sets = sets
         few_shapes = execution.pad_to is not None
-        batch, self._initializers = records.switched_batches(
+        batch, self._initializers = pipelines.switched_batches(
             sets, batch_size, few_shapes
         )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
@@ -122,7 +122,7 @@ class Evaluator:
         for examples, initializer in zip(self._sets, self._initializers):
             session.run(initializer)
             progress = Progress(label, examples.count, unit="example", brief=True)
-            found.append(_run_all(session, self._fetches, progress))
+            found.append(_run_all(session, self._fetches, examples.count, progress))
             _require_finite(found[-1], "the " + label)
         return found
 
@@ -135,17 +135,27 @@ def _require_finite(predictions, source):
         )
 
 
-def _run_all(session, fetches, progress):
-    """Fetches batch by batch to the end of the set; `Predictions` in file order."""
-    batches, done = [], 0
+def _run_all(session, fetches, count, progress):
+    """Fetches batch by batch to the end of the set; `Predictions` in file order.
+
+    Of each example no more stays than its L + 2 numbers of 4 bytes.
+    """
+    columns, done = None, 0
     while True:
         try:
-            batches.append(session.run(fetches))
+            *found, positions = session.run(fetches)
         except tf.errors.OutOfRangeError:
             break
-        done += len(batches[-1][-1])
+        if columns is None:
+            columns = [np.empty((count,) + v.shape[1:], v.dtype) for v in found]
+        for column, values in zip(columns, found):
+            column[positions] = values
+        done += len(positions)
         progress.update(done)
     progress.close()
-    *found, positions = [np.concatenate(parts) for parts in zip(*batches)]
-    in_file_order = np.argsort(positions)
-    return Predictions(*(values[in_file_order] for values in found))
+    if done != count:
+        raise InputError(
+            "%d examples were written to be read, and %d were found: the record file "
+            "was changed meanwhile; start the same command again" % (count, done)
+        )
+    return Predictions(*columns)

@@ -4,12 +4,14 @@ Shapes: see modeling.py. `modeling` offers the public names of the original from
 """
 
 import math
+import zlib
 
 import tensorflow.compat.v1 as tf
 
 from finetuning.precision import FLOAT32, raised
 
 LAYER_NORM_EPSILON = 1e-12
+_INITIALIZER_SCOPE = "/Initializer"
 _ALL_INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -266,8 +268,26 @@ def seed_at(seed, place):
 
 
 def create_initializer(initializer_range=0.02):
-    """Truncated normal with that standard deviation, cut at two of them."""
-    return tf.truncated_normal_initializer(stddev=initializer_range)
+    """Truncated normal with that standard deviation, cut at two of them.
+
+    In a graph that has a seed (`tf.set_random_seed`) a variable's values follow from
+    seed, name and shape alone, whatever else is in the graph.
+    """
+
+    def initialize(shape, dtype=tf.float32, partition_info=None):
+        del partition_info
+        seed = tf.get_default_graph().seed
+        if seed is None:
+            return tf.random.truncated_normal(shape, 0.0, initializer_range, dtype)
+        # TensorFlow calls this in a scope that is named for the variable.
+        name = tf.get_default_graph().get_name_scope().replace(_INITIALIZER_SCOPE, "")
+        seeds = [seed, zlib.crc32(name.encode("utf-8")) - 2**31]
+        with tf.device("/cpu:0"):  # A GPU's may differ in the last bit.
+            return tf.random.stateless_truncated_normal(
+                shape, seeds, 0.0, initializer_range, dtype
+            )
+
+    return initialize
 
 
 def get_shape_list(tensor, expected_rank=None, name=None):

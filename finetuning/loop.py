@@ -7,7 +7,7 @@ from typing import Optional
 import tensorflow.compat.v1 as tf
 
 import modeling
-from finetuning import checkpoints, classifier, loss_scaling, records
+from finetuning import checkpoints, classifier, loss_scaling, pipelines, records
 from finetuning.console import log
 from finetuning.hooks import EvaluationHook, ProgressHook, SaveListener, Selection
 from finetuning.progress import duration
@@ -101,7 +101,7 @@ def train(training):
 
 
 def _training_graph(training):
-    batch = records.training_batches(
+    batch = pipelines.training_batches(
         training.examples, training.batch_size, training.seed, training.first_step
     )
     return classifier.training_graph(

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from finetuning import (
     checkpoints,
+    determinism,
     files,
     label_map,
     loop,
@@ -104,12 +105,17 @@ def train(run):
 def _save_settings(run, num_steps):
     """Saves what is trained, beside the checkpoints, before the first of them."""
     inputs, changes = run.inputs, []
+    description = provenance.describe(run.settings, run.seed, run.device)
     if inputs.resumed is not None:
-        changes += (recorded.saved(run.settings.output_dir) or {}).get("changes", [])
+        before = recorded.saved(run.settings.output_dir) or {}
+        changes += before.get("changes", [])
         changes += ["step %s: %s" % (inputs.resumed.step, c) for c in inputs.changes]
+        description["determinism"] = determinism.of_training(
+            before.get("determinism"), inputs.resumed.step, run.device.determinism
+        )
     provenance.save(
         run.settings,
-        provenance.describe(run.settings, run.seed, run.device),
+        description,
         fingerprints=inputs.fingerprints,
         changes=changes,
         planned_steps=num_steps,

@@ -34,7 +34,7 @@ class Prepared(NamedTuple):
       source: `tasks.Source`.
       records: `records.RecordFile`.
       truncated: examples that were cut to the length.
-      label_counts: how many examples have each label id; of no use in a regression.
+      label_counts: how many examples have each label id; none in a regression.
       length_needed: the least length, in tokens, to which few examples would be cut.
     """
 
@@ -81,7 +81,7 @@ def _convert(settings, inputs, source, shown, write):
     task, length = inputs.task, settings.max_seq_length
     name = _RECORD_FILES[source.kind] % source.suffix
     target = os.path.join(settings.output_dir, name)
-    notes, seen = [], _Seen()
+    notes, seen = [], _Seen(counts_labels=not task.is_regression)
     packed = features.pack_examples(
         _examples(settings, task, source, notes),
         task.labels,
@@ -150,16 +150,15 @@ def _examples(settings, task, source, notes):
 class _Seen:
     """What is counted of the examples while they pass by."""
 
-    def __init__(self):
+    def __init__(self, counts_labels):
+        """Takes whether labels are ids: of numbers there may be as many as examples."""
+        self._counts_labels = counts_labels
         self.label_counts = collections.Counter()
         self.whole_lengths = collections.Counter()  # Of those that were cut.
+        self.count = 0
         self.without_text = 0
         self.label_turns = 0
         self._last = None
-
-    @property
-    def count(self):
-        return sum(self.label_counts.values())
 
     @property
     def truncated(self):
@@ -176,9 +175,11 @@ class _Seen:
 
     def passing(self, packed):
         for row in packed:
+            self.count += 1
             if row.truncated:
                 self.whole_lengths[row.whole_length] += 1
-            self.label_counts[row.label_id] += 1
+            if self._counts_labels:
+                self.label_counts[row.label_id] += 1
             self.label_turns += row.label_id != self._last
             self._last = row.label_id
             self.without_text += len(row.token_ids) == _NO_TEXT

@@ -45,6 +45,7 @@ def describe(settings, seed, device):
         "settings": settings.as_dict(),
         "random_seed": seed,
         "device": device.line(),
+        "determinism": device.determinism,
         "versions": {
             "python": platform.python_version(),
             "tensorflow": device.tensorflow,

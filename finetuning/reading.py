@@ -2,6 +2,7 @@
 
 import collections
 import csv
+import itertools
 import math
 import re
 
@@ -87,21 +88,20 @@ def _check_first_label(source, first, counts):
 def sample(read, most):
     """At most so many of the examples, spread at random; always the same ones.
 
-    The first ones would be of one label where a file is sorted by it.
+    The first ones would be of one label where a file is sorted by it. In memory are 9
+    bytes for each of all examples while it is decided, and 1 from then on.
 
     Args:
       read: function without arguments that gives an iterator over all of them.
       most: how many to keep.
 
-    Yields:
-      `InputExample`, in file order.
+    Returns:
+      Iterator over `InputExample`, in file order.
     """
     count = sum(1 for _ in read())
-    order = np.random.RandomState(_SAMPLE_SEED).permutation(count)
-    kept = set(order[:most].tolist())
-    for index, example in enumerate(read()):
-        if index in kept:
-            yield example
+    kept = np.zeros(count, bool)
+    kept[np.random.RandomState(_SAMPLE_SEED).permutation(count)[:most]] = True
+    return itertools.compress(read(), kept)
 
 
 def first_columns(path, quoted):

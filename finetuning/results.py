@@ -89,7 +89,7 @@ def _verdict(task, label, gold):
 def write(output_dir, name, lines):
     """Writes an iterable of lines, each with its end; returns the path."""
     path = os.path.join(output_dir, name)
-    files.write_text(path, "".join(lines))
+    files.write_lines(path, lines)
     return path
 
 

@@ -9,7 +9,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from tensorflow.python.client import device_lib
 
-from finetuning import backend
+from finetuning import backend, determinism
 from finetuning.backend import Device
 from finetuning.errors import InputError
 
@@ -115,7 +115,26 @@ GPU = SimpleNamespace(
 def test_without_a_gpu(monkeypatch, devices):
     device = found(monkeypatch, *devices)
     threads = len(os.sched_getaffinity(0))
-    assert device == Device("CPU", "%d threads" % threads, tf.__version__)
+    same = determinism.guarantee(
+        "CPU", backend.physical_cores(), tf.__version__, has_switch()
+    )
+    assert device == Device(
+        "CPU", "%d threads" % threads, tf.__version__, determinism=same
+    )
+
+
+def has_switch():
+    return hasattr(tf.compat, "v2") and hasattr(
+        tf.compat.v2.config.experimental, "enable_op_determinism"
+    )
+
+
+def test_one_thread_is_exact(monkeypatch):
+    monkeypatch.setattr(device_lib, "list_local_devices", lambda *_: [CPU])
+    assert backend.find_device(1).determinism == "bit for bit (CPU, one thread)"
+    two = backend.find_device(2).determinism
+    assert two.startswith("not promised (CPU, 2 threads, TensorFlow " + tf.__version__)
+    assert ("deterministic operations" in two) == has_switch()
 
 
 def test_first_gpu(monkeypatch):
@@ -131,6 +150,7 @@ def test_first_gpu(monkeypatch):
         "7.6.5",
         "7.0",
         backend._targets(tf, "10.0"),
+        determinism.guarantee("GPU", 1, tf.__version__, has_switch()),
     )
 
 
@@ -275,8 +295,17 @@ def test_float16_on_a_gpu(version):
         ("No room\nand more", "No room"),
         ("", "InternalError"),
         (
-            "Graph execution error:\n\nDetected at node 'MatMul' defined at:\n  File x\n"
-            "Node: 'MatMul'\nBlas GEMM launch failed\n\t [[{{node MatMul}}]]",
+            "\n".join(
+                [
+                    "Graph execution error:",
+                    "",
+                    "Detected at node 'MatMul' defined at:",
+                    "  File x",
+                    "Node: 'MatMul'",
+                    "Blas GEMM launch failed",
+                    "\t [[{{node MatMul}}]]",
+                ]
+            ),
             "Blas GEMM launch failed",
         ),
         ("Graph execution error:\n", "Graph execution error:"),
@@ -393,6 +422,7 @@ def test_start_keeps_the_users_log_level(root):
         "    sys.modules[name] = types.ModuleType(name)\n"
         "    sys.modules[name].logging = logging\n"
         "    sys.modules[name].config = types.SimpleNamespace(experimental=None)\n"
+        "    sys.modules[name].compat = None\n"
         "sys.modules['tensorflow'].compat = sys.modules['tensorflow.compat']\n"
         "sys.modules['tensorflow.compat'].v1 = sys.modules['tensorflow.compat.v1']\n"
         "from finetuning import backend\n"

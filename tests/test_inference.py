@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import checkpoints, classifier, inference, records
+from finetuning import checkpoints, classifier, inference, pipelines, records
 from finetuning.errors import InputError
 from finetuning.features import PackedExample
 
@@ -140,7 +140,7 @@ def test_evaluation_beside_a_training_is_that_of_its_checkpoint(tmp_path, output
     )
     sets = [write(tmp_path, name, n, label_type) for name, n in (("a", 9), ("b", 5))]
     with tf.Graph().as_default(), tf.Session() as session:
-        batch = records.training_batches(sets[0], 4, seed=1, first_step=0)
+        batch = pipelines.training_batches(sets[0], 4, seed=1, first_step=0)
         recipe = classifier.Recipe(1e-3, 10, 0)
         graph = classifier.training_graph(noisy, outputs, batch, 1, recipe)
         trained = {v.op.name for v in tf.global_variables()}

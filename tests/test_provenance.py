@@ -1,5 +1,6 @@
 """The seed, and what a run saves about itself."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ from finetuning import backend, provenance, recorded
 from finetuning.settings import MAX_SEED, Settings
 
 DEVICE = backend.Device("GPU", "Tesla V100, 15.8 GB", "1.14.0", "10.0.130", "7.6.5")
+DEVICE = dataclasses.replace(DEVICE, determinism="not promised (GPU)")
 
 
 @pytest.fixture
@@ -97,6 +99,7 @@ def test_description(tmp_path, monkeypatch):
     assert described["settings"]["learning_rate"] == 2e-5
     assert described["random_seed"] == 17
     assert described["device"] == DEVICE.line()
+    assert described["determinism"] == "not promised (GPU)"
     assert described["git_revision"] == "abc-dirty"
     assert described["command"] == ["run_classifier.py", "--do_train=true"]
     versions = described["versions"]
