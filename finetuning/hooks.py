@@ -8,7 +8,7 @@ from typing import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from finetuning import checkpoints, records, summaries
+from finetuning import checkpoints, records, saving, stopping, summaries
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.history import History
@@ -173,13 +173,16 @@ class Selection:
 class EvaluationHook(tf.train.SessionRunHook):
     """Evaluates in the training's own session; keeps the best weights; stops early."""
 
-    def __init__(self, training, progress_hook):
+    def __init__(self, training, progress_hook, wish=None):
         """Adds the evaluation to the graph, in which the training must be.
 
         Args:
           training: `loop.Training` that has a `selection`.
           progress_hook: the training's `ProgressHook`, which must run before this one.
+          wish: `stopping.Wish`, which when true leaves an evaluation undone: the
+            training that goes on makes up for it.
         """
+        self._wish = stopping.Wish() if wish is None else wish
         self._selection = training.selection
         self._training = training
         self._progress = progress_hook
@@ -204,8 +207,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         if not step or not self._selection.is_due(step):
             return
         if self._history.score(step) is None:
-            self._evaluate(session, step)
-            if self._is_enough(step):
+            if self._evaluate(session, step) and self._is_enough(step):
                 coord.request_stop()
         elif self._best:
             self._best.offer(session, step, self._history)
@@ -216,9 +218,9 @@ class EvaluationHook(tf.train.SessionRunHook):
         if not self._selection.is_due(step):
             return
         started = time.monotonic()
-        self._evaluate(run_context.session, step)
+        is_done = self._evaluate(run_context.session, step)
         self._progress.leave_out(time.monotonic() - started)
-        if self._is_enough(step):
+        if is_done and self._is_enough(step):
             run_context.request_stop()
 
     def _is_enough(self, step):
@@ -236,8 +238,14 @@ class EvaluationHook(tf.train.SessionRunHook):
         return True
 
     def _evaluate(self, session, step):
+        """Evaluates; returns whether it came to its end."""
+        label = "evaluation at step %d" % step
+        found = None
+        if not self._wish:
+            found = self._evaluator.run(session, label, lambda: bool(self._wish))
+        if found is None:
+            return False
         training_loss = self._progress.take_mean_loss()
-        found = self._evaluator.run(session, "evaluation at step %d" % step)
         evaluation = self._selection.score(found, step)
         figures = dict({"training_loss": training_loss}, **evaluation.figures)
         del figures["global_step"], figures["loss"]
@@ -248,6 +256,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._table.show(step, figures, is_best)
         if self._best:
             self._best.offer(session, step, self._history)
+        return True
 
 
 class _Table:
@@ -280,17 +289,23 @@ class BestWeights:
     def __init__(self, training):
         self._directory = os.path.join(training.output_dir, checkpoints.BEST)
         variables = tf.trainable_variables() + [tf.train.get_global_step()]
-        self._saver = tf.train.Saver(variables, max_to_keep=1, save_relative_paths=True)
+        self._saver = saving.Saver(variables, keep=1)
         self._step = None
         if training.resumed is not None:
             self._saver.recover_last_checkpoints(checkpoints.all_in(self._directory))
-            newest = checkpoints.newest_in(self._directory)
-            self._step = checkpoints.read_step(newest) if newest else None
+            newest = checkpoints.find_newest(self._directory)
+            for line in newest.lines():
+                log.warning(line)
+            if newest.prefix:
+                self._step = checkpoints.read_step(newest.prefix)
 
     def compare(self, history, step):
         """Warns where the best evaluation up to a step was not kept."""
-        best = history.best(step)
-        if best is None or best == step or history.score(best) == self._score(history):
+        best, kept = history.best(step), self._score(history)
+        if best in (None, step):
+            return
+        # Those kept may be of a later step, from which the training had to go back.
+        if kept is not None and kept >= history.score(best):
             return
         log.warning(
             "The weights of the best evaluation so far, at step %d, were not kept: "

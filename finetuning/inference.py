@@ -61,6 +61,7 @@ def infer(inference):
 
     Raises:
       InputError: the probabilities are not finite.
+      checkpoints.Vanished: the checkpoint is no longer there.
     """
     contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
@@ -75,7 +76,7 @@ def infer(inference):
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
         with tf.Session(config=inference.session_config) as session:
             session.run(fresh)
-            saver.restore(session, contents.prefix)
+            checkpoints.restore(saver, session, contents.prefix)
             fetches = graph + (batch["position"],)
             progress = Progress(inference.label, examples.count, unit="example")
             predictions = _run_all(session, fetches, progress)
@@ -105,15 +106,16 @@ class Evaluator:
             graph = classifier.inference_graph(config, num_labels, batch, execution)
         self._fetches = graph + (batch["position"],)
 
-    def run(self, session, label):
+    def run(self, session, label, leave=bool):
         """Runs the model with the weights of this moment.
 
         Args:
           session: `tf.Session` of the training.
           label: what the progress is called.
+          leave: function that is asked after each batch whether to leave off.
 
         Returns:
-          List of the `Predictions` of each set.
+          List of the `Predictions` of each set; None where it was left off.
 
         Raises:
           InputError: the probabilities are not finite.
@@ -122,7 +124,10 @@ class Evaluator:
         for examples, initializer in zip(self._sets, self._initializers):
             session.run(initializer)
             progress = Progress(label, examples.count, unit="example", brief=True)
-            found.append(_run_all(session, self._fetches, progress))
+            predictions = _run_all(session, self._fetches, progress, leave)
+            if predictions is None:
+                return None
+            found.append(predictions)
             _require_finite(found[-1], "the " + label)
         return found
 
@@ -135,8 +140,11 @@ def _require_finite(predictions, source):
         )
 
 
-def _run_all(session, fetches, progress):
-    """Fetches batch by batch to the end of the set; `Predictions` in file order."""
+def _run_all(session, fetches, progress, leave=bool):
+    """Fetches batch by batch to the end of the set; `Predictions` in file order.
+
+    None where `leave()`, asked after each batch, was true.
+    """
     batches, done = [], 0
     while True:
         try:
@@ -145,6 +153,9 @@ def _run_all(session, fetches, progress):
             break
         done += len(batches[-1][-1])
         progress.update(done)
+        if leave():
+            progress.close()
+            return None
     progress.close()
     *found, positions = [np.concatenate(parts) for parts in zip(*batches)]
     in_file_order = np.argsort(positions)

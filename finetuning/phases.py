@@ -1,12 +1,16 @@
 """The phases of a run, in their order: prepare, train, evaluate, predict."""
 
+import contextlib
 import os
+import tempfile
 from dataclasses import replace
 
 from finetuning import (
     checkpoints,
     files,
     label_map,
+    leftovers,
+    locking,
     loop,
     outcomes,
     plan,
@@ -15,6 +19,7 @@ from finetuning import (
     provenance,
 )
 from finetuning.console import log
+from finetuning.errors import InputError
 
 
 def execute(run):
@@ -22,17 +27,73 @@ def execute(run):
 
     Raises:
       InputError: the user's files do not do.
+      stopping.Stopped: a signal has ended the training; nothing follows it.
     """
-    run = replace(run, sets=preparation.prepare(run.settings, run.inputs))
-    if run.settings.do_train:
-        train(run)
-    if not (run.settings.do_eval or run.settings.do_predict):
+    with _records_directory(run.settings) as directory:
+        prepared = preparation.prepare(run.settings, run.inputs, directory)
+        run = replace(run, sets=prepared)
+        if run.settings.do_train:
+            train(run)
+        if run.settings.do_eval or run.settings.do_predict:
+            _use_weights(run)
+
+
+@contextlib.contextmanager
+def _records_directory(settings):
+    """Where the record files go: not where another process trains, which reads its."""
+    who = None if settings.do_train else locking.holder(lock_path(settings))
+    if who is None:
+        yield settings.output_dir
         return
-    weights = find_weights(run)
-    if run.settings.do_eval:
-        outcomes.evaluate(run, weights)
-    if run.settings.do_predict:
-        outcomes.predict(run, weights)
+    log.info("A training is running in %s (%s)", settings.output_dir, who)
+    with tempfile.TemporaryDirectory() as directory:
+        yield directory
+
+
+def _use_weights(run):
+    """Evaluates and predicts, both with the same weights."""
+    while True:
+        try:
+            weights = find_weights(run)
+            if run.settings.do_eval:
+                outcomes.evaluate(run, weights)
+            if run.settings.do_predict:
+                outcomes.predict(run, weights)
+            return
+        except checkpoints.Vanished as error:
+            directory = _weights_directory(run.settings)
+            if checkpoints.find_newest(directory).prefix in (None, error.prefix):
+                raise
+            log.info("%s: the training there goes on; taking its newest", error)
+
+
+def _weights_directory(settings):
+    best = os.path.join(settings.output_dir, checkpoints.BEST)
+    return best if settings.keep_best else settings.output_dir
+
+
+def lock_path(settings):
+    """The lock of trainings in the output directory."""
+    return os.path.join(settings.output_dir, ".lock")
+
+
+def take_lock(settings):
+    """Keeps other trainings out of the output directory: see `locking.take`.
+
+    Raises:
+      InputError: one is running there.
+    """
+    try:
+        return locking.take(lock_path(settings))
+    except locking.Held as error:
+        raise InputError(_held_line(settings, error)) from None
+
+
+def _held_line(settings, who):
+    return (
+        "--output_dir=%s: a training is running there (%s); wait until it ends, or "
+        "give another --output_dir" % (settings.output_dir, who)
+    )
 
 
 def check(run):
@@ -42,7 +103,10 @@ def check(run):
       InputError: the user's files do not do.
     """
     settings = run.settings
-    sets = preparation.prepare(settings, run.inputs, write=False)
+    who = locking.holder(lock_path(settings)) if settings.do_train else None
+    if who is not None:
+        raise InputError(_held_line(settings, who))
+    sets = preparation.prepare(settings, run.inputs, None)
     run = replace(run, sets=sets)
     if settings.do_train:
         recipe, selection = _plan(run)
@@ -58,8 +122,12 @@ def train(run):
 
     Raises:
       InputError: there would be no step, or training fails.
+      stopping.Stopped: a signal has ended it.
     """
     settings, inputs = run.settings, run.inputs
+    removed = leftovers.remove(settings.output_dir)
+    if removed:
+        log.info("Removed what a killed run left half-written: %s", ", ".join(removed))
     (examples,) = run.of_kind("train")
     recipe, selection = _plan(run)
     if inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
@@ -113,6 +181,9 @@ def _plan(run):
 
 def _say_where_from(inputs):
     if inputs.resumed is not None:
+        directory = os.path.dirname(inputs.resumed.prefix)
+        for line in checkpoints.find_newest(directory).lines():
+            log.warning(line)
         log.info(
             "RESUMING at step %d from %s; to train anew give an --output_dir that is "
             "empty",
@@ -135,15 +206,16 @@ def find_weights(run):
     Raises:
       InputError: the best is asked for, and none was kept.
     """
-    directory = run.settings.output_dir
+    directory = _weights_directory(run.settings)
     if run.settings.keep_best:
         preflight.require_best(run.settings)
-        directory = os.path.join(directory, checkpoints.BEST)
     prefix = checkpoints.newest_in(directory)
     weights = run.inputs.initial
     if prefix is not None:
         outputs = run.task.num_outputs
         weights = checkpoints.read_contents(prefix, run.inputs.config, outputs)
+        for line in checkpoints.find_newest(directory).lines():
+            log.warning(line)
         if run.settings.keep_best:
             log.info("Using the best weights, of step %d: %s", weights.step, prefix)
         else:
@@ -163,7 +235,7 @@ def find_weights(run):
 
 
 def _mention_best(directory, step):
-    best = checkpoints.newest_in(os.path.join(directory, checkpoints.BEST))
+    best = checkpoints.find_newest(os.path.join(directory, checkpoints.BEST)).prefix
     if best is not None and checkpoints.read_step(best) != step:
         log.info(
             "The newest weights are used, of step %s; --keep_best=true takes the best, "

@@ -21,6 +21,12 @@ ALLOWED = {
     "backend": {"errors"},
     "summaries": set(),
     "files": {"errors"},
+    "room": {"errors"},
+    "integrity": {"files"},
+    "saving": {"checkpoints", "files", "room"},
+    "stopping": set(),
+    "locking": {"console", "files"},
+    "leftovers": {"checkpoints", "files"},
     "results": {"files"},
     "settings": set(),
     "command_line": {"errors", "settings"},
@@ -38,7 +44,7 @@ ALLOWED = {
     "history": {"errors", "files", "scoring"},
     "features": {"tasks", "tokenization"},
     "records": {"files"},
-    "checkpoints": {"errors", "files", "loss_scaling"},
+    "checkpoints": {"errors", "files", "integrity", "loss_scaling", "provenance"},
     "classifier": {
         "layers",
         "loss_scaling",
@@ -86,6 +92,8 @@ ALLOWED = {
         "inference",
         "progress",
         "records",
+        "saving",
+        "stopping",
         "summaries",
     },
     "run": {"backend", "classifier", "errors", "precision", "preflight", "preparation"}
@@ -120,6 +128,8 @@ ALLOWED = {
         "modeling",
         "progress",
         "records",
+        "saving",
+        "stopping",
     },
 }
 # The two that put the rest together may import any of it.
@@ -147,6 +157,8 @@ WITHOUT_TENSORFLOW = {
     "provenance",
     "files",
     "backend",
+    "stopping",
+    "locking",
 }
 MOST_LINES_OF_MODULE = 450
 MOST_LINES_OF_FUNCTION = 50
