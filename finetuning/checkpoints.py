@@ -216,7 +216,7 @@ def step_in_name(prefix):
 
 
 def is_of_training(directory):
-    """Whether a training of this program began in a directory, or kept its best there."""
+    """Whether a training of this program writes there, its newest or its best."""
     directory = directory.rstrip("/")
     if os.path.basename(directory) == BEST:
         directory = os.path.dirname(directory)
@@ -329,7 +329,7 @@ def _norm_shapes(scope, width):
     }
 
 
-class Vanished(InputError):
+class VanishedError(InputError):
     """A checkpoint that was there is gone: a training that runs there removed it.
 
     Attributes:
@@ -349,7 +349,7 @@ def _reader(prefix):
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
     if not files.exists(prefix + ".index"):
-        raise Vanished(prefix)
+        raise VanishedError(prefix)
     raise InputError(
         "%s cannot be read as a checkpoint: %s; restore it from a copy, or download it "
         "again" % (prefix, reason)
@@ -360,14 +360,14 @@ def restore(saver, session, prefix):
     """Restores variables from a checkpoint that another process may remove meanwhile.
 
     Raises:
-      Vanished: it did.
+      VanishedError: it did.
     """
     try:
         saver.restore(session, prefix)
     except (tf.errors.OpError, ValueError):
         if files.exists(prefix + ".index"):
             raise
-        raise Vanished(prefix) from None
+        raise VanishedError(prefix) from None
 
 
 def _shape_message(prefix, name, found, wanted):

@@ -61,7 +61,7 @@ def infer(inference):
 
     Raises:
       InputError: the probabilities are not finite.
-      checkpoints.Vanished: the checkpoint is no longer there.
+      checkpoints.VanishedError: the checkpoint is no longer there.
     """
     contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():

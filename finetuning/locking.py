@@ -15,13 +15,15 @@ except ImportError:  # No POSIX system.
 
 from finetuning import files
 from finetuning.console import log
+from finetuning.errors import InputError
 
 # A look at who holds it takes a moment, in which nobody else can take it.
 _TRIES, _SECONDS_BETWEEN = 5, 0.1
+_UNSIGNED = "it has not said who it is"
 _TAKEN = (errno.EWOULDBLOCK, errno.EACCES)
 
 
-class Held(Exception):
+class HeldError(Exception):
     """Another process holds it; the message says which, and since when."""
 
 
@@ -36,12 +38,12 @@ def take(path):
       inherited it; None where the file system has no locks, which is said aloud.
 
     Raises:
-      Held: another process holds it.
+      HeldError: another process holds it.
     """
     if files.is_remote(path) or fcntl is None:
         _say_there_is_none(path, "there are none on such a path")
         return None
-    file = open(path, "a+", encoding="utf-8")
+    file = files.open_append(path)
     for tried in range(_TRIES):
         if tried:
             time.sleep(_SECONDS_BETWEEN)
@@ -55,8 +57,8 @@ def take(path):
         else:
             _sign(file)
             return file
-    with file:
-        raise Held(_read(file))
+    file.close()
+    raise HeldError(_read(path))
 
 
 def holder(path):
@@ -68,7 +70,7 @@ def holder(path):
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError as error:
-                return _read(file) if error.errno in _TAKEN else None
+                return _read(path) if error.errno in _TAKEN else None
     except OSError:
         pass  # No such file, or none that may be read.
     return None
@@ -81,9 +83,11 @@ def _sign(file):
     file.flush()
 
 
-def _read(file):
-    file.seek(0)
-    return file.read(200).strip() or "it did not say who it is"
+def _read(path):
+    try:
+        return files.read_text(path) or _UNSIGNED
+    except (OSError, InputError):
+        return _UNSIGNED
 
 
 def _say_there_is_none(path, reason):

@@ -117,13 +117,16 @@ def _session(training, scaffold, hooks):
 
 
 def _stopped_line(training, wish, step):
-    return "STOPPED by %s after step %d of %d, saved as %s-%d; to go on from there %s" % (
-        wish.name,
-        step,
-        training.recipe.num_steps,
-        os.path.join(training.output_dir, "model.ckpt"),
-        step,
-        "give the same command again",
+    return (
+        "STOPPED by %s after step %d of %d, saved as %s-%d; the same command goes on "
+        "from there"
+        % (
+            wish.name,
+            step,
+            training.recipe.num_steps,
+            os.path.join(training.output_dir, "model.ckpt"),
+            step,
+        )
     )
 
 

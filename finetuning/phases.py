@@ -60,7 +60,7 @@ def _use_weights(run):
             if run.settings.do_predict:
                 outcomes.predict(run, weights)
             return
-        except checkpoints.Vanished as error:
+        except checkpoints.VanishedError as error:
             directory = _weights_directory(run.settings)
             if checkpoints.find_newest(directory).prefix in (None, error.prefix):
                 raise
@@ -85,7 +85,7 @@ def take_lock(settings):
     """
     try:
         return locking.take(lock_path(settings))
-    except locking.Held as error:
+    except locking.HeldError as error:
         raise InputError(_held_line(settings, error)) from None
 
 

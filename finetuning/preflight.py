@@ -248,7 +248,8 @@ def _directory_of(init_checkpoint):
 def _newest(settings, config, task):
     try:
         return _read_newest(settings, config, task)
-    except checkpoints.Vanished:  # A training that runs there has written a newer one.
+    except checkpoints.VanishedError:
+        # A training that runs there has written a newer one.
         return _read_newest(settings, config, task)
 
 

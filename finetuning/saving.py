@@ -72,7 +72,7 @@ class Saver(tf.train.Saver):
 
 
 def _remove_halves(save_path):
-    """Removes what a save that failed has left: files without an index are of no use."""
+    """Removes what a save that failed has left: files without an index, of no use."""
     directory, start = os.path.split(save_path)
     if files.is_remote(save_path) or not files.is_directory(directory):
         return

@@ -29,7 +29,7 @@ class Interrupted(KeyboardInterrupt):
         self.status = 128 + number
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """A training has ended by a signal, and its state is saved; the message says so.
 
     Attributes:

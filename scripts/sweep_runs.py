@@ -97,7 +97,7 @@ class Sweep:
         files.make_directory(os.path.join(self._directory, "runs"))
         try:
             self._lock = locking.take(os.path.join(self._directory, _LOCK))
-        except locking.Held as error:
+        except locking.HeldError as error:
             raise InputError(
                 "--sweep_dir=%s: another sweep, or a run that one left behind, is "
                 "still running there (%s)" % (self._directory, error)

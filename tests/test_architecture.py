@@ -25,7 +25,7 @@ ALLOWED = {
     "integrity": {"files"},
     "saving": {"checkpoints", "files", "room"},
     "stopping": set(),
-    "locking": {"console", "files"},
+    "locking": {"console", "errors", "files"},
     "leftovers": {"checkpoints", "files"},
     "results": {"files"},
     "settings": set(),
