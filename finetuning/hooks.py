@@ -38,6 +38,7 @@ class ProgressHook(tf.train.SessionRunHook):
         self._step = training.first_step
         self._progress = None
         self._writer = None
+        self._summarized = None
         self._losses = []
 
     @property
@@ -116,6 +117,13 @@ class ProgressHook(tf.train.SessionRunHook):
         del session
         self._progress.close()
         self._writer.flush()
+        output_dir = self._training.output_dir
+        if self._summarized not in (None, summaries.last_step(output_dir)):
+            log.warning(
+                "The summaries in %s are not whole: is there room? The training is not "
+                "touched by it",
+                output_dir,
+            )
 
     def _summarize(self, loss, learning_rate):
         values = {"loss": loss, "learning_rate": learning_rate}
@@ -123,6 +131,7 @@ class ProgressHook(tf.train.SessionRunHook):
         if rate is not None:
             values["examples_per_second"] = rate
         self._writer.add_summary(summaries.scalars(values), self._step)
+        self._summarized = self._step
 
 
 class SaveListener(tf.train.CheckpointSaverListener):

@@ -80,5 +80,6 @@ def _remove_halves(save_path):
     for name in names:
         stem = checkpoints.part_of(name)
         half = stem is not None and stem + ".index" not in names
-        if name.startswith(start + "-") and (half or ".tempstate" in name):
+        temporary = ".tempstate" in name or ".meta.tmp" in name
+        if name.startswith(start + "-") and (half or temporary):
             files.remove_if_there(os.path.join(directory, name))

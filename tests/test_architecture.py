@@ -19,7 +19,7 @@ ALLOWED = {
     "attention": {"precision"},
     "metrics": set(),
     "backend": {"errors"},
-    "summaries": set(),
+    "summaries": {"files"},
     "files": {"errors"},
     "room": {"errors"},
     "integrity": {"files"},
