@@ -1,5 +1,6 @@
 """Whether a checkpoint is whole: every tensor is read, and its checksum with it."""
 
+import contextlib
 import functools
 import os
 
@@ -19,7 +20,7 @@ def damage(prefix):
 
 
 def _state(prefix):
-    """Sizes and times of a checkpoint's files, by name; nothing where there is none."""
+    """What tells states of a checkpoint's files apart; nothing where there is none."""
     directory, start = os.path.split(prefix)
     start += "."
     if not files.is_directory(directory or "."):
@@ -27,18 +28,25 @@ def _state(prefix):
     found = []
     for name in files.list_directory(directory or "."):
         if name.startswith(start):
-            try:
-                stat = tf.io.gfile.stat(os.path.join(directory, name))
-            except tf.errors.NotFoundError:
-                continue  # Another process removes what it no longer needs.
-            found.append((name, stat.length, stat.mtime_nsec))
+            # Another process may remove what it no longer needs.
+            with contextlib.suppress(OSError, tf.errors.NotFoundError):
+                found.append((name,) + _stamp(os.path.join(directory, name)))
     return tuple(found)
+
+
+def _stamp(path):
+    if files.is_remote(path):
+        stat = tf.io.gfile.stat(path)
+        return stat.length, stat.mtime_nsec
+    # TensorFlow's own tells the time in whole seconds.
+    stat = os.stat(path)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @functools.lru_cache(maxsize=64)
 def _damage(prefix, state):
     """What `damage` returns; the state of the files is there for the cache."""
-    if os.path.basename(prefix) + ".index" not in [name for name, _, _ in state]:
+    if os.path.basename(prefix) + ".index" not in [file[0] for file in state]:
         return "its .index is missing"
     try:
         reader = tf.train.NewCheckpointReader(prefix)
