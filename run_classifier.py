@@ -9,7 +9,7 @@ that BERT code in the wild imports from this module stay importable.
 import contextlib
 import sys
 
-from finetuning import backend, command_line, console, usage
+from finetuning import backend, command_line, console, stopping, usage
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.features import (
@@ -50,6 +50,7 @@ def main(argv=None):
     debug = command_line.asks_for_debug(argv)
     with contextlib.ExitStack() as logs:
         logs.enter_context(console.screen(debug))
+        logs.enter_context(stopping.heeded())
         try:
             chosen, without_effect = command_line.parse(argv)
             backend.start()
@@ -67,9 +68,16 @@ def main(argv=None):
         except OSError as error:
             log.error("%s", error, exc_info=debug)
             return EXIT_FAILURE
-        except KeyboardInterrupt:
-            log.error("interrupted; the same command goes on from the last checkpoint")
-            return EXIT_INTERRUPTED
+        except stopping.Stopped as stopped:
+            log.warning("%s", stopped)
+            return stopped.status
+        except KeyboardInterrupt as interrupt:
+            log.error(
+                "interrupted%s; what was written is whole, and the same command goes "
+                "on from the last checkpoint, if there is one",
+                " by " + interrupt.name if hasattr(interrupt, "name") else "",
+            )
+            return getattr(interrupt, "status", EXIT_INTERRUPTED)
         except Exception as error:
             # Not foreseen: the log file gets the traceback, the screen if so asked.
             log.error(
@@ -85,7 +93,7 @@ def main(argv=None):
 
 def _run(chosen, without_effect, logs):
     """Checks, then executes; a log file that it opens stays open in `logs`."""
-    from finetuning import files, phases, preflight, provenance, run, trial
+    from finetuning import files, phases, preflight, provenance, room, run, trial
 
     device = backend.find_device(chosen.num_threads)
     if chosen.require_gpu and device.kind != "GPU":
@@ -99,6 +107,8 @@ def _run(chosen, without_effect, logs):
     inputs = preflight.check(chosen)
     if not chosen.check:
         files.make_directory(chosen.output_dir)
+        if chosen.do_train:
+            inputs = _alone(chosen, inputs, logs)
         logs.enter_context(console.log_file(chosen.output_dir))
     log.info("Device: %s", device.line())
     for line in warnings:
@@ -112,9 +122,23 @@ def _run(chosen, without_effect, logs):
     for note in inputs.notes:
         log.info(note)
     seed = provenance.choose_seed(chosen)
-    with backend.errors_in_one_line():
+    with backend.errors_in_one_line(), room.asked_for_in_one_line():
         start = phases.check if chosen.check else phases.execute
         start(run.Run(chosen, inputs, device, seed, execution))
+
+
+def _alone(chosen, inputs, logs):
+    """Locks the output directory as long as `logs` lasts; the inputs as of then."""
+    from finetuning import checkpoints, phases, preflight
+
+    lock = phases.take_lock(chosen)
+    if lock is not None:
+        logs.enter_context(lock)
+    resumed = inputs.resumed and inputs.resumed.prefix
+    if checkpoints.find_newest(chosen.output_dir).prefix == resumed:
+        return inputs
+    # Another training has come to its end since they were looked at.
+    return preflight.check(chosen)
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ class _Screen(logging.Handler):
         try:
             tqdm.write(text, file=stream)
             stream.flush()
-        except BrokenPipeError:
-            # The reader (head, less) is gone; the work and the log file go on.
+        except OSError:
+            # The reader (head, less) or the terminal is gone, or the disk is full to
+            # which this is sent; the work and the log file go on.
             log.removeHandler(self)
 
 
@@ -55,19 +56,26 @@ class _File(logging.Handler):
 
     def __init__(self, path):
         super().__init__()
+        self._path = path
         self._stream = files.open_append(path)
         self._wait = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
         self._flushed = time.monotonic()
 
     def emit(self, record):
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-        self._stream.write("%s  %s\n" % (stamp, self.format(record)))
-        if time.monotonic() - self._flushed >= self._wait:
-            self._stream.flush()
-            self._flushed = time.monotonic()
+        try:
+            self._stream.write("%s  %s\n" % (stamp, self.format(record)))
+            if time.monotonic() - self._flushed >= self._wait:
+                self._stream.flush()
+                self._flushed = time.monotonic()
+        except OSError as error:
+            # What cannot be told is no reason to lose what was computed.
+            log.removeHandler(self)
+            log.warning("%s is not written further: %s", self._path, error.strerror)
 
     def close(self):
-        self._stream.close()
+        with contextlib.suppress(OSError):
+            self._stream.close()
         super().close()
 
 

@@ -208,6 +208,23 @@ def remove_if_there(path):
         os.remove(path)
 
 
+def sync(path):
+    """Has a local file outlast a loss of power; a remote one is its store's matter."""
+    if is_remote(path):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path):
+    """The same of the names in a directory, where the system can do so."""
+    with contextlib.suppress(OSError):
+        sync(path or ".")
+
+
 def write_text(path, text):
     """`write_lines` of a text in one piece."""
     write_lines(path, [text])
@@ -232,6 +249,10 @@ def write_lines(path, lines):
                 file.flush()
                 os.fsync(file.fileno())
         rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         remove_if_there(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            # What a write or a flush raises does not say where.
+            raise OSError(error.errno, error.strerror, path) from None
         raise
+    sync_directory(os.path.dirname(path))

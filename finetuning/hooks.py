@@ -8,7 +8,7 @@ from typing import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from finetuning import checkpoints, records, summaries
+from finetuning import checkpoints, records, saving, stopping, summaries
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.history import History
@@ -38,6 +38,7 @@ class ProgressHook(tf.train.SessionRunHook):
         self._step = training.first_step
         self._progress = None
         self._writer = None
+        self._summarized = None
         self._losses = 0.0, 0  # Their sum and number.
 
     @property
@@ -128,6 +129,13 @@ class ProgressHook(tf.train.SessionRunHook):
         del session
         self._progress.close()
         self._writer.flush()
+        output_dir = self._training.output_dir
+        if self._summarized not in (None, summaries.last_step(output_dir)):
+            log.warning(
+                "The summaries in %s are not whole: is there room? The training is not "
+                "touched by it",
+                output_dir,
+            )
 
     def _summarize(self, loss, learning_rate):
         values = {"loss": loss, "learning_rate": learning_rate}
@@ -135,6 +143,7 @@ class ProgressHook(tf.train.SessionRunHook):
         if rate is not None:
             values["examples_per_second"] = rate
         self._writer.add_summary(summaries.scalars(values), self._step)
+        self._summarized = self._step
 
 
 def _last_good(output_dir):
@@ -192,13 +201,16 @@ class Selection:
 class EvaluationHook(tf.train.SessionRunHook):
     """Evaluates in the training's own session; keeps the best weights; stops early."""
 
-    def __init__(self, training, progress_hook):
+    def __init__(self, training, progress_hook, wish=None):
         """Adds the evaluation to the graph, in which the training must be.
 
         Args:
           training: `loop.Training` that has a `selection`.
           progress_hook: the training's `ProgressHook`, which must run before this one.
+          wish: `stopping.Wish`, which when true leaves an evaluation undone: the
+            training that goes on makes up for it.
         """
+        self._wish = stopping.Wish() if wish is None else wish
         self._selection = training.selection
         self._training = training
         self._progress = progress_hook
@@ -223,8 +235,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         if not step or not self._selection.is_due(step):
             return
         if self._history.score(step) is None:
-            self._evaluate(session, step)
-            if self._is_enough(step):
+            if self._evaluate(session, step) and self._is_enough(step):
                 coord.request_stop()
         elif self._best:
             self._best.offer(session, step, self._history)
@@ -235,9 +246,9 @@ class EvaluationHook(tf.train.SessionRunHook):
         if not self._selection.is_due(step):
             return
         started = time.monotonic()
-        self._evaluate(run_context.session, step)
+        is_done = self._evaluate(run_context.session, step)
         self._progress.leave_out(time.monotonic() - started)
-        if self._is_enough(step):
+        if is_done and self._is_enough(step):
             run_context.request_stop()
 
     def _is_enough(self, step):
@@ -255,8 +266,14 @@ class EvaluationHook(tf.train.SessionRunHook):
         return True
 
     def _evaluate(self, session, step):
+        """Evaluates; returns whether it came to its end."""
+        label = "evaluation at step %d" % step
+        found = None
+        if not self._wish:
+            found = self._evaluator.run(session, label, lambda: bool(self._wish))
+        if found is None:
+            return False
         training_loss = self._progress.take_mean_loss()
-        found = self._evaluator.run(session, "evaluation at step %d" % step)
         evaluation = self._selection.score(found, step)
         figures = dict({"training_loss": training_loss}, **evaluation.figures)
         del figures["global_step"], figures["loss"]
@@ -267,6 +284,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._table.show(step, figures, is_best)
         if self._best:
             self._best.offer(session, step, self._history)
+        return True
 
 
 class _Table:
@@ -299,17 +317,23 @@ class BestWeights:
     def __init__(self, training):
         self._directory = os.path.join(training.output_dir, checkpoints.BEST)
         variables = tf.trainable_variables() + [tf.train.get_global_step()]
-        self._saver = tf.train.Saver(variables, max_to_keep=1, save_relative_paths=True)
+        self._saver = saving.Saver(variables, keep=1)
         self._step = None
         if training.resumed is not None:
             self._saver.recover_last_checkpoints(checkpoints.all_in(self._directory))
-            newest = checkpoints.newest_in(self._directory)
-            self._step = checkpoints.read_step(newest) if newest else None
+            newest = checkpoints.find_newest(self._directory)
+            for line in newest.lines():
+                log.warning(line)
+            if newest.prefix:
+                self._step = checkpoints.read_step(newest.prefix)
 
     def compare(self, history, step):
         """Warns where the best evaluation up to a step was not kept."""
-        best = history.best(step)
-        if best is None or best == step or history.score(best) == self._score(history):
+        best, kept = history.best(step), self._score(history)
+        if best in (None, step):
+            return
+        # Those kept may be of a later step, from which the training had to go back.
+        if kept is not None and kept >= history.score(best):
             return
         log.warning(
             "The weights of the best evaluation so far, at step %d, were not kept: "

@@ -61,6 +61,7 @@ def infer(inference):
 
     Raises:
       InputError: the probabilities are not finite.
+      checkpoints.VanishedError: the checkpoint is no longer there.
     """
     contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
@@ -75,7 +76,7 @@ def infer(inference):
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
         with tf.Session(config=inference.session_config) as session:
             session.run(fresh)
-            saver.restore(session, contents.prefix)
+            checkpoints.restore(saver, session, contents.prefix)
             fetches = graph + (batch["position"],)
             progress = Progress(inference.label, examples.count, unit="example")
             predictions = _run_all(session, fetches, examples.count, progress)
@@ -105,15 +106,16 @@ class Evaluator:
             graph = classifier.inference_graph(config, num_labels, batch, execution)
         self._fetches = graph + (batch["position"],)
 
-    def run(self, session, label):
+    def run(self, session, label, leave=bool):
         """Runs the model with the weights of this moment.
 
         Args:
           session: `tf.Session` of the training.
           label: what the progress is called.
+          leave: function that is asked after each batch whether to leave off.
 
         Returns:
-          List of the `Predictions` of each set.
+          List of the `Predictions` of each set; None where it was left off.
 
         Raises:
           InputError: the probabilities are not finite.
@@ -122,7 +124,11 @@ class Evaluator:
         for examples, initializer in zip(self._sets, self._initializers):
             session.run(initializer)
             progress = Progress(label, examples.count, unit="example", brief=True)
-            found.append(_run_all(session, self._fetches, examples.count, progress))
+            count = examples.count
+            predictions = _run_all(session, self._fetches, count, progress, leave)
+            if predictions is None:
+                return None
+            found.append(predictions)
             _require_finite(found[-1], "the " + label)
         return found
 
@@ -135,10 +141,11 @@ def _require_finite(predictions, source):
         )
 
 
-def _run_all(session, fetches, count, progress):
+def _run_all(session, fetches, count, progress, leave=bool):
     """Fetches batch by batch to the end of the set; `Predictions` in file order.
 
-    Of each example no more stays than its L + 2 numbers of 4 bytes.
+    Of each example no more stays than its L + 2 numbers of 4 bytes. None where
+    `leave()`, asked after each batch, was true.
     """
     columns, done = None, 0
     while True:
@@ -152,6 +159,9 @@ def _run_all(session, fetches, count, progress):
             column[positions] = values
         done += len(positions)
         progress.update(done)
+        if leave():
+            progress.close()
+            return None
     progress.close()
     if done != count:
         raise InputError(

@@ -1,5 +1,6 @@
 """A training's session: its graph, its variables' first values, its steps."""
 
+import os
 import time
 from dataclasses import dataclass
 from typing import Optional
@@ -7,7 +8,15 @@ from typing import Optional
 import tensorflow.compat.v1 as tf
 
 import modeling
-from finetuning import checkpoints, classifier, loss_scaling, pipelines, records
+from finetuning import (
+    checkpoints,
+    classifier,
+    loss_scaling,
+    pipelines,
+    records,
+    saving,
+    stopping,
+)
 from finetuning.console import log
 from finetuning.hooks import EvaluationHook, ProgressHook, SaveListener, Selection
 from finetuning.progress import duration
@@ -62,7 +71,8 @@ def train(training):
       training: `Training`.
 
     Raises:
-      InputError: the loss is no longer finite.
+      InputError: the loss is no longer finite, or there is no room for a checkpoint.
+      stopping.Stopped: a signal asked for the end; all that was done is saved.
     """
     log.info("Building the training graph")
     with tf.Graph().as_default():
@@ -78,26 +88,47 @@ def train(training):
         progress_hook = ProgressHook(training, graph)
         # In this order: what is no longer finite must not be saved.
         hooks = [progress_hook, saver_hook]
+        wish = stopping.Wish()
         if training.selection is not None:
-            hooks.append(EvaluationHook(training, progress_hook))
+            hooks.append(EvaluationHook(training, progress_hook, wish))
         log.info(_starting_line(training))
         started = time.monotonic()
-        with tf.train.MonitoredTrainingSession(
-            scaffold=scaffold,
-            hooks=hooks,
-            save_checkpoint_secs=None,
-            save_checkpoint_steps=None,
-            save_summaries_steps=None,
-            save_summaries_secs=None,
-            log_step_count_steps=None,
-            config=training.session_config,
-        ) as session:
+        with stopping.put_off(wish), _session(training, scaffold, hooks) as session:
             for _ in range(training.first_step, training.recipe.num_steps):
-                if session.should_stop():
+                if wish or session.should_stop():
                     break
                 session.run(graph.train_op)
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
+    if wish:
+        raise stopping.Stopped(_stopped_line(training, wish, progress_hook.step), wish)
+
+
+def _session(training, scaffold, hooks):
+    return tf.train.MonitoredTrainingSession(
+        scaffold=scaffold,
+        hooks=hooks,
+        save_checkpoint_secs=None,
+        save_checkpoint_steps=None,
+        save_summaries_steps=None,
+        save_summaries_secs=None,
+        log_step_count_steps=None,
+        config=training.session_config,
+    )
+
+
+def _stopped_line(training, wish, step):
+    return (
+        "STOPPED by %s after step %d of %d, saved as %s-%d; the same command goes on "
+        "from there"
+        % (
+            wish.name,
+            step,
+            training.recipe.num_steps,
+            os.path.join(training.output_dir, "model.ckpt"),
+            step,
+        )
+    )
 
 
 def _training_graph(training):
@@ -116,9 +147,7 @@ def _training_graph(training):
 
 def _scaffold(training):
     """How the session's variables get their values, and the saver of all of them."""
-    saver = tf.train.Saver(
-        max_to_keep=training.keep_checkpoints, save_relative_paths=True
-    )
+    saver = saving.Saver(keep=training.keep_checkpoints)
     if training.resumed is None:
         if training.initial is not None:
             same_names = {name: name for name in training.initial.restored}

@@ -1,6 +1,8 @@
 """The phases of a run, in their order: prepare, train, evaluate, predict."""
 
+import contextlib
 import os
+import tempfile
 from dataclasses import replace
 
 from finetuning import (
@@ -8,6 +10,8 @@ from finetuning import (
     determinism,
     files,
     label_map,
+    leftovers,
+    locking,
     loop,
     outcomes,
     plan,
@@ -18,6 +22,7 @@ from finetuning import (
     verdicts,
 )
 from finetuning.console import log
+from finetuning.errors import InputError
 
 
 def execute(run):
@@ -25,17 +30,72 @@ def execute(run):
 
     Raises:
       InputError: the user's files do not do.
+      stopping.Stopped: a signal has ended the training; nothing follows it.
     """
-    run = _prepared(run, write=True)
-    if run.settings.do_train:
-        train(run)
-    if not (run.settings.do_eval or run.settings.do_predict):
+    with _records_directory(run.settings) as directory:
+        run = _prepared(run, directory)
+        if run.settings.do_train:
+            train(run)
+        if run.settings.do_eval or run.settings.do_predict:
+            _use_weights(run)
+
+
+@contextlib.contextmanager
+def _records_directory(settings):
+    """Where the record files go: not where another process trains, which reads its."""
+    who = None if settings.do_train else locking.holder(lock_path(settings))
+    if who is None:
+        yield settings.output_dir
         return
-    weights = find_weights(run)
-    if run.settings.do_eval:
-        outcomes.evaluate(run, weights)
-    if run.settings.do_predict:
-        outcomes.predict(run, weights)
+    log.info("A training is running in %s (%s)", settings.output_dir, who)
+    with tempfile.TemporaryDirectory() as directory:
+        yield directory
+
+
+def _use_weights(run):
+    """Evaluates and predicts, both with the same weights."""
+    while True:
+        try:
+            weights = find_weights(run)
+            if run.settings.do_eval:
+                outcomes.evaluate(run, weights)
+            if run.settings.do_predict:
+                outcomes.predict(run, weights)
+            return
+        except checkpoints.VanishedError as error:
+            directory = _weights_directory(run.settings)
+            if checkpoints.find_newest(directory).prefix in (None, error.prefix):
+                raise
+            log.info("%s: the training there goes on; taking its newest", error)
+
+
+def _weights_directory(settings):
+    best = os.path.join(settings.output_dir, checkpoints.BEST)
+    return best if settings.keep_best else settings.output_dir
+
+
+def lock_path(settings):
+    """The lock of trainings in the output directory."""
+    return os.path.join(settings.output_dir, ".lock")
+
+
+def take_lock(settings):
+    """Keeps other trainings out of the output directory: see `locking.take`.
+
+    Raises:
+      InputError: one is running there.
+    """
+    try:
+        return locking.take(lock_path(settings))
+    except locking.HeldError as error:
+        raise InputError(_held_line(settings, error)) from None
+
+
+def _held_line(settings, who):
+    return (
+        "--output_dir=%s: a training is running there (%s); wait until it ends, or "
+        "give another --output_dir" % (settings.output_dir, who)
+    )
 
 
 def check(run):
@@ -44,8 +104,12 @@ def check(run):
     Raises:
       InputError: the user's files do not do.
     """
-    run = _prepared(run, write=False)
-    if run.settings.do_train:
+    settings = run.settings
+    who = locking.holder(lock_path(settings)) if settings.do_train else None
+    if who is not None:
+        raise InputError(_held_line(settings, who))
+    run = _prepared(run, directory=None)
+    if settings.do_train:
         recipe, selection = _plan(run)
         if not (run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection)):
             _say_where_from(run.inputs)
@@ -54,9 +118,9 @@ def check(run):
     log.info("CHECKED: this run can start. Nothing was written")
 
 
-def _prepared(run, write):
+def _prepared(run, directory):
     """The run with its sets; warns of those of which much is cut."""
-    sets = preparation.prepare(run.settings, run.inputs, write=write)
+    sets = preparation.prepare(run.settings, run.inputs, directory)
     for each in sets:
         for line in verdicts.of_sets([each], run.settings):
             log.warning(line)
@@ -68,8 +132,12 @@ def train(run):
 
     Raises:
       InputError: there would be no step, or training fails.
+      stopping.Stopped: a signal has ended it.
     """
     settings, inputs = run.settings, run.inputs
+    removed = leftovers.remove(settings.output_dir)
+    if removed:
+        log.info("Removed what a killed run left half-written: %s", ", ".join(removed))
     (examples,) = run.of_kind("train")
     recipe, selection = _plan(run)
     if inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
@@ -142,6 +210,9 @@ def _plan(run):
 
 def _say_where_from(inputs):
     if inputs.resumed is not None:
+        directory = os.path.dirname(inputs.resumed.prefix)
+        for line in checkpoints.find_newest(directory).lines():
+            log.warning(line)
         log.info(
             "RESUMING at step %d from %s; to train anew give an --output_dir that is "
             "empty",
@@ -164,15 +235,16 @@ def find_weights(run):
     Raises:
       InputError: the best is asked for, and none was kept.
     """
-    directory = run.settings.output_dir
+    directory = _weights_directory(run.settings)
     if run.settings.keep_best:
         preflight.require_best(run.settings)
-        directory = os.path.join(directory, checkpoints.BEST)
     prefix = checkpoints.newest_in(directory)
     weights = run.inputs.initial
     if prefix is not None:
         outputs = run.task.num_outputs
         weights = checkpoints.read_contents(prefix, run.inputs.config, outputs)
+        for line in checkpoints.find_newest(directory).lines():
+            log.warning(line)
         if run.settings.keep_best:
             log.info("Using the best weights, of step %d: %s", weights.step, prefix)
         else:
@@ -183,7 +255,7 @@ def find_weights(run):
 
 
 def _mention_best(directory, step):
-    best = checkpoints.newest_in(os.path.join(directory, checkpoints.BEST))
+    best = checkpoints.find_newest(os.path.join(directory, checkpoints.BEST)).prefix
     if best is not None and checkpoints.read_step(best) != step:
         log.info(
             "The newest weights are used, of step %s; --keep_best=true takes the best, "

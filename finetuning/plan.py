@@ -152,6 +152,7 @@ def _is_left_undone(settings, step, chosen, past):
         return True
     if not chosen.keep_best:
         return False
-    kept = checkpoints.newest_in(os.path.join(settings.output_dir, checkpoints.BEST))
+    best = os.path.join(settings.output_dir, checkpoints.BEST)
+    kept = checkpoints.find_newest(best).prefix
     is_best = past.since_best(step) == 0
     return kept is None or (is_best and checkpoints.read_step(kept) != step)

@@ -210,6 +210,14 @@ def _directory_of(init_checkpoint):
 
 
 def _newest(settings, config, task):
+    try:
+        return _read_newest(settings, config, task)
+    except checkpoints.VanishedError:
+        # A training that runs there has written a newer one.
+        return _read_newest(settings, config, task)
+
+
+def _read_newest(settings, config, task):
     prefix = checkpoints.newest_in(settings.output_dir)
     if prefix is None:
         _check_nothing_is_orphaned(settings.output_dir)

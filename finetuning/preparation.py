@@ -45,7 +45,7 @@ class Prepared(NamedTuple):
     length_needed: int = 0
 
 
-def prepare(settings, inputs, write=True):
+def prepare(settings, inputs, directory):
     """Writes the record file of every set that the run needs.
 
     All before the first step: a bad row of the test set is found now, not after hours.
@@ -53,7 +53,8 @@ def prepare(settings, inputs, write=True):
     Args:
       settings: `settings.Settings`.
       inputs: `preflight.Inputs`.
-      write: False has all rows read and judged, and no file written.
+      directory: where the record files go; None has all rows read and judged, and no
+        file written.
 
     Returns:
       Tuple of `Prepared`, in the order of the sources.
@@ -65,7 +66,7 @@ def prepare(settings, inputs, write=True):
     prepared = []
     for source in inputs.sources:
         # Those of one file show what the model reads; more of them would hide the rest.
-        prepared.append(_convert(settings, inputs, source, not prepared, write))
+        prepared.append(_convert(settings, inputs, source, not prepared, directory))
     for line in results.columns(_table(prepared, settings.max_seq_length)):
         log.info(line)
     _show_labels(inputs.task, prepared)
@@ -76,11 +77,12 @@ def prepare(settings, inputs, write=True):
     return tuple(prepared)
 
 
-def _convert(settings, inputs, source, shown, write):
+def _convert(settings, inputs, source, shown, directory):
     log.info("Reading %s", source.path)
     task, length = inputs.task, settings.max_seq_length
     name = _RECORD_FILES[source.kind] % source.suffix
-    target = os.path.join(settings.output_dir, name)
+    write = directory is not None
+    target = os.path.join(directory if write else settings.output_dir, name)
     notes, seen = [], _Seen(counts_labels=not task.is_regression)
     packed = features.pack_examples(
         _examples(settings, task, source, notes),

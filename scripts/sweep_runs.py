@@ -1,7 +1,6 @@
 """Running the points of a sweep, each in a process and a directory of its own."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from finetuning import files, provenance
+from finetuning import files, locking, provenance
 from finetuning.console import log
 from finetuning.errors import InputError
 from finetuning.progress import duration
@@ -39,8 +38,9 @@ _FREE = {
     "check",
     "debug",
 }
-# For the command to save its place once it is asked to end.
-_PATIENCE_SECONDS = 120
+# For the command to end its step and save its place once it is asked to end; a step of
+# a large model on a CPU takes a minute. A second Ctrl-C does not wait.
+_PATIENCE_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -98,14 +98,12 @@ class Sweep:
             _compare(self._directory, saved["fixed"], self._command.fixed())
         self._keep = self._command.keep or saved.get("keep_checkpoints") or "best"
         files.make_directory(os.path.join(self._directory, "runs"))
-        self._lock = open(os.path.join(self._directory, _LOCK), "w")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._lock.close()
+            self._lock = locking.take(os.path.join(self._directory, _LOCK))
+        except locking.HeldError as error:
             raise InputError(
                 "--sweep_dir=%s: another sweep, or a run that one left behind, is "
-                "still running there" % self._directory
+                "still running there (%s)" % (self._directory, error)
             ) from None
         provenance.write_json(
             os.path.join(self._directory, SWEEP_FILE), self.description()
@@ -113,7 +111,8 @@ class Sweep:
         return self
 
     def __exit__(self, *_):
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def description(self):
         """Dictionary: `fixed`, `flags` and `keep_checkpoints`."""
@@ -299,7 +298,7 @@ def _execute(command, output, lock):
         start_new_session=True,
         # It is inherited ignored where a script began this in the background.
         preexec_fn=_heed_interrupts,
-        pass_fds=(lock.fileno(),),
+        pass_fds=() if lock is None else (lock.fileno(),),
         env=dict(os.environ, PYTHONUNBUFFERED="1"),
     )
     lines = []

@@ -28,6 +28,12 @@ def touch_checkpoints(directory, *stems):
         touch(directory, *(stem + part for part in PARTS))
 
 
+def save_checkpoints(directory, *stems):
+    for stem in stems:
+        models.save_checkpoint(os.path.join(str(directory), stem), {"v": np.zeros(9)})
+    os.remove(os.path.join(str(directory), "checkpoint"))
+
+
 def write_state(directory, newest, *others):
     """Writes the `checkpoint` file that names a training's checkpoints."""
     lines = ['model_checkpoint_path: "%s"' % newest]
@@ -85,7 +91,7 @@ def test_directory_with_one(tmp_path, scheme, end):
 
 
 def test_directory_of_a_training(tmp_path):
-    touch_checkpoints(tmp_path, "model.ckpt-0", "model.ckpt-90", "model.ckpt-100")
+    save_checkpoints(tmp_path, "model.ckpt-0", "model.ckpt-90", "model.ckpt-100")
     write_state(tmp_path, "model.ckpt-90", "model.ckpt-100")
     found = checkpoints.resolve(str(tmp_path), "init_checkpoint")
     assert found == str(tmp_path / "model.ckpt-90")
@@ -116,7 +122,7 @@ def test_directory_with_several(tmp_path):
 def test_newest_in(tmp_path):
     assert checkpoints.newest_in(str(tmp_path)) is None
     assert checkpoints.newest_in(str(tmp_path / "none")) is None
-    touch_checkpoints(tmp_path, "model.ckpt-9", "model.ckpt-10")
+    save_checkpoints(tmp_path, "model.ckpt-9", "model.ckpt-10")
     assert checkpoints.newest_in(str(tmp_path)) is None
     write_state(tmp_path, "model.ckpt-9", "model.ckpt-10")
     assert checkpoints.newest_in(str(tmp_path)) == str(tmp_path / "model.ckpt-9")
@@ -125,7 +131,7 @@ def test_newest_in(tmp_path):
 def test_newest_in_a_moved_directory(tmp_path):
     old, new = str(tmp_path / "old"), str(tmp_path / "new")
     os.mkdir(old)
-    touch_checkpoints(old, "model.ckpt-5", "model.ckpt-9")
+    save_checkpoints(old, "model.ckpt-5", "model.ckpt-9")
     write_state(old, old + "/model.ckpt-9", old + "/model.ckpt-5")
     assert checkpoints.newest_in(old) == old + "/model.ckpt-9"
     os.rename(old, new)
@@ -136,7 +142,7 @@ def test_newest_in_a_moved_directory(tmp_path):
 def test_newest_in_a_copied_directory_is_the_copys(tmp_path):
     old, new = str(tmp_path / "old"), str(tmp_path / "new")
     os.mkdir(old)
-    touch_checkpoints(old, "model.ckpt-9")
+    save_checkpoints(old, "model.ckpt-9")
     write_state(old, old + "/model.ckpt-9")
     shutil.copytree(old, new)
     assert checkpoints.newest_in(new) == new + "/model.ckpt-9"
@@ -144,14 +150,15 @@ def test_newest_in_a_copied_directory_is_the_copys(tmp_path):
 
 
 def test_listed_checkpoints_that_are_gone(tmp_path):
-    touch_checkpoints(tmp_path, "model.ckpt-5", "model.ckpt-7")
+    save_checkpoints(tmp_path, "model.ckpt-5", "model.ckpt-7")
     write_state(tmp_path, "model.ckpt-7", "model.ckpt-3", "model.ckpt-5")
     assert checkpoints.all_in(str(tmp_path)) == [
         str(tmp_path / "model.ckpt-5"),
         str(tmp_path / "model.ckpt-7"),
     ]
     assert checkpoints.all_in(str(tmp_path / "none")) == []
-    os.remove(str(tmp_path / "model.ckpt-7.index"))
+    for part in PARTS[:1] + PARTS[2:]:
+        os.remove(str(tmp_path / "model.ckpt-7") + part)
     assert checkpoints.all_in(str(tmp_path)) == [str(tmp_path / "model.ckpt-5")]
 
 
@@ -386,7 +393,7 @@ def saved(tmp_path):
 def test_checkpoint_that_is_not_there(tmp_path):
     prefix = str(tmp_path / "none")
     message = refusal(checkpoints.read_contents, prefix, CONFIG, LABELS)
-    assert message.startswith(prefix + " cannot be read as a checkpoint: ")
+    assert message.startswith(prefix + " is no longer there")
 
 
 @pytest.mark.parametrize("content", [b"", b"not an index", b"\0" * 1000])

@@ -64,7 +64,7 @@ class Corpus:
             self.task, None, self.tokenizer, tuple(self.sources), None, None, ()
         )
         settings = Settings(output_dir=self.output, max_seq_length=8, **values)
-        return preparation.prepare(settings, inputs)
+        return preparation.prepare(settings, inputs, settings.output_dir)
 
 
 @pytest.fixture
