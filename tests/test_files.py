@@ -232,6 +232,38 @@ def test_write_text_replaces(place, tmp_path):
     assert os.listdir(str(tmp_path)) == ["file"]
 
 
+def test_lines_are_written_as_they_come(place, tmp_path):
+    """Not all are in memory at once; Python and its buffer may hold on to a few."""
+    alive, most = set(), []
+
+    class Line(str):
+        def __del__(self):
+            alive.discard(self[:1])
+
+    def lines():
+        for number in range(8):
+            alive.add(str(number))
+            yield Line("%d%s\n" % (number, "x" * 100000))
+            most.append(len(alive))
+
+    files.write_lines(place("file"), lines())
+    assert len(read_bytes(tmp_path, "file").splitlines()) == 8
+    assert max(most) <= 3
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_lines_that_fail_midway_keep_the_older_file(place, tmp_path, error):
+    def lines():
+        yield "half\n"
+        raise error
+
+    files.write_text(place("file"), "old")
+    with pytest.raises(error):
+        files.write_lines(place("file"), lines())
+    assert read_bytes(tmp_path, "file") == b"old"
+    assert os.listdir(str(tmp_path)) == ["file"]
+
+
 def test_failing_write_keeps_the_older_file(tmp_path):
     path = str(tmp_path / "file")
     files.write_text(path, "old")

@@ -118,6 +118,15 @@ def test_predicted_numbers(tmp_path):
     np.testing.assert_allclose(found.per_example_loss, errors**2, rtol=1e-5)
 
 
+def test_a_record_file_that_lost_examples(tmp_path):
+    """Nothing is made up for them."""
+    config, contents = save_model(tmp_path, 3)
+    examples = write(tmp_path, "set", 10)
+    write(tmp_path, "set", 8)
+    with pytest.raises(InputError, match="10 examples were written .* 8 were found"):
+        infer(config, contents, examples, 3)
+
+
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_weights_that_are_not_finite(tmp_path, outputs):
     bias = np.full(outputs, np.nan, np.float32)

@@ -106,6 +106,8 @@ def test_numbers_are_prepared_as_numbers(tmp_path, tokenizer):
     (dev,) = corpus.prepare()
     assert dev.records.label_type == tf.float32
     assert labels_in(dev.records) == [2.5, 0.0, 4.75]
+    assert dev.records.count == 3
+    assert not dev.label_counts  # There may be as many as examples.
 
 
 def test_the_second_half_has_a_record_file_of_its_own(tmp_path, tokenizer):
