@@ -24,6 +24,9 @@ from finetuning import (
 from finetuning.console import log
 from finetuning.errors import InputError
 
+# Checkpoints that a training removes, one after the other, before they are restored.
+_MOST_VANISHED = 5
+
 
 def execute(run):
     """Does what the settings ask for, in the order train, evaluate, predict.
@@ -54,7 +57,7 @@ def _records_directory(settings):
 
 def _use_weights(run):
     """Evaluates and predicts, both with the same weights."""
-    while True:
+    for left in reversed(range(_MOST_VANISHED)):
         try:
             weights = find_weights(run)
             if run.settings.do_eval:
@@ -66,6 +69,12 @@ def _use_weights(run):
             directory = _weights_directory(run.settings)
             if checkpoints.find_newest(directory).prefix in (None, error.prefix):
                 raise
+            if not left:
+                raise InputError(
+                    "%s: a training there removes its checkpoints faster than they "
+                    "can be read; give it a higher --keep_checkpoint_max or "
+                    "--save_checkpoints_steps, or wait for its end" % directory
+                ) from None
             log.info("%s: the training there goes on; taking its newest", error)
 
 

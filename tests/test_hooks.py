@@ -160,7 +160,7 @@ class Evaluated:
     def leave_out(self, seconds):
         self.left_out.append(seconds)
 
-    def run(self, session, label):
+    def run(self, session, label, leave):
         assert session is self.session
         assert label == "evaluation at step %d" % self.step
         return ["of a", "of b"]

@@ -163,14 +163,15 @@ def test_a_checkpoint_that_vanishes_before_it_is_restored(trained, out, monkeypa
 def test_evaluations_while_a_real_training_runs(root, trained, tmp_path):
     out = str(tmp_path / "live")
     command = [sys.executable, os.path.join(root, "run_classifier.py")] + trained[0]
-    command += ["--do_train", "--num_train_epochs=4000", "--output_dir=" + out]
-    command += ["--eval_steps=7", "--keep_checkpoint_max=1"]
+    command += ["--do_train", "--num_train_epochs=40000", "--output_dir=" + out]
+    command += ["--eval_steps=70", "--keep_checkpoint_max=2"]
+    command += ["--save_checkpoints_steps=100"]
     environment = dict(os.environ, **ONE_THREAD)
     with open(str(tmp_path / "live.txt"), "wb") as log:
         training = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         for _ in range(1200):
-            if os.path.exists(os.path.join(out, "model.ckpt-9.index")):
+            if os.path.exists(os.path.join(out, "model.ckpt-0.index")):
                 break
             assert training.poll() is None
             time.sleep(0.2)
