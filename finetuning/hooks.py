@@ -148,7 +148,7 @@ class ProgressHook(tf.train.SessionRunHook):
 
 def _last_good(output_dir):
     """Words that name the newest checkpoint, if any; its weights are finite."""
-    newest = checkpoints.newest_in(output_dir)
+    newest = checkpoints.find_newest(output_dir).prefix
     return "; the last good checkpoint is %s" % newest if newest else ""
 
 
