@@ -113,6 +113,10 @@ def make_directory(path):
     return lambda directory: os.makedirs(os.path.join(directory, path))
 
 
+def link(target, path):
+    return lambda directory: os.symlink(target, os.path.join(directory, path))
+
+
 def copy(source, target):
     def spoil(directory):
         shutil.copy(os.path.join(directory, source), os.path.join(directory, target))
