@@ -166,6 +166,7 @@ class Evaluated:
     def run(self, session, label, leave):
         del leave
         assert session is self.session
+        assert not leave()
         assert label == "evaluation at step %d" % self.step
         return ["of a", "of b"]
 
