@@ -178,12 +178,16 @@ CHECKPOINT = [
     _checkpoint("data that is missing", remove(ENCODER + ".data-00000-of-00001")),
     _checkpoint("data that is cut", cut(ENCODER + ".data-00000-of-00001", 999)),
     _checkpoint(
+        "one byte of the data that is another",
+        edit(ENCODER + ".data-00000-of-00001", lambda c: c[:99] + b"?" + c[100:]),
+    ),
+    _checkpoint(
         "no weights to use",
         without=("do_train", "init_checkpoint"),
     ),
     _checkpoint(
         "a classifier for other labels",
-        flags=("--task_name=STS-B", "--init_checkpoint=out"),
+        flags=("--task_name=STS-B", "--init_checkpoint=out", "--output_dir=new"),
         trained=True,
     ),
 ]
@@ -225,7 +229,16 @@ OUTPUT = [
     ),
     _output("a damaged file of settings", write("out/run_settings.json", "{")),
     _output("a damaged file of labels", write("out/labels.json", "[]")),
-    _output("a checkpoint that no file names", remove("out/checkpoint")),
+    _output(
+        "the original's, with a checkpoint that its file `checkpoint` does not name",
+        remove("out/checkpoint"),
+        remove("out/run_settings.json"),
+    ),
+    _output(
+        "damaged checkpoints alone",
+        cut("out/model.ckpt-15.data-00000-of-00001", 999),
+        remove("out/model.ckpt-12.index"),
+    ),
     _output(
         "the best weights asked for, none kept",
         flags=("--keep_best=true",),
