@@ -15,7 +15,6 @@ whose Unicode tables say what a character is (punctuation, accent, ...). TensorF
 needed for a vocabulary behind a URL (gs://...) alone.
 """
 
-import codecs
 import itertools
 import os
 import re
@@ -92,8 +91,7 @@ def load_vocab(vocab_file):
 
     As in the original, every line counts, a blank one too (its token is ""), white
     space around a token is dropped, only line feeds end a line, carriage returns are
-    ignored, and a token that is there twice has the later id. A byte-order mark, which
-    the original takes for a part of the first token, is dropped.
+    ignored, and a token that is there twice has the later id.
 
     Args:
         vocab_file: path; one with "://" is opened by TensorFlow's file layer.
@@ -102,10 +100,7 @@ def load_vocab(vocab_file):
         ValueError: a line is not UTF-8.
         OSError: a local file cannot be read.
     """
-    content = _read_bytes(vocab_file)
-    if content.startswith(codecs.BOM_UTF8):
-        content = content[len(codecs.BOM_UTF8) :]
-    lines = content.replace(b"\r", b"").split(b"\n")
+    lines = _read_bytes(vocab_file).replace(b"\r", b"").split(b"\n")
     if not lines[-1]:
         del lines[-1]
     vocab = {}

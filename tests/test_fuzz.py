@@ -220,6 +220,15 @@ def strict_vocabulary(content):
     return {token: place for place, token in enumerate(tokens)}
 
 
+def our_vocabulary(path):
+    """A mark stays with the first token, which no text holds: as in the original."""
+    vocab = vocabulary.read(path, True)[0].vocab
+    return {
+        token if place else token.replace("\ufeff", "", 1): place
+        for token, place in vocab.items()
+    }
+
+
 @often(250)
 @given(pieces(PIECES), st.permutations(TOKENS), pieces(PIECES + TOKENS))
 def check_vocabulary(directory, before, tokens, behind):
@@ -229,7 +238,7 @@ def check_vocabulary(directory, before, tokens, behind):
         b"".join(TOKENS) + before + b"\n" + b"".join(tokens[:2]),
     ):
         path = write(directory, "vocab.txt", content)
-        found = ours(lambda path=path: vocabulary.read(path, True)[0].vocab)
+        found = ours(our_vocabulary, path)
         expected = strict(strict_vocabulary, content)
         capitals = re.search(b"[AB]", content)
         assert found == expected or (found is None and capitals)
