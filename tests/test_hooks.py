@@ -164,7 +164,6 @@ class Evaluated:
         self.left_out.append(seconds)
 
     def run(self, session, label, leave):
-        del leave
         assert session is self.session
         assert not leave()
         assert label == "evaluation at step %d" % self.step
