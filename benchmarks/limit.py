@@ -91,6 +91,7 @@ def set_up(tf, spec, examples, config):
     config.graph_options.optimizer_options.opt_level = -1
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     dtype = getattr(tf, spec["dtype"])
+    tf.set_random_seed(1)
     session = tf.Session(config=config)
     operands = _Operands(tf, dtype)
     steps = [

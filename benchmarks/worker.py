@@ -173,6 +173,7 @@ def _time_point(tf, spec, batch, length, layers, steps):
     examples = batches.examples_of(tokens, length, rng, shape["vocab_size"])
     seconds = []
     with tf.Graph().as_default():
+        tf.set_random_seed(1)
         tf.train.get_or_create_global_step()
         tensors = _next_batch(tf, examples, batch, True)
         config = modeling.BertConfig(**shape)

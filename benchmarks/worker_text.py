@@ -26,7 +26,7 @@ def _ours(flags):
 
     def convert():
         with console.screen():
-            (examples,) = preparation.prepare(chosen, inputs)
+            (examples,) = preparation.prepare(chosen, inputs, chosen.output_dir)
         return examples.records.count
 
     return convert

@@ -37,9 +37,14 @@ def read_config(path):
     files.require_file("--bert_config_file=%s" % path, path)
     try:
         values = _parse(files.read_text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except RecursionError:
+        raise InputError(
+            "--bert_config_file=%s is no config: its brackets stand too deep in each "
+            "other; expected one object of numbers and words" % path
+        ) from None
+    except ValueError as error:
         raise InputError(
             "--bert_config_file=%s is not JSON: %s" % (path, error)
         ) from None

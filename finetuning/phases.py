@@ -123,7 +123,9 @@ def check(run):
         if not (run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection)):
             _say_where_from(run.inputs)
     else:
-        find_weights(run)
+        weights = find_weights(run)
+        for line in verdicts.of_training_set(run.of_kind("dev"), weights):
+            log.warning(line)
     log.info("CHECKED: this run can start. Nothing was written")
 
 

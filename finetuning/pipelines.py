@@ -46,8 +46,8 @@ def training_batches(examples, batch_size, seed, first_step):
         return records
 
     dataset = tf.data.Dataset.range(first_step, _ENDLESS).map(serialized)
-    parse = _batch_parser(examples)
-    dataset = dataset.map(parse, num_parallel_calls=2).prefetch(2)
+    # Not several at a time: deterministic operations allow it to none, and say so.
+    dataset = dataset.map(_batch_parser(examples)).prefetch(2)
     return tf.data.make_one_shot_iterator(dataset).get_next()
 
 

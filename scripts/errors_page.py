@@ -13,9 +13,9 @@ def main():
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # The answers are those of a CPU.
     backend.start()
     import bad_inputs
-    from bad_input_cases import CASES
+    from bad_input_cases import CASES, ODD
 
-    text = bad_inputs.page(CASES, list(bad_inputs.answers_to(CASES)))
+    text = bad_inputs.page(CASES + ODD, list(bad_inputs.answers_to(CASES + ODD)))
     with open(bad_inputs.PAGE, "w", encoding="utf-8") as file:
         file.write(text)
     print("%d kinds of bad input: written to %s" % (len(CASES), bad_inputs.PAGE))

@@ -1,5 +1,6 @@
 """The table of bad inputs; bad_inputs.py says how one is made and run."""
 
+import gzip
 import json
 
 from bad_inputs import (
@@ -30,6 +31,21 @@ def _config(**values):
         return json.dumps(kept).encode("utf-8")
 
     return edit(CONFIG, change)
+
+
+def _sorted(content):
+    header, *rows = content.decode("utf-8").split("\n")[:-1]
+    return "\n".join([header] + sorted(rows) + [""]).encode("utf-8")
+
+
+def _own(given, content, *columns, name="own.tsv", **more):
+    """A file of one's own, with the columns text and label if no others are named."""
+    columns = columns or ("--text_a_column=text", "--label_column=label")
+    flags = ["--task_name=custom"]
+    flags += ["--%s_file=%s" % (each, name) for each in ("train", "eval")]
+    return Case(
+        "Data of one's own", given, (*flags, *columns), (write(name, content),), **more
+    )
 
 
 def _flags(given, *flags, **more):
@@ -116,27 +132,51 @@ DATA = [
         flags=("--num_train_epochs=1",),
     ),
     _data(
-        "a quote that is not closed, in CSV of one's own",
-        write("own.csv", 'text,label\n"ben paid,yes\nanna,no\n'),
-        flags=(
-            "--task_name=custom",
-            "--train_file=own.csv",
-            "--eval_file=own.csv",
-            "--text_a_column=text",
-            "--label_column=label",
-        ),
+        "a labelled file in place of the test file",
+        copy(DEV, TEST),
+        flags=("--do_predict=true",),
     ),
+    _data("NUL in a row", line(TRAIN, 3, _GOOD_ROW + "\0")),
+    _data("a file that is packed", write(TRAIN, gzip.compress(b"rows", mtime=0))),
+    _data("a spreadsheet", write(TRAIN, b"PK\x03\x04\x14\0\x06\0")),
     _data(
-        "a column that one's own file lacks",
-        write("own.tsv", "text\tlabel\nben\tyes\nanna\tno\n"),
-        flags=(
-            "--task_name=custom",
-            "--train_file=own.tsv",
-            "--eval_file=own.tsv",
-            "--text_a_column=txt",
-            "--label_column=label",
-        ),
+        "a header in a file that has none",
+        write(TRAIN, "source\tlabel\tnote\tsentence\n"),
+        flags=("--task_name=CoLA",),
     ),
+]
+
+OWN = [
+    _own("a column that is not there", "texte\tlabel\nben\tyes\nanna\tno\n"),
+    _own("a column that is there twice", "text\ttext\tlabel\nben\tx\tyes\n"),
+    _own(
+        "a header taken for an example",
+        "text\tlabel\n" + "ben\tyes\nanna\tno\n" * 5,
+        "--text_a_column=1",
+        "--label_column=2",
+        "--has_header=false",
+    ),
+    _own(
+        "an example taken for a header",
+        "ben\tyes\nanna\tno\n" * 5,
+        "--text_a_column=1",
+        "--label_column=2",
+    ),
+    _own(
+        "a label that is no number, in a regression",
+        "text\tlabel\nben\t1\nanna\tthree\n",
+        "--text_a_column=text",
+        "--label_column=label",
+        "--regression=true",
+    ),
+    _own(
+        "a quote that is not closed, in CSV",
+        'text,label\n"ben paid,yes\nanna,no\n',
+        name="own.csv",
+    ),
+    _own("semicolons, in CSV", "text;label\nben;yes\n", name="own.csv"),
+    _own("one label alone", "text\tlabel\nben\tyes\nanna\tyes\n"),
+    _own("a label left empty", "text\tlabel\nben\tyes\nanna\t\n"),
 ]
 
 VOCABULARY = [
@@ -146,6 +186,16 @@ VOCABULARY = [
     _vocabulary("more entries than rows", edit(VOCAB, lambda c: c + b"more\n")),
     _vocabulary(
         "fewer entries", edit(VOCAB, lambda c: c[: c.rindex(b"\nthanked") + 1])
+    ),
+    _vocabulary("a blank line too many", edit(VOCAB, lambda c: c + b"\n")),
+    _vocabulary("a special token twice", replace(VOCAB, "anna", "[SEP]")),
+    _vocabulary(
+        "words with capitals, and text lower-cased",
+        replace(VOCAB, "anna\nben\ncarla", "Anna\nBen\nCarla"),
+    ),
+    _vocabulary(
+        "words without capitals, and text not lower-cased",
+        flags=("--do_lower_case=false",),
     ),
     _vocabulary("bytes that are not UTF-8", line(VOCAB, 6, b"\xff\xfe")),
     _vocabulary("another kind of file", copy(ENCODER + ".index", VOCAB)),
@@ -160,6 +210,11 @@ MODEL = [
     _model("a key that is misspelt", _config(hiden_size=8, hidden_size=None)),
     _model("a size of 0", _config(num_hidden_layers=0)),
     _model("a size in quotes", _config(hidden_size="8")),
+    _model("a size without measure", _config(vocab_size=10**12)),
+    _model("layers without measure", _config(num_hidden_layers=10**9)),
+    _model("a number that is none", _config(initializer_range=float("nan"))),
+    _model("a key twice", replace(CONFIG, "{", '{"hidden_size": 8,')),
+    _model("brackets without end", write(CONFIG, "[" * 100000)),
     _model("heads that do not divide the size", _config(num_attention_heads=7)),
     _model("an unknown activation", _config(hidden_act="swish")),
     _model("a dropout that is no rate", _config(hidden_dropout_prob=1.5)),
@@ -175,6 +230,13 @@ CHECKPOINT = [
     _checkpoint("an index that is cut", cut(ENCODER + ".index", 100)),
     _checkpoint("an index that is empty", write(ENCODER + ".index", "")),
     _checkpoint("an index that is none", write(ENCODER + ".index", "x" * 300)),
+    _checkpoint(
+        "an index with places that are not in it",
+        edit(
+            ENCODER + ".index",
+            lambda c: c[:-48] + b"\xff" * 9 + b"\1" + b"\0" * 30 + c[-8:],
+        ),
+    ),
     _checkpoint("data that is missing", remove(ENCODER + ".data-00000-of-00001")),
     _checkpoint("data that is cut", cut(ENCODER + ".data-00000-of-00001", 999)),
     _checkpoint(
@@ -246,4 +308,58 @@ OUTPUT = [
     ),
 ]
 
-CASES = FLAGS + DATA + VOCABULARY + MODEL + CHECKPOINT + OUTPUT
+
+def _odd(given, note, *spoil, **more):
+    return Case("Accepted, and said", given, spoil=spoil, note=note, **more)
+
+
+# What is odd but legal, with words of the line that says so.
+ODD = [
+    _odd("surplus columns", "what is surplus", line(TRAIN, 3, _GOOD_ROW + "\tx")),
+    _odd("a token twice", "a token that an earlier", replace(VOCAB, "anna", "ben")),
+    _odd("a key that the model does not use", "not used", _config(author="me")),
+    _odd("sentences without a word", "have no text", line(TRAIN, 3, "1\t1\t2\t\t")),
+    _odd(
+        "a quarter of the rows",
+        "are missing",
+        edit(TRAIN, lambda c: b"\n".join(c.split(b"\n")[:11]) + b"\n"),
+    ),
+    _odd("rows sorted by label", "sorted", edit(TRAIN, _sorted)),
+    _odd("text that does not fit", "are cut to", flags=("--max_seq_length=8",)),
+    _odd(
+        "a newest checkpoint that is damaged",
+        "DAMAGED",
+        cut("out/model.ckpt-15.data-00000-of-00001", 999),
+        trained=True,
+    ),
+    _odd(
+        "a file `checkpoint` that is damaged",
+        "DAMAGED",
+        write("out/checkpoint", "x"),
+        without=("do_train",),
+        trained=True,
+    ),
+    _odd(
+        "a training that was begun otherwise, allowed",
+        "begun otherwise",
+        flags=("--learning_rate=2e-3", "--allow_changes=true"),
+        trained=True,
+    ),
+    _odd("a training that has ended", "NOTHING LEFT", trained=True),
+    _odd("no initial checkpoint", "random weights", without=("init_checkpoint",)),
+    _odd(
+        "weights whose classifier is not trained",
+        "UNTRAINED",
+        without=("do_train",),
+    ),
+    _odd(
+        "scoring the training set",
+        "THE TRAINING SET",
+        flags=("--eval_file=data/train.tsv",),
+        without=("do_train",),
+        trained=True,
+    ),
+    _odd("flags that served TPUs", "served TPUs", flags=("--num_tpu_cores=8",)),
+]
+
+CASES = FLAGS + DATA + OWN + VOCABULARY + MODEL + CHECKPOINT + OUTPUT

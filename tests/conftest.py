@@ -12,6 +12,15 @@ sys.path.insert(0, ROOT)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+@pytest.fixture(autouse=True)
+def operations_as_usual():
+    """Takes back what a run within the test's process has made of TensorFlow."""
+    yield
+    config = sys.modules.get("tensorflow.python.framework.config")
+    if hasattr(config, "disable_op_determinism"):
+        config.disable_op_determinism()
+
+
 @pytest.fixture(scope="session")
 def root():
     return ROOT

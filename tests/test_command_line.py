@@ -86,7 +86,7 @@ def test_files(trained):
     expected |= {"eval_results.txt", "eval_results.json", "test_results.tsv"}
     expected |= {"eval_predictions.tsv", "predictions.tsv", "MRPC.tsv"}
     expected |= {"run_settings.json", "labels.json", "predict_results.json"}
-    expected |= {"run.flags"}
+    expected |= {"run.flags", ".lock"}
     for step in (8, 12, 15):  # The newest three of 0, 4, 8, 12, 15.
         for part in ("index", "meta", "data-00000-of-00001"):
             expected.add("model.ckpt-%d.%s" % (step, part))
@@ -482,7 +482,8 @@ def test_screen_of_another_encoding(root, flags, tmp_path):
 
 
 def test_orphaned_checkpoints_are_not_trained_over(flags, copy):
-    os.remove(os.path.join(copy, "checkpoint"))
+    for name in ("checkpoint", "run_settings.json"):  # As if the original wrote it.
+        os.remove(os.path.join(copy, name))
     run = Run(flags + ["--do_train", "--output_dir=" + copy])
     assert run.status == 2
     assert "its file 'checkpoint' is missing" in run.err

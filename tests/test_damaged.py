@@ -72,7 +72,7 @@ def commands(trained, out):
     given = [flag for flag in trained[0] if "epochs" not in flag]
     given += ["--output_dir=" + out, "--num_train_epochs=4"]
     off = ["--do_train=false", "--eval_steps=0", "--keep_best=false", "--do_eval"]
-    return given, given + off
+    return given + ["--allow_changes=true"], given + off
 
 
 def steps_in(directory):
