@@ -4,7 +4,6 @@ $KILLS is the number of random moments (3 where it is not set); $KILLS_SEED deci
 which they are.
 """
 
-import json
 import os
 import random
 import signal
@@ -16,7 +15,7 @@ import corpus
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from running import ONE_THREAD, Finished, rows, text, value
+from running import ONE_THREAD, Finished, rows, text
 
 from finetuning import checkpoints, integrity
 
@@ -101,7 +100,6 @@ class Command:
     def __init__(self, root, place):
         self.root, self.place = root, place
         flags = corpus.write(os.path.join(place, "corpus"))
-        _without_dropout(value(flags, "bert_config_file"))
         flags += ["--do_train", "--do_eval", "--do_predict", "--eval_steps=3"]
         flags += ["--keep_best", "--save_checkpoints_steps=2", "--num_threads=1"]
         self.flags = flags + ["--keep_checkpoint_max=2", "--eval_batch_size=4"]
@@ -124,13 +122,6 @@ class Command:
             stderr=subprocess.STDOUT,
             env=dict(os.environ, **ONE_THREAD),
         )
-
-
-def _without_dropout(path):
-    config = corpus.read_json(path)
-    config.update(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    with open(path, "w") as file:
-        json.dump(config, file)
 
 
 @pytest.fixture(scope="module")
