@@ -772,7 +772,7 @@ def test_a_vocabulary_is_not_written_over(user, tmp_path):
     output = tmp_path / "results"
     output.mkdir()
     vocabulary = output / "test_results.tsv"
-    vocabulary.write_text(open(user.vocab_file, encoding="utf-8").read())
+    os.rename(user.path("vocab.txt"), str(vocabulary))
     told = user.refusal(vocab_file=str(vocabulary), output_dir=str(output))
     assert "would be written over %s" % vocabulary in told
 
