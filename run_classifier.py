@@ -104,7 +104,8 @@ def _run(chosen, without_effect, logs):
     execution = run.choose_execution(chosen, device)
     types = dict.fromkeys(("float32", execution.precision.dtype.name))
     warnings = trial.check_device(device, types, chosen.num_threads)
-    inputs = preflight.check(chosen)
+    with backend.errors_in_one_line():
+        inputs = preflight.check(chosen)
     if not chosen.check:
         files.make_directory(chosen.output_dir)
         if chosen.do_train:

@@ -127,7 +127,11 @@ def errors_in_one_line():
             "out of memory or disk: %s; lower the batch size or --max_seq_length, or "
             "free the disk" % reason(error)
         ) from None
-    except (tf.errors.PermissionDeniedError, tf.errors.NotFoundError) as error:
+    except (
+        tf.errors.PermissionDeniedError,
+        tf.errors.NotFoundError,
+        tf.errors.UnimplementedError,  # Of a path with a scheme that it does not know.
+    ) as error:
         raise InputError(reason(error)) from None
     except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
         within = re.search(r"\bInputError: (.*)", str(error.message))

@@ -76,6 +76,8 @@ def _parse_flags(argv):
         define[kind_of(field)](
             field.name, field.default, field.metadata["help"], flag_values=values
         )
+    if any(argument.lstrip("-") == "flagfile=" for argument in argv[1:]):
+        raise InputError(_empty_flag("flagfile"))
     # Absl's own way to have misspelt flags ignored; this program has none.
     if any(argument.lstrip("-").startswith("undefok") for argument in argv[1:]):
         raise InputError(_unknown_flag("undefok"))
@@ -147,12 +149,10 @@ def _check(settings):
             shown = shown.replace("--data_dir", hint)
         raise InputError("%s must be given (see --help)" % shown)
     for field in fields:
-        if getattr(settings, field.name) == "":
-            raise InputError(
-                "--%s= is empty (an unset shell variable?); give a value or leave the "
-                "flag out" % field.name
-            )
-        _check_range(field, getattr(settings, field.name))
+        value = getattr(settings, field.name)
+        if isinstance(value, str):
+            _check_text(field.name, value)
+        _check_range(field, value)
     if settings.use_tpu:
         raise InputError(
             "--use_tpu=true: TPUs no longer run TensorFlow 1 programs, and this one "
@@ -163,6 +163,28 @@ def _check(settings):
             "nothing to do: give --do_train=true, --do_eval=true or --do_predict=true"
         )
     _check_combinations(settings)
+
+
+def _check_text(name, value):
+    """Refuses what no file can be named by, nor a result be written with."""
+    if not value.strip():
+        raise InputError(_empty_flag(name))
+    try:
+        holds_nul = b"\0" in value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError(
+            "--%s=%s is not UTF-8; rename what it names, or use a UTF-8 locale"
+            % (name, value)
+        ) from None
+    if holds_nul:
+        raise InputError("--%s=%s holds NUL, which no text has" % (name, value))
+
+
+def _empty_flag(name):
+    return (
+        "--%s= is empty (an unset shell variable?); give a value or leave the flag out"
+        % name
+    )
 
 
 def _check_combinations(settings):

@@ -6,6 +6,7 @@ until a path such as gs://bucket/file asks for it.
 
 import contextlib
 import os
+import stat
 
 from finetuning.errors import InputError
 
@@ -100,9 +101,20 @@ def list_directory(path):
 
 
 def open_binary(path):
-    """Opens a file whose iteration gives lines as bytes, split at line feeds alone."""
+    """Opens a file whose iteration gives lines as bytes, split at line feeds alone.
+
+    Raises:
+      InputError: it is a pipe, a socket or a device: what is read of it once is gone,
+        or has no end.
+    """
     if is_remote(path):
         return contextlib.closing(_gfile().GFile(path, "rb"))
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(
+            "%s is a pipe, a socket or a device, and is read more than once; save what "
+            "it gives to a file, and give that" % path
+        )
     return open(path, "rb")
 
 

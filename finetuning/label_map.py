@@ -34,7 +34,7 @@ def load(directory):
         if not is_list or not all(isinstance(label, str) for label in labels):
             raise ValueError
         return tuple(labels)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(
             "%s is damaged: expected a JSON object with a list of labels; restore it, "
             'or write one such as {"labels": ["no", "yes"]} in the order that the '

@@ -17,7 +17,9 @@ _OF_TRAINING = re.compile(
 _OF_ANY = re.compile(
     r"((train|eval|predict)\w*\.tf_record|(eval|predict)_results\.(txt|json)"
     r"|(eval_predictions|predictions|test_results)\w*\.tsv|eval_history\.tsv"
-    r"|run_settings\.json)\.(?P<process>\d+)\.tmp$"
+    r"|run_settings\.json|run\.flags|labels\.json"
+    r"|(AX|CoLA|MNLI-mm?|MRPC|QNLI|QQP|RTE|SST-2|STS-B|WNLI)\.tsv"
+    r")\.(?P<process>\d+)\.tmp$"
 )
 _OF_STATE = re.compile(r"checkpoint\.\d+\.tmp$")
 # A process on another machine that is still writing touches its file more often.

@@ -1,6 +1,7 @@
 """Every check of the user's files that needs no graph. Nothing is written here."""
 
 import dataclasses
+import errno
 import os
 from dataclasses import dataclass
 from typing import Optional, Tuple
@@ -9,9 +10,12 @@ import modeling
 import tokenization
 from finetuning import (
     checkpoints,
+    console,
     custom,
     files,
     fingerprints,
+    flagfile,
+    history,
     label_map,
     model_config,
     recorded,
@@ -22,6 +26,20 @@ from finetuning import (
     weighting,
 )
 from finetuning.errors import InputError
+
+# What every run, or every training, writes into its output directory.
+_OWN_FILES = (
+    console.LOG_FILE,
+    flagfile.FILE,
+    history.FILE,
+    label_map.FILE,
+    recorded.SETTINGS_FILE,
+    "graph.pbtxt",
+    ".lock",
+    "train.tf_record",
+    "eval.tf_record",
+    "predict.tf_record",
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +134,14 @@ def check(settings):
 
 
 def _check_output_dir(path):
+    try:
+        if not files.is_remote(path):
+            os.lstat(path)
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise InputError(
+                "--output_dir=%s: %s; give a shorter one" % (path, error.strerror)
+            ) from None
     place = path
     while place and not files.exists(place) and not files.is_remote(place):
         if os.path.islink(place):
@@ -133,17 +159,25 @@ def _check_output_dir(path):
 
 
 def _check_nothing_is_overwritten(settings, found):
-    """Refuses an output directory in which a result would take an input's place."""
-    written = set()
+    """Refuses an output directory in which a result would take another's place."""
+    written = set(_OWN_FILES)
     for source in found:
         written |= results.names(source.suffix, source.split.submission)
-    for source in found:
-        directory, name = os.path.split(source.path)
+    read = [source.path for source in found]
+    for path in [*read, settings.vocab_file, settings.bert_config_file]:
+        directory, name = os.path.split(path)
         there = files.is_same(directory or os.curdir, settings.output_dir)
         if there and name in written:
             raise InputError(
                 "--output_dir=%s: the results would be written over %s, which this run "
-                "reads; give another directory" % (settings.output_dir, source.path)
+                "reads; give another directory" % (settings.output_dir, path)
+            )
+    for name in sorted(written):
+        path = os.path.join(settings.output_dir, name)
+        if files.exists(path) and files.is_directory(path):
+            raise InputError(
+                "--output_dir=%s: %s is a directory, and a file of that name is to be "
+                "written; move it, or give another" % (settings.output_dir, path)
             )
 
 

@@ -83,16 +83,36 @@ def saved(output_dir):
     try:
         content = json.loads(files.read_text(path))
         content["random_seed"] = int(content["random_seed"])
-        parts = [content.get("settings"), content.get("fingerprints")]
-        of_dictionaries = all(isinstance(part, (dict, type(None))) for part in parts)
-        if not (0 <= content["random_seed"] <= MAX_SEED and of_dictionaries):
+        if not (0 <= content["random_seed"] <= MAX_SEED and _is_sound(content)):
             raise ValueError
         return content
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise InputError(
             "%s is damaged: no random_seed can be read from it; give --random_seed and "
             "remove the file, or give another --output_dir" % path
         ) from None
+
+
+def _is_sound(content):
+    """Whether what is read of a file of settings is of the types that are saved."""
+    settings, digests = [
+        {} if content.get(name) is None else content[name]
+        for name in ("settings", "fingerprints")
+    ]
+    return (
+        isinstance(settings, dict)
+        and isinstance(settings.get("task_name"), (str, type(None)))
+        and isinstance(settings.get("early_stop"), (int, type(None)))
+        and isinstance(digests, dict)
+        and all(
+            isinstance(each, dict)
+            and isinstance(each["path"], str)
+            and isinstance(each["sha256"], str)
+            for each in digests.values()
+        )
+        and isinstance(content.get("changes"), (list, type(None)))
+        and isinstance(content.get("planned_steps"), (int, type(None)))
+    )
 
 
 def saved_seed(output_dir):

@@ -68,10 +68,13 @@ ALLOWED = {
     "provenance": {"console", "files", "flagfile", "recorded", "settings"},
     "preflight": {
         "checkpoints",
+        "console",
         "custom",
         "errors",
         "files",
         "fingerprints",
+        "flagfile",
+        "history",
         "label_map",
         "model_config",
         "modeling",

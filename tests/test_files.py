@@ -313,3 +313,9 @@ def test_local_files_are_utf8_in_any_locale(tmp_path, root):
         check=True,
     )
     assert read_bytes(tmp_path, "file") == b"\xe5\x8d\x9a\xc3\xa9"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(str(tmp_path / "pipe"))
+    with pytest.raises(InputError, match="is a pipe, a socket or a device"):
+        files.read_text(str(tmp_path / "pipe"))

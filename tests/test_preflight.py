@@ -766,3 +766,24 @@ def test_a_training_among_the_weights_that_it_starts_from(user):
     )
     user.check(do_train=False, do_eval=True, **chosen)
     user.check(**dict(chosen, output_dir=user.path("encoder", "mrpc")))
+
+
+def test_a_vocabulary_is_not_written_over(user, tmp_path):
+    output = tmp_path / "results"
+    output.mkdir()
+    vocabulary = output / "test_results.tsv"
+    os.rename(user.path("vocab.txt"), str(vocabulary))
+    told = user.refusal(vocab_file=str(vocabulary), output_dir=str(output))
+    assert "would be written over %s" % vocabulary in told
+
+
+@pytest.mark.parametrize("name", ["run.log", "eval_results.txt", "train.tf_record"])
+def test_a_directory_where_a_file_is_to_be_written(user, tmp_path, name):
+    (tmp_path / "results" / name).mkdir(parents=True)
+    told = user.refusal(output_dir=str(tmp_path / "results"))
+    assert "%s is a directory, and a file of that name" % name in told
+
+
+def test_a_name_that_is_too_long(user, tmp_path):
+    told = user.refusal(output_dir=str(tmp_path / ("a" * 300)))
+    assert "give a shorter one" in told

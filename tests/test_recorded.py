@@ -30,6 +30,11 @@ def test_no_saved_seed(tmp_path):
         '{"random_seed": "x"}',
         '{"random_seed": 3, "settings": []}',
         '{"random_seed": 3, "fingerprints": "x"}',
+        '{"random_seed": Infinity}',
+        '{"random_seed": 3, "settings": {"task_name": 5}}',
+        '{"random_seed": 3, "fingerprints": {"vocab_file": 3}}',
+        '{"random_seed": 3, "planned_steps": "9"}',
+        "[" * 100000,
     ],
 )
 def test_damaged_file_of_settings(tmp_path, content):

@@ -757,3 +757,22 @@ def test_imports_leave_flags_and_tensorflow_alone(root):
         name for name in os.listdir(root + "/finetuning") if name.endswith(".py")
     ]
     assert int(run_python(root, code)[0]) == 4 + len(modules) - 1
+
+
+@pytest.mark.parametrize(
+    "value, told",
+    [
+        (" ", "--output_dir= is empty (an unset shell variable?); give a value or"),
+        ("o\udce9", "--output_dir=o\\udce9 is not UTF-8; rename what it names"),
+        ("o\0", "--output_dir=o\\x00 holds NUL, which no text has"),
+    ],
+)
+def test_a_text_that_names_no_file_is_refused(value, told):
+    with pytest.raises(InputError) as caught:
+        parse(output_dir=value)
+    assert str(caught.value).startswith(told)
+
+
+def test_an_empty_name_of_a_file_of_flags_is_refused():
+    with pytest.raises(InputError, match="^--flagfile= is empty"):
+        parse("--flagfile=")

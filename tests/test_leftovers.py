@@ -1,0 +1,49 @@
+"""What a killed run leaves half-written, and what is left alone."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from finetuning import leftovers
+
+# By then a file counts as one that nobody is writing.
+_LONG_AGO = 10**9
+
+
+@pytest.fixture(scope="module")
+def dead():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "eval_results.json",
+        "run_settings.json",
+        "run.flags",
+        "labels.json",
+        "MRPC.tsv",
+        "MNLI-mm.tsv",
+        "train.tf_record",
+    ],
+)
+def test_a_dead_runs_temporary_file_is_removed(tmp_path, dead, name):
+    mine = tmp_path / ("%s.%d.tmp" % (name, dead))
+    running = tmp_path / ("%s.%d.tmp" % (name, os.getpid()))
+    for path in (mine, running, tmp_path / name):
+        path.write_text("x")
+        os.utime(str(path), (_LONG_AGO, _LONG_AGO))
+    assert leftovers.remove(str(tmp_path)) == [mine.name]
+    assert sorted(os.listdir(str(tmp_path))) == sorted([running.name, name])
+
+
+def test_a_users_temporary_file_stays(tmp_path, dead):
+    mine = tmp_path / ("notes.tsv.%d.tmp" % dead)
+    mine.write_text("x")
+    os.utime(str(mine), (_LONG_AGO, _LONG_AGO))
+    assert leftovers.remove(str(tmp_path)) == []
