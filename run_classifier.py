@@ -66,8 +66,13 @@ def main(argv=None):
             )
             return EXIT_BAD_INPUT
         except OSError as error:
-            log.error("%s", error, exc_info=debug)
-            return EXIT_FAILURE
+            log.error(
+                "%s: %s; see to it, or give another path",
+                error.filename or "a file",
+                error.strerror or error,
+                exc_info=debug,
+            )
+            return EXIT_FAILURE if error.filename is None else EXIT_BAD_INPUT
         except stopping.Stopped as stopped:
             log.warning("%s", stopped)
             return stopped.status
@@ -104,7 +109,7 @@ def _run(chosen, without_effect, logs):
     execution = run.choose_execution(chosen, device)
     types = dict.fromkeys(("float32", execution.precision.dtype.name))
     warnings = trial.check_device(device, types, chosen.num_threads)
-    with backend.errors_in_one_line():
+    with backend.errors_in_one_line(of_files_alone=True):
         inputs = preflight.check(chosen)
     if not chosen.check:
         files.make_directory(chosen.output_dir)

@@ -109,11 +109,15 @@ def _keep_freed_memory():
 
 
 @contextlib.contextmanager
-def errors_in_one_line():
+def errors_in_one_line(of_files_alone=False):
     """Turns what TensorFlow raises for want of memory, disk or rights into one line.
 
     Also an `InputError` that was raised in a function which TensorFlow called: of it
     TensorFlow passes on the text alone.
+
+    Args:
+      of_files_alone: whether nothing but files is dealt with meanwhile, so that all
+        other errors of TensorFlow's are theirs, too.
 
     Raises:
       InputError: instead of such an error; other errors pass as they are.
@@ -133,11 +137,13 @@ def errors_in_one_line():
         tf.errors.UnimplementedError,  # Of a path with a scheme that it does not know.
     ) as error:
         raise InputError(reason(error)) from None
-    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError) as error:
+    except tf.errors.OpError as error:
         within = re.search(r"\bInputError: (.*)", str(error.message))
-        if within is None:
-            raise
-        raise InputError(within.group(1)) from None
+        if within is not None:
+            raise InputError(within.group(1)) from None
+        if of_files_alone:
+            raise InputError("a file cannot be reached: " + reason(error)) from None
+        raise
 
 
 @contextlib.contextmanager

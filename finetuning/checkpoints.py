@@ -180,6 +180,9 @@ def newest_in(directory):
 
 def _listed(directory):
     """Names in the `checkpoint` file, the newest first; none where it is damaged."""
+    path = os.path.join(directory, STATE_FILE)
+    if not files.is_remote(path) and os.path.exists(path):
+        files.refuse_special(path)
     try:
         state = tf.train.get_checkpoint_state(directory)
     except (ValueError, tf.errors.OpError):  # ValueError: empty, or no UTF-8.

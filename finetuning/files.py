@@ -109,13 +109,23 @@ def open_binary(path):
     """
     if is_remote(path):
         return contextlib.closing(_gfile().GFile(path, "rb"))
+    refuse_special(path)
+    return open(path, "rb")
+
+
+def refuse_special(path):
+    """Refuses a local path that is a pipe, a socket or a device.
+
+    Raises:
+      InputError: it is one.
+      OSError: there is nothing.
+    """
     mode = os.stat(path).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
             "%s is a pipe, a socket or a device, and is read more than once; save what "
             "it gives to a file, and give that" % path
         )
-    return open(path, "rb")
 
 
 def open_append(path):

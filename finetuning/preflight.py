@@ -34,6 +34,7 @@ _OWN_FILES = (
     history.FILE,
     label_map.FILE,
     recorded.SETTINGS_FILE,
+    checkpoints.STATE_FILE,
     "graph.pbtxt",
     ".lock",
     "train.tf_record",
@@ -171,6 +172,13 @@ def _check_nothing_is_overwritten(settings, found):
             raise InputError(
                 "--output_dir=%s: the results would be written over %s, which this run "
                 "reads; give another directory" % (settings.output_dir, path)
+            )
+    for name in ("eval", checkpoints.BEST):
+        path = os.path.join(settings.output_dir, name)
+        if files.exists(path) and not files.is_directory(path):
+            raise InputError(
+                "--output_dir=%s: %s is a file, and a directory of that name is to be "
+                "made; move it, or give another" % (settings.output_dir, path)
             )
     for name in sorted(written):
         path = os.path.join(settings.output_dir, name)

@@ -132,8 +132,8 @@ def of_scores(scored, regression):
     if score <= majority < 1:
         found.append(
             "NO BETTER THAN GUESSING: the main score is %.4f, and always giving the "
-            "same %s scores %.4f; try another --random_seed, more epochs or a lower "
+            "%s scores %.4f; try another --random_seed, more epochs or a lower "
             "--learning_rate"
-            % (score, "number" if regression else "commonest label", majority)
+            % (score, "same number" if regression else "commonest label", majority)
         )
     return found

@@ -1,7 +1,7 @@
 """The table of bad inputs; bad_inputs.py says how one is made and run."""
 
-import gzip
 import json
+import os
 
 from bad_inputs import (
     Case,
@@ -105,6 +105,7 @@ FLAGS = [
     _flags("a file that is not there", "--vocab_file=vocab"),
     _flags("a directory in place of a file", "--bert_config_file=data"),
     _flags("class weights for no label", "--class_weights=yes=2"),
+    _flags("a path of an unknown kind", "--vocab_file=foo://vocab.txt"),
     _flags("more steps than can be counted", "--num_train_epochs=1e12"),
 ]
 
@@ -137,7 +138,7 @@ DATA = [
         flags=("--do_predict=true",),
     ),
     _data("NUL in a row", line(TRAIN, 3, _GOOD_ROW + "\0")),
-    _data("a file that is packed", write(TRAIN, gzip.compress(b"rows", mtime=0))),
+    _data("a file that is packed", write(TRAIN, b"\x1f\x8b\x08\0\0")),
     _data("a spreadsheet", write(TRAIN, b"PK\x03\x04\x14\0\x06\0")),
     _data(
         "a header in a file that has none",
@@ -288,6 +289,21 @@ OUTPUT = [
         flags=("--task_name=AX", "--do_predict=true", "--output_dir=data"),
         without=("do_train", "do_eval"),
         trained=False,
+    ),
+    _output(
+        "a directory where a result is to be written",
+        make_directory("out/eval_results.txt"),
+        trained=False,
+    ),
+    _output(
+        "a file where a directory is to be made",
+        write("out/eval", ""),
+        trained=False,
+    ),
+    _output(
+        "a pipe in the place of a checkpoint's list",
+        remove("out/checkpoint"),
+        lambda directory: os.mkfifo(os.path.join(directory, "out", "checkpoint")),
     ),
     _output("a damaged file of settings", write("out/run_settings.json", "{")),
     _output("a damaged file of labels", write("out/labels.json", "[]")),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 
 import numpy as np
@@ -10,6 +11,18 @@ import pytest
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_as_usual():
+    """Gives the signals that end a program their usual effect, here and in children.
+
+    Where the tests run in the background or under nohup, they begin with some ignored.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,9 @@ def contents(directory):
     for place, directories, names in os.walk(directory):
         for name in names:
             path = os.path.join(place, name)
+            if os.path.islink(path):
+                found[path] = os.readlink(path)
+                continue
             with open(path, "rb") as file:
                 found[path] = (file.read(), os.stat(path).st_mtime)
         found.update((os.path.join(place, each), None) for each in directories)

@@ -98,7 +98,7 @@ def test_key_that_is_there_twice(tmp_path):
 
 @pytest.mark.parametrize("opening", ["[", '{"a":'])
 def test_deep_nesting(tmp_path, opening):
-    assert refusal(tmp_path, opening * 200000).startswith(" is not JSON: ")
+    assert refusal(tmp_path, opening * 200000).startswith(" is no config: ")
 
 
 def test_nul(tmp_path):

@@ -24,14 +24,14 @@ class Limit(logging.Handler):
         if record.getMessage().startswith("Saved "):
             with open("/proc/self/statm") as file:
                 size = int(file.read().split()[0]) * resource.getpagesize()
-            limits = (size + 100 * 2**20, resource.RLIM_INFINITY)
+            limits = (size + 500 * 2**20, resource.RLIM_INFINITY)
             resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 logging.getLogger("finetuning").addHandler(Limit())
 sys.exit(run_classifier.main(["run_classifier.py"] + sys.argv[1:]))
 """
-WIDE = 100000  # A batch of 40 has some 500 tokens: 200 MB.
+WIDE = 400000  # A batch of 40 has some 500 tokens: 800 MB.
 
 
 @pytest.fixture(scope="module")

@@ -341,7 +341,9 @@ def test_each_epoch(mrpc, tmp_path):
     counts = [n for n, name in enumerate(before[0]) if name.endswith("tives")]
     assert len(counts) == 4
     assert sum(int(before[1][n]) for n in counts) == 13
-    succeed(each + ["--num_train_epochs=3", "--eval_each_epoch"])
+    succeed(
+        each + ["--num_train_epochs=3", "--eval_each_epoch", "--allow_changes=true"]
+    )
     after = rows(out, "eval_history.tsv")
     assert [row[0] for row in after] == ["step", "6", "11", "12", "17"]
     assert after[:3] == before

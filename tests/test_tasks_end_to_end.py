@@ -157,7 +157,7 @@ def test_nothing_else_is_written(ran):
     expected |= {"eval.tf_record", "eval_mismatched.tf_record", "train.tf_record"}
     expected |= {"predict.tf_record", "predict_mismatched.tf_record"}
     expected |= {"eval_results.txt", "eval_results.json", "MNLI-m.tsv", "MNLI-mm.tsv"}
-    expected |= {"labels.json", "run_settings.json", "run.log", "checkpoint"}
+    expected |= {".lock", "labels.json", "run_settings.json", "run.log", "checkpoint"}
     expected |= {"predict_results.json", "run.flags"}
     assert found == expected | {"graph.pbtxt", "eval"}
 
@@ -343,4 +343,4 @@ def test_a_label_that_is_no_score(flags, tmp_path, label):
     wanted = "dev.tsv, line 4: label %r in column 10, expected a number of 0 to 5"
     assert wanted % label in message
     left = set(os.listdir(out))
-    assert left <= {"run.log", "train.tf_record"}
+    assert left <= {"run.log", ".lock", "train.tf_record"}

@@ -76,9 +76,7 @@ def test_scores_of_a_model_that_learned_nothing(task, gold, predicted, expected)
 
 def test_the_words_give_both_scores():
     (line,) = of_scores("RTE", [0, 0, 1, 1, 1], [0, 1, 1, 1, 0])
-    assert (
-        "the main score is 0.6000, and always giving the same commonest label" in line
-    )
+    assert "the main score is 0.6000, and always giving the commonest label" in line
     assert "scores 0.6000" in line
 
 
