@@ -236,6 +236,8 @@ def write(chosen, task, scored, seconds):
         },
         git_revision=provenance.git_revision(),
         training_seconds=seconds,
+        # Runs of before, at Hugging Face's own, do not say so.
+        learning_rates="the original's",
     )
 
 

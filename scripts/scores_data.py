@@ -42,6 +42,8 @@ class Row:
       stack: the libraries' versions, in words.
       precision: "float32" or "mixed".
       bias_correction: whether Adam's moments are corrected.
+      own_rates: whether the learning rates are not the original's, but Hugging Face's
+        own, whose decay begins where the warm-up ends.
       runs: the dictionaries of the runs, by seed.
     """
 
@@ -49,6 +51,7 @@ class Row:
     stack: str
     precision: str
     bias_correction: bool
+    own_rates: bool
     runs: Tuple[dict, ...]
 
     def scores(self, name=MAIN_SCORE):
@@ -64,8 +67,9 @@ class Row:
         return "bfloat16" if on_cpu else "mixed"
 
     def likeness(self, other):
-        """The greater, the more alike: same bias correction, then same precision."""
+        """The greater, the more alike: same rates, bias correction, then precision."""
         return (
+            self.own_rates == other.own_rates,
             self.bias_correction == other.bias_correction,
             self.precision == other.precision,
         )
@@ -154,15 +158,16 @@ def _check(path, content, made):
 
 
 def _kept(content, made):
-    settings = made["settings"]
+    settings, program = made["settings"], content.get("program", OURS)
     return {
-        "program": content.get("program", OURS),
+        "program": program,
         "task": content["task"],
         "encoder": _encoder(settings["init_checkpoint"]),
         "seed": made["random_seed"],
         "recipe": {name: settings.get(name) for name in _RECIPE},
         "precision": settings.get("precision", "float32"),
         "adam_bias_correction": settings.get("adam_bias_correction", False),
+        "own_rates": program == HUGGING_FACE and "learning_rates" not in content,
         "versions": {
             name: made["versions"][name]
             for name in _LIBRARIES
@@ -284,7 +289,9 @@ def _group_key(run):
 
 def _row_key(run):
     place = PROGRAMS.index(run["program"])
-    return place, run["precision"], stack(run), run["adam_bias_correction"]
+    own_rates = run.get("own_rates", False)
+    adam = run["adam_bias_correction"]
+    return place, run["precision"], stack(run), adam, own_rates
 
 
 def _row(runs):
@@ -294,6 +301,7 @@ def _row(runs):
         stack=stack(first),
         precision=first["precision"],
         bias_correction=first["adam_bias_correction"],
+        own_rates=first.get("own_rates", False),
         runs=tuple(runs),
     )
 

@@ -63,9 +63,10 @@ def _panel(axes, group):
 
 
 def _label(row):
-    return "%s\n%s\n%s%s" % (
+    return "%s\n%s\n%s%s%s" % (
         _NAMES.get(row.program, row.program),
         row.stack.split(",")[0],
         row.dtype,
         "\nAdam corrected" if row.bias_correction else "",
+        "\nown rates" if row.own_rates else "",
     )

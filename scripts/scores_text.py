@@ -19,8 +19,10 @@ label. The distance is the difference of the means in pooled standard deviations
 
 Runs under one heading share their recipe but for Adam: Hugging Face's correct the bias
 of its moments, the original's do not, and this program's do with
-`--adam_bias_correction=true`. Like is compared with like where both were measured;
-where not, the cell says in which the other differs.
+`--adam_bias_correction=true`. Some of Hugging Face's were trained at its *own rates*,
+whose decay begins where the warm-up ends; the original's begins at step 0, so that its
+rates are up to a tenth lower. Like is compared with like where both were measured; where
+not, the cell says in which the other differs.
 
 ## Measured here
 """
@@ -85,7 +87,8 @@ def _group(group):
     for row in group.rows:
         of = row.scores()
         cells = [
-            "%s (%s)" % (row.program, row.stack),
+            "%s (%s)%s"
+            % (row.program, row.stack, ", own rates" if row.own_rates else ""),
             row.dtype,
             _adam(row),
             "%d" % of["n"],
@@ -105,11 +108,17 @@ def _adam(row):
     return "corrected" if row.bias_correction else "not corrected"
 
 
+def _rates(row):
+    return "own rates" if row.own_rates else "the original's rates"
+
+
 def _peer(row, other):
     """The mean of a row to compare with, and how its runs differ from `row`."""
     if other is None:
         return "-"
-    differs = [found(other) for found in (_adam, _dtype) if found(other) != found(row)]
+    differs = [
+        found(other) for found in (_adam, _dtype, _rates) if found(other) != found(row)
+    ]
     return _mean(other) + (" (%s)" % ", ".join(differs) if differs else "")
 
 
@@ -157,8 +166,9 @@ def _runs(row):
     revisions = sorted({_revision(run) for run in row.runs})
     days = sorted({run["time"][:10] for run in row.runs})
     devices = sorted({run["device"].split(" (")[0] for run in row.runs})
-    return "%s, %s: %s; %s, %s, revision %s" % (
+    return "%s%s, %s: %s; %s, %s, revision %s" % (
         row.program,
+        ", own rates" if row.own_rates else "",
         row.dtype,
         ", ".join(scores),
         " and ".join(devices),

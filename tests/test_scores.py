@@ -60,6 +60,8 @@ def content(program=None, seed=1, score=0.8, precision="float32", task="MRPC"):
     if program:
         found["program"] = program
         del found["num_examples"]
+    if program == scores_data.HUGGING_FACE:
+        found["learning_rates"] = "the original's"
     return found
 
 
@@ -226,6 +228,22 @@ def test_a_peer_with_the_same_adam_is_preferred(tmp_path):
         "bfloat16", "mixed"
     )
     assert "| float32 | not corrected | 1 | 80.0 | 80.0 (corrected) |" in text
+
+
+def test_rates_of_its_own_are_said(tmp_path):
+    def own(found):
+        found.update(program=scores_data.HUGGING_FACE)
+
+    paths = [write(tmp_path, "plain"), changed(tmp_path, own)]
+    (group,) = scores_data.groups([scores_data.entry(path) for path in paths])
+    assert [row.own_rates for row in group.rows] == [False, True]
+    text = scores_text.page([group], [], "scores.png")
+    assert "80.0 (own rates) |" in text
+    assert "), own rates | float32 |" in text
+    like = write(tmp_path, "like", program=scores_data.HUGGING_FACE)
+    entries = [scores_data.entry(path) for path in [*paths, like]]
+    (group,) = scores_data.groups(entries)
+    assert not group.peer(group.rows[0], scores_data.HUGGING_FACE).own_rates
 
 
 def test_one_epoch_is_no_epochs(tmp_path):
