@@ -56,7 +56,9 @@ def _panel(axes, group):
     sweep_picture.majority(axes, 100 * group.majority_score)
     sweep_picture.widen(axes)
     axes.set_xticks(range(len(group.rows)))
-    axes.set_xticklabels([_label(row) for row in group.rows], fontsize=8)
+    # Four columns leave each label three quarters of the room that three do.
+    size = 8 if len(group.rows) <= 3 else 6
+    axes.set_xticklabels([_label(row) for row in group.rows], fontsize=size)
     axes.set_xlim(-0.6, len(group.rows) - 0.4)
     axes.set_title("%s, %s" % (group.task, group.encoder), fontsize=10)
     axes.legend(fontsize=7, loc="best")

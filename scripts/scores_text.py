@@ -21,8 +21,8 @@ Runs under one heading share their recipe but for Adam: Hugging Face's correct t
 of its moments, the original's do not, and this program's do with
 `--adam_bias_correction=true`. Some of Hugging Face's were trained at its *own rates*,
 whose decay begins where the warm-up ends; the original's begins at step 0, so that its
-rates are up to a tenth lower. Like is compared with like where both were measured; where
-not, the cell says in which the other differs.
+rates are up to a tenth lower. Like is compared with like where both were measured;
+where not, the cell says in which the other differs.
 
 ## Measured here
 """
