@@ -28,6 +28,9 @@ def contents(directory):
             if os.path.islink(path):
                 found[path] = os.readlink(path)
                 continue
+            if not os.path.isfile(path):  # A pipe, whose reading has no end.
+                found[path] = None
+                continue
             with open(path, "rb") as file:
                 found[path] = (file.read(), os.stat(path).st_mtime)
         found.update((os.path.join(place, each), None) for each in directories)
