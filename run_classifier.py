@@ -55,45 +55,52 @@ def main(argv=None):
             chosen, without_effect = command_line.parse(argv)
             backend.start()
             _run(chosen, without_effect, logs)
-        except InputError as error:
-            log.error("%s", error, exc_info=debug)
-            return EXIT_BAD_INPUT
-        except PermissionError as error:
-            log.error(
-                "%s: permission denied; give the right to it, or another path",
-                error.filename,
-                exc_info=debug,
-            )
-            return EXIT_BAD_INPUT
-        except OSError as error:
-            log.error(
-                "%s: %s; see to it, or give another path",
-                error.filename or "a file",
-                error.strerror or error,
-                exc_info=debug,
-            )
-            return EXIT_FAILURE if error.filename is None else EXIT_BAD_INPUT
-        except stopping.Stopped as stopped:
-            log.warning("%s", stopped)
-            return stopped.status
-        except KeyboardInterrupt as interrupt:
-            log.error(
-                "interrupted%s; what was written is whole, and the same command goes "
-                "on from the last checkpoint, if there is one",
-                " by " + interrupt.name if hasattr(interrupt, "name") else "",
-            )
-            return getattr(interrupt, "status", EXIT_INTERRUPTED)
-        except Exception as error:
-            # Not foreseen: the log file gets the traceback, the screen if so asked.
-            log.error(
-                "%s: %s; this is a defect of the program, please report it with the "
-                "traceback, which --debug=true shows (and run.log has, once begun)",
-                type(error).__name__,
-                " ".join(str(error).split()),
-                exc_info=True,
-            )
-            return EXIT_FAILURE
+        except (Exception, KeyboardInterrupt, stopping.Stopped) as error:
+            return _tell(error, debug)
     return 0
+
+
+def _tell(error, debug):
+    """Says in one line what ended a run; returns the exit status."""
+    if isinstance(error, InputError):
+        log.error("%s", error, exc_info=debug)
+        return EXIT_BAD_INPUT
+    if isinstance(error, OSError):
+        return _tell_of_file(error, debug)
+    if isinstance(error, stopping.Stopped):
+        log.warning("%s", error)
+        return error.status
+    if isinstance(error, KeyboardInterrupt):
+        log.error(
+            "interrupted%s; what was written is whole, and the same command goes "
+            "on from the last checkpoint, if there is one",
+            " by " + error.name if hasattr(error, "name") else "",
+        )
+        return getattr(error, "status", EXIT_INTERRUPTED)
+    # Not foreseen: the log file gets the traceback, the screen if so asked.
+    log.error(
+        "%s: %s; this is a defect of the program, please report it with the "
+        "traceback, which --debug=true shows (and run.log has, once begun)",
+        type(error).__name__,
+        " ".join(str(error).split()),
+        exc_info=True,
+    )
+    return EXIT_FAILURE
+
+
+def _tell_of_file(error, debug):
+    """The same for what the system refused; it may name no file."""
+    if isinstance(error, PermissionError):
+        line = "%s: permission denied; give the right to it, or another path"
+        log.error(line, error.filename, exc_info=debug)
+        return EXIT_BAD_INPUT
+    log.error(
+        "%s: %s; see to it, or give another path",
+        error.filename or "a file",
+        error.strerror or error,
+        exc_info=debug,
+    )
+    return EXIT_FAILURE if error.filename is None else EXIT_BAD_INPUT
 
 
 def _run(chosen, without_effect, logs):

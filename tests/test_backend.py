@@ -342,6 +342,36 @@ def test_other_errors_are_not_want_of_memory(error):
     assert caught.value is error
 
 
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "full; why"), "out of memory or"),
+        (tf.errors.PermissionDeniedError(None, None, "/x; Permission denied"), "/x; P"),
+        (tf.errors.NotFoundError(None, None, "/x; No such file"), "/x; No such"),
+        (tf.errors.UnimplementedError(None, None, "no 'gs' scheme"), "no 'gs' scheme"),
+        (tf.errors.UnknownError(None, None, "within: InputError: a.tsv: bad"), "a.tsv"),
+    ],
+)
+@pytest.mark.parametrize("of_files_alone", [False, True])
+def test_errors_that_are_the_users(error, line, of_files_alone):
+    with pytest.raises(InputError) as caught:
+        with backend.errors_in_one_line(of_files_alone):
+            raise error
+    assert str(caught.value).startswith(line)
+
+
+def test_errors_where_files_alone_are_dealt_with():
+    error = tf.errors.FailedPreconditionError(None, None, "/x; Is a directory")
+    with pytest.raises(InputError) as caught:
+        with backend.errors_in_one_line(of_files_alone=True):
+            raise error
+    assert str(caught.value) == "a file cannot be reached: /x; Is a directory"
+    with pytest.raises(tf.errors.FailedPreconditionError) as caught:
+        with backend.errors_in_one_line():
+            raise error
+    assert caught.value is error
+
+
 # Quiet
 
 

@@ -76,24 +76,29 @@ def trained(flags, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    "arguments, said",
+    "arguments, said, verdict",
     [
-        (["--do_train", "--num_train_epochs=0.4"], "NOTHING LEFT TO TRAIN"),
+        (
+            ["--do_train", "--num_train_epochs=0.4"],
+            "NOTHING LEFT TO TRAIN",
+            "nothing is wrong",
+        ),
         (
             ["--do_train", "--num_train_epochs=0.6", "--allow_changes"],
             "RESUMING at step 2",
+            "this run can start",
         ),
-        (["--do_eval"], "is not used: --output_dir holds"),
-        (["--do_predict"], "CHECKED"),
+        (["--do_eval"], "is not used: --output_dir holds", "this run can start"),
+        (["--do_predict"], "Device: ", "this run can start"),
     ],
 )
-def test_a_directory_that_holds_a_training(flags, trained, arguments, said):
+def test_a_directory_that_holds_a_training(flags, trained, arguments, said, verdict):
     """Its files stay as they are, and the log file is not added to."""
     before = state(trained)
     given = without(flags, "num_train_epochs")
     run = succeed([*given, *arguments, "--check", "--output_dir=" + trained])
     assert said in run.out
-    assert "CHECKED: this run can start" in run.out
+    assert run.out.endswith("CHECKED: %s. Nothing was written\n" % verdict)
     assert state(trained) == before
 
 

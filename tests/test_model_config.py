@@ -86,6 +86,12 @@ def test_what_is_no_rate(tmp_path, key, value):
     assert refusal(tmp_path, changed("", **{key: value})).startswith(": %s is " % key)
 
 
+def test_weights_that_float32_would_not_hold_long(tmp_path):
+    model_config.read_config(write(tmp_path, changed("", initializer_range="100")))
+    message = refusal(tmp_path, changed("", initializer_range="100.5"))
+    assert message == ": initializer_range is 100.5, expected 0 to 100"
+
+
 def test_number_of_many_digits(tmp_path):
     message = refusal(tmp_path, changed("", hidden_size="9" * 5000))
     assert message == " is not JSON: a number of 5000 digits"

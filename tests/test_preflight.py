@@ -784,6 +784,15 @@ def test_a_directory_where_a_file_is_to_be_written(user, tmp_path, name):
     assert "%s is a directory, and a file of that name" % name in told
 
 
+@pytest.mark.parametrize("name", ["eval", "best"])
+def test_a_file_where_a_directory_is_to_be_made(user, tmp_path, name):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / name).write_text("the user's")
+    told = user.refusal(output_dir=str(tmp_path / "results"))
+    assert "%s is a file, and a directory of that name" % name in told
+    assert (tmp_path / "results" / name).read_text() == "the user's"
+
+
 def test_a_name_that_is_too_long(user, tmp_path):
     told = user.refusal(output_dir=str(tmp_path / ("a" * 300)))
     assert "give a shorter one" in told
