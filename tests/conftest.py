@@ -12,6 +12,22 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+# What one test may take, in seconds; the slowest needs a tenth of it on two cores.
+PATIENCE = 1200
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """Makes a test that hangs, or what it sets up, a test that fails."""
+
+    def give_up(*_):
+        raise TimeoutError("this test took more than %d seconds" % PATIENCE)
+
+    signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(PATIENCE)
+    yield
+    signal.alarm(0)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def signals_as_usual():
