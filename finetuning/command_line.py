@@ -125,6 +125,11 @@ def _unexpected_argument(argument):
             "unexpected blank argument: a backslash that continues a line must be its "
             "last character, with no blanks behind it"
         )
+    if argument.startswith("\ufeff"):
+        return (
+            "unexpected argument %r: the flag file begins with a byte-order mark; save "
+            "it as UTF-8 without one" % argument
+        )
     return (
         "unexpected argument %r: write flags as --name=value (--do_train=true)"
         % argument
@@ -178,6 +183,11 @@ def _check_text(name, value):
         ) from None
     if holds_nul:
         raise InputError("--%s=%s holds NUL, which no text has" % (name, value))
+    if "\n" in value or "\r" in value:
+        raise InputError(
+            "--%s=%r holds a line end, which no line of the log or of a flag file can; "
+            "leave it out, or rename what it names" % (name, value)
+        )
 
 
 def _empty_flag(name):

@@ -104,6 +104,19 @@ def sample(read, most):
     return itertools.compress(read(), kept)
 
 
+def no_examples(path):
+    """The `InputError` about a data file in which no row was found."""
+    message = "%s holds no examples" % path
+    with files.opened(path) as file:
+        first = next(iter(file), b"")
+    if b"\r" in first.rstrip(b"\r\n"):
+        message += (
+            ": its lines end with a carriage return alone, as on old Macs; save it with "
+            "line feeds (tr '\\r' '\\n' < OLD > NEW)"
+        )
+    return InputError(message)
+
+
 def first_columns(path, quoted):
     """The columns of a file's first line, or of its first CSV record; [] if empty."""
     return next((columns for _, columns in _columns(path, quoted)), [])

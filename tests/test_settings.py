@@ -764,6 +764,7 @@ def test_imports_leave_flags_and_tensorflow_alone(root):
     [
         (" ", "--output_dir= is empty (an unset shell variable?); give a value or"),
         ("o\udce9", "--output_dir=o\\udce9 is not UTF-8; rename what it names"),
+        ("o\n", "--output_dir='o\\n' holds a line end, which no line of the log or"),
         ("o\0", "--output_dir=o\\x00 holds NUL, which no text has"),
     ],
 )
