@@ -95,7 +95,7 @@ def _labels(settings, sources, saved):
         if source.kind == "train":
             found = reading.find_labels(source, _MOST_LABELS)
             if not found:
-                raise reading.no_examples(source.path)
+                raise InputError("%s holds no examples" % source.path)
             return _sorted(found)
     return None
 

@@ -98,7 +98,7 @@ def _convert(settings, inputs, source, shown, directory):
     if not seen.count:
         if write:
             files.remove_if_there(target)
-        raise reading.no_examples(source.path)
+        raise InputError("%s holds no examples" % source.path)
     for note in dict.fromkeys(notes):
         log.warning(note)
     if seen.without_text:

@@ -104,19 +104,6 @@ def sample(read, most):
     return itertools.compress(read(), kept)
 
 
-def no_examples(path):
-    """The `InputError` about a data file in which no row was found."""
-    message = "%s holds no examples" % path
-    with files.opened(path) as file:
-        first = next(iter(file), b"")
-    if b"\r" in first.rstrip(b"\r\n"):
-        message += (
-            ": its lines end with a carriage return alone, as on old Macs; save it with "
-            "line feeds (tr '\\r' '\\n' < OLD > NEW)"
-        )
-    return InputError(message)
-
-
 def first_columns(path, quoted):
     """The columns of a file's first line, or of its first CSV record; [] if empty."""
     return next((columns for _, columns in _columns(path, quoted)), [])
@@ -124,6 +111,7 @@ def first_columns(path, quoted):
 
 def _columns(path, quoted):
     """Yields (line number from 1, columns) of every line; a blank one has none."""
+    _check_line_ends(path)
     lines = files.read_text_lines(path)
     if not quoted:
         for number, line in lines:
@@ -143,6 +131,17 @@ def _columns(path, quoted):
             "within them, or give the file as .tsv, tab-separated"
             % (path, number, error)
         ) from None
+
+
+def _check_line_ends(path):
+    """Refuses a file without line feeds, which would be read as a single line."""
+    with files.opened(path) as file:
+        first = next(iter(file), b"")
+    if b"\r" in first.rstrip(b"\r") and not first.endswith(b"\n"):
+        raise InputError(
+            "%s: its lines end with a carriage return alone, as on old Macs; save it "
+            "with line feeds (tr '\\r' '\\n' < OLD > NEW)" % path
+        )
 
 
 def _read_rows(source, is_label, notes):

@@ -120,7 +120,7 @@ DATA = [
     _data("a directory in its place", remove(DEV), make_directory(DEV)),
     _data("an empty file", write(DEV, "")),
     _data("a header and no row", edit(DEV, lambda c: c.split(b"\n")[0] + b"\n")),
-    _data("lines that end as on old Macs", edit(DEV, lambda c: c.replace(b"\n", b"\r"))),
+    _data("line ends of old Macs", edit(DEV, lambda c: c.replace(b"\n", b"\r"))),
     _data("a row that lacks columns", line(TRAIN, 3, "1\t1\t2\tanna paid ben .")),
     _data("commas between the columns", line(TRAIN, 3, _GOOD_ROW.replace("\t", ","))),
     _data("an unknown label", line(TRAIN, 3, "2" + _GOOD_ROW[1:])),

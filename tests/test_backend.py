@@ -354,21 +354,21 @@ def test_other_errors_are_not_want_of_memory(error):
 )
 @pytest.mark.parametrize("of_files_alone", [False, True])
 def test_errors_that_are_the_users(error, line, of_files_alone):
-    with pytest.raises(InputError) as caught:
-        with backend.errors_in_one_line(of_files_alone):
-            raise error
+    told = pytest.raises(InputError)
+    with told as caught, backend.errors_in_one_line(of_files_alone):
+        raise error
     assert str(caught.value).startswith(line)
 
 
 def test_errors_where_files_alone_are_dealt_with():
     error = tf.errors.FailedPreconditionError(None, None, "/x; Is a directory")
-    with pytest.raises(InputError) as caught:
-        with backend.errors_in_one_line(of_files_alone=True):
-            raise error
+    told = pytest.raises(InputError)
+    with told as caught, backend.errors_in_one_line(of_files_alone=True):
+        raise error
     assert str(caught.value) == "a file cannot be reached: /x; Is a directory"
-    with pytest.raises(tf.errors.FailedPreconditionError) as caught:
-        with backend.errors_in_one_line():
-            raise error
+    passed_on = pytest.raises(tf.errors.FailedPreconditionError)
+    with passed_on as caught, backend.errors_in_one_line():
+        raise error
     assert caught.value is error
 
 

@@ -100,6 +100,13 @@ def strict_text(content):
     return text
 
 
+def strict_data(content):
+    """Text that is not all one line because its lines end otherwise."""
+    if b"\n" not in content and b"\r" in content.rstrip(b"\r"):
+        raise RefusedError
+    return strict_text(content)
+
+
 def strict_tsv(text):
     return [line.split("\t") if line else [] for line in text.split("\n")]
 
@@ -133,7 +140,7 @@ def strict_csv(text):
 
 
 def strict_examples(content, split):
-    rows = (strict_csv if split.quoted else strict_tsv)(strict_text(content))
+    rows = (strict_csv if split.quoted else strict_tsv)(strict_data(content))
     while rows and not rows[-1]:
         rows.pop()
     if any(not row for row in rows):

@@ -294,16 +294,6 @@ def test_file_without_examples(corpus, rows):
     assert os.listdir(corpus.output) == []
 
 
-def test_lines_that_end_as_on_old_macs(corpus):
-    path = corpus.add("train", [])
-    with open(path, "w") as file:
-        file.write("\r".join([HEADER, *wnli("1", "0")]))
-    with pytest.raises(InputError) as caught:
-        corpus.prepare()
-    told = " holds no examples: its lines end with a carriage return alone"
-    assert str(caught.value).startswith(path + told)
-
-
 def test_a_bad_row_of_the_last_file_is_found_before_anything_is_trained(corpus):
     corpus.add("train", wnli("1"))
     path = corpus.add("dev", wnli("1", "2"))

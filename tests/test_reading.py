@@ -323,6 +323,18 @@ def test_carriage_returns_are_ignored(tmp_path):
     assert [e.text_a for e in examples] == ["onetwo three"]
 
 
+@pytest.mark.parametrize("last", ["", "\r"])
+def test_carriage_returns_without_a_line_feed(tmp_path, last):
+    """As on old Macs: all would be one line, and the examples lost in it."""
+    source = Source("dev", tasks.find_task("SST-2").split("dev"), str(tmp_path / "dev"))
+    with open(source.path, "w", newline="") as file:
+        file.write("\r".join(["sentence\tlabel", "Good\t1", "Bad\t0"]) + last)
+    with pytest.raises(InputError) as caught:
+        list(reading.read_examples(tasks.find_task("SST-2"), source))
+    told = source.path + ": its lines end with a carriage return alone, as on old Macs"
+    assert str(caught.value).startswith(told)
+
+
 def test_blanks_around_a_sentence_stay(tmp_path):
     assert read(tmp_path, "CoLA", "train", ["a\t1\t\t Bill . "])[0].text_a == " Bill . "
 
