@@ -196,7 +196,8 @@ test-tf1 test-tf2: test-%: .venv/%/requirements.txt
 	@if [ -n "$$ORIGINAL" ]; then \
 		BERT_ORIGINAL=$$(cd "$$ORIGINAL" && pwd) || exit 1; export BERT_ORIGINAL; \
 	fi; \
-	.venv/$*/bin/python -m pytest tests $(PYTEST_ARGS)
+	.venv/$*/bin/python -m pytest tests -n auto --maxprocesses=4 --dist=loadfile \
+		$(PYTEST_ARGS)
 
 # $(call run_suite,STACK): shell commands that add STACK to $passed or $failed, or to
 # $left_out. A stack that is asked for by name must not be left out.

@@ -481,7 +481,7 @@ def test_tests_leave_out_a_stack_without_python(checkout):
     assert "Left out: tf1" in made.stdout
     assert "Tests passed on: tf2" in made.stdout
     assert [call.strip() for call in checkout.calls()] == [
-        "tf2 -m pytest tests -k a or b"
+        "tf2 -m pytest tests -n auto --maxprocesses=4 --dist=loadfile -k a or b"
     ]
 
 
@@ -517,7 +517,9 @@ def test_the_original_is_passed_as_an_absolute_path(checkout):
     original = checkout.root / "its folder"
     original.mkdir()
     assert checkout.make("test", "ORIGINAL=its folder").returncode == 0
-    assert checkout.calls() == ["tf2 -m pytest tests " + str(original)]
+    assert checkout.calls() == [
+        "tf2 -m pytest tests -n auto --maxprocesses=4 --dist=loadfile " + str(original)
+    ]
     assert checkout.make("test", "ORIGINAL=nowhere").returncode != 0
 
 
