@@ -6,7 +6,16 @@ import sys
 
 import pytest
 
-from finetuning import leftovers
+from finetuning import (
+    flagfile,
+    history,
+    label_map,
+    leftovers,
+    preparation,
+    recorded,
+    results,
+    tasks,
+)
 
 # By then a file counts as one that nobody is writing.
 _LONG_AGO = 10**9
@@ -20,18 +29,19 @@ def dead():
     return process.pid
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "eval_results.json",
-        "run_settings.json",
-        "run.flags",
-        "labels.json",
-        "MRPC.tsv",
-        "MNLI-mm.tsv",
-        "train.tf_record",
-    ],
-)
+def written_names():
+    """Of every file that a run writes whole or not at all, for any task."""
+    found = {"train.tf_record", label_map.FILE, history.FILE, flagfile.FILE}
+    found.add(recorded.SETTINGS_FILE)
+    for task in tasks.TASKS.values():
+        for split in [*task.dev, *task.test]:
+            for suffix in ("", "_" + split.part if split.part else ""):
+                found |= results.names(suffix, split.submission)
+                found |= {each % suffix for each in preparation._RECORD_FILES.values()}
+    return sorted(found)
+
+
+@pytest.mark.parametrize("name", written_names())
 def test_a_dead_runs_temporary_file_is_removed(tmp_path, dead, name):
     mine = tmp_path / ("%s.%d.tmp" % (name, dead))
     running = tmp_path / ("%s.%d.tmp" % (name, os.getpid()))
