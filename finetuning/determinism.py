@@ -33,14 +33,17 @@ def guarantee(kind, threads, tensorflow, ops_are_deterministic):
     return "%s; %s; --num_threads=1 promises it" % (line, _MEASURED)
 
 
-def of_training(before, step, now):
+def of_training(before, step, now, same_versions=True):
     """What holds of weights whose training was begun in another run.
 
     Args:
       before: what held until then; None: it is not known.
       step: the step at which this run goes on; 0: it begins.
       now: what holds of this run.
+      same_versions: whether both were made with the same libraries.
     """
-    if not step or before == now:
+    if not step or (before == now and same_versions):
         return now
+    if not same_versions:
+        before = "%s, under other versions" % (before or "not known")
     return "until step %d: %s; from there on: %s" % (step, before or "not known", now)

@@ -6,7 +6,10 @@ from finetuning import files
 
 # Flags whose files are compared by content. Of a training set, whichever flag names it.
 TRAINING_SET = "training set"
-NAMES = ("vocab_file", "bert_config_file", "init_checkpoint", TRAINING_SET)
+READERS = ("vocab_file", "bert_config_file")
+NAMES = (*READERS, "init_checkpoint", TRAINING_SET)
+# What a training is scored on meanwhile; compared only where both sides name one.
+DEV_SET = "dev set"
 _BLOCK = 2**20
 
 
@@ -21,28 +24,31 @@ def take(settings, sources, initial_prefix):
       initial_prefix: that of --init_checkpoint, or None.
 
     Returns:
-      Dictionary from some of `NAMES` to dictionaries of `path` and `sha256`, in hex.
+      Dictionary from some of `NAMES`, and `DEV_SET`, to dictionaries of `path` and
+      `sha256`, in hex.
     """
-    paths = {
-        "vocab_file": settings.vocab_file,
-        "bert_config_file": settings.bert_config_file,
-    }
+    paths = {name: getattr(settings, name) for name in READERS}
     if initial_prefix is not None:
         paths["init_checkpoint"] = initial_prefix + ".index"
     for source in sources:
         if source.kind == "train":
             paths[TRAINING_SET] = source.path
-    return {
+    found = {
         name: {"path": path, "sha256": sha256(path)} for name, path in paths.items()
     }
+    scored = [source.path for source in sources if source.kind == "dev"]
+    if settings.evaluates_while_training and scored:
+        found[DEV_SET] = {"path": scored[0], "sha256": sha256(*scored)}
+    return found
 
 
-def sha256(path):
-    """The digest of a file's bytes, in hex."""
+def sha256(*paths):
+    """The digest of the bytes of files, one behind the other, in hex."""
     digest = hashlib.sha256()
-    with files.open_binary(path) as file:
-        block = file.read(_BLOCK)
-        while block:
-            digest.update(block)
+    for path in paths:
+        with files.open_binary(path) as file:
             block = file.read(_BLOCK)
+            while block:
+                digest.update(block)
+                block = file.read(_BLOCK)
     return digest.hexdigest()

@@ -7,6 +7,7 @@ from finetuning.errors import InputError
 from finetuning.scoring import MAIN_SCORE
 
 FILE = "eval_history.tsv"
+_SET_ASIDE = "eval_history_until_%s.tsv"
 _STEP = "step"
 
 
@@ -62,6 +63,24 @@ class History:
             values = [repr(row[name]) if name in row else "" for name in names]
             lines.append("\t".join([str(step)] + values))
         return "\n".join(lines) + "\n"
+
+
+def set_aside(directory, step):
+    """Gives the table another name, so that a new one begins.
+
+    Args:
+      directory: the training's.
+      step: up to which the table goes.
+
+    Returns:
+      Where it is now; None where there was none.
+    """
+    path = os.path.join(directory, FILE)
+    if not files.exists(path):
+        return None
+    target = os.path.join(directory, _SET_ASIDE % step)
+    files.rename(path, target)
+    return target
 
 
 def _parse(path, text):

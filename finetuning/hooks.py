@@ -147,9 +147,11 @@ class ProgressHook(tf.train.SessionRunHook):
 
 
 def _last_good(output_dir):
-    """Words that name the newest checkpoint, if any; its weights are finite."""
+    """What to know of the newest checkpoint, if any; its weights are finite."""
     newest = checkpoints.find_newest(output_dir).prefix
-    return "; the last good checkpoint is %s" % newest if newest else ""
+    changed = " (in a new --output_dir, or in this with --allow_changes=true)"
+    good = "; the last good checkpoint is %s" % newest if newest else ""
+    return (changed if newest else "") + good
 
 
 class SaveListener(tf.train.CheckpointSaverListener):

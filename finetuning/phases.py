@@ -9,6 +9,7 @@ from finetuning import (
     checkpoints,
     determinism,
     files,
+    history,
     label_map,
     leftovers,
     locking,
@@ -151,6 +152,8 @@ def train(run):
     removed = leftovers.remove(settings.output_dir)
     if removed:
         log.info("Removed what a killed run left half-written: %s", ", ".join(removed))
+    if inputs.resumed is not None:
+        _set_old_scores_aside(inputs, settings.output_dir)
     (examples,) = run.of_kind("train")
     recipe, selection = _plan(run)
     if inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
@@ -183,21 +186,38 @@ def train(run):
         )
 
 
+def _set_old_scores_aside(inputs, output_dir):
+    """Scores on another dev set say nothing of which weights are the best on this."""
+    if recorded.changed_dev_set(output_dir, inputs.fingerprints):
+        path = history.set_aside(output_dir, inputs.resumed.step)
+        if path is not None:
+            log.warning("The scores on the other dev set are kept in %s", path)
+
+
 def _save_settings(run, num_steps):
     """Saves what is trained, beside the checkpoints, before the first of them."""
-    inputs, changes = run.inputs, []
+    inputs, changes, before = run.inputs, [], {}
     description = provenance.describe(run.settings, run.seed, run.device)
     if inputs.resumed is not None:
         before = recorded.saved(run.settings.output_dir) or {}
         changes += before.get("changes", [])
-        changes += ["step %s: %s" % (inputs.resumed.step, c) for c in inputs.changes]
+        moved = recorded.changed_versions(before, description)
+        changes += [
+            "step %s: %s" % (inputs.resumed.step, each)
+            for each in (*inputs.changes, *moved)
+        ]
         description["determinism"] = determinism.of_training(
-            before.get("determinism"), inputs.resumed.step, run.device.determinism
+            before.get("determinism"),
+            inputs.resumed.step,
+            run.device.determinism,
+            same_versions=not moved,
         )
+        for line in moved:
+            log.warning("The training that goes on was begun otherwise: %s", line)
     provenance.save(
         run.settings,
         description,
-        fingerprints=inputs.fingerprints,
+        fingerprints=recorded.with_dev_set(before, inputs.fingerprints),
         changes=changes,
         planned_steps=num_steps,
     )

@@ -111,6 +111,7 @@ def check(settings):
     resumed = _newest(settings, config, task)
     initial = _initial(settings, config, task, resumed)
     notes += _say_which_weights(settings, resumed, initial)
+    notes += _say_what_is_not_compared(settings, resumed)
     if initial is not None and resumed is None and settings.do_train:
         notes += _compare_labels(task, initial)
     if settings.keep_best and not settings.do_train:
@@ -224,6 +225,18 @@ def _check_own_directory(settings, prefix):
             "checkpoints would stand among those that it starts from; give another"
             % settings.output_dir
         )
+
+
+def _say_what_is_not_compared(settings, resumed):
+    """Of a training of this program's, whose settings are gone."""
+    labels = os.path.join(settings.output_dir, label_map.FILE)
+    known = recorded.saved(settings.output_dir) is not None
+    if resumed is None or known or not files.exists(labels):
+        return []
+    return [
+        "--output_dir=%s has no %s: whether its training was begun with these flags "
+        "and files is not known" % (settings.output_dir, recorded.SETTINGS_FILE)
+    ]
 
 
 def _say_which_weights(settings, resumed, initial):

@@ -71,6 +71,8 @@ def prepare(settings, inputs, directory):
         log.info(line)
     _show_labels(inputs.task, prepared)
     log.info("Read in %s", duration(time.monotonic() - started))
+    for each in prepared:
+        _compare_sample(settings, each)
     lacking = [_compare_count(settings, inputs.task, each) for each in prepared]
     if any(lacking) and inputs.task.remark:
         log.warning(inputs.task.remark)
@@ -217,6 +219,14 @@ def _show_labels(task, prepared):
                 for index, label in enumerate(task.labels)
             ]
             log.info("Labels of the training set: %s", ", ".join(shown))
+
+
+def _compare_sample(settings, prepared):
+    """Says where a sample was asked for and the file has not so many examples."""
+    wanted, found = settings.max_train_examples, prepared.records.count
+    if prepared.source.kind == "train" and wanted and found < wanted:
+        line = "--max_train_examples=%d has no effect: %s holds %d examples"
+        log.info(line, wanted, prepared.source.path, found)
 
 
 def _compare_count(settings, task, prepared):

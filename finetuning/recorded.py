@@ -65,7 +65,8 @@ FREE = (
     "num_tpu_cores",
 )
 # Weights that see text through other values of these are not what was trained.
-SHAPE_READING = ("do_lower_case", "max_seq_length", "text_a_column", "text_b_column")
+SHAPE_READING = ("do_lower_case", "max_seq_length")
+TEXT_COLUMNS = ("text_a_column", "text_b_column")
 _DIGITS_SHOWN = 12
 
 
@@ -136,7 +137,10 @@ def changed_training(output_dir, settings, digests):
     before, now = content.get("settings") or {}, settings.as_dict()
     found = _changed(before, now, SHAPE_TRAINING)
     if content.get("fingerprints"):
-        found += _changed_files(content["fingerprints"], digests)
+        found += _changed_files(content["fingerprints"], digests, fingerprints.NAMES)
+        if _scored_on_another(content, digests):
+            both = content["fingerprints"], digests
+            found += _changed_files(*both, [fingerprints.DEV_SET])
     else:
         found += _changed(before, now, PATHS)
     seeds = (content.get("random_seed"), settings.random_seed)
@@ -145,14 +149,70 @@ def changed_training(output_dir, settings, digests):
     return found
 
 
+def changed_dev_set(output_dir, digests):
+    """Whether the training there was scored on another dev set than it is now.
+
+    Raises:
+      InputError: the file of settings there is damaged.
+    """
+    return _scored_on_another(saved(output_dir) or {}, digests)
+
+
+def _scored_on_another(content, digests):
+    both = content.get("fingerprints") or {}, digests
+    old, new = (each.get(fingerprints.DEV_SET) for each in both)
+    return None not in (old, new) and old["sha256"] != new["sha256"]
+
+
 def changed_reading(output_dir, settings):
-    """How text is read otherwise than by the training that a directory holds: phrases.
+    """How the model is read, and text by it, otherwise than by its training: phrases.
+
+    Args:
+      output_dir: the training's directory; the phrases are none where it has no
+        settings.
+      settings: `settings.Settings` of an evaluation or prediction.
 
     Raises:
       InputError: the file of settings there is damaged.
     """
     content = saved(output_dir) or {}
-    return _changed(content.get("settings") or {}, settings.as_dict(), SHAPE_READING)
+    before, now = content.get("settings") or {}, settings.as_dict()
+    found = _changed(before, now, SHAPE_READING)
+    found += [
+        each + " (right where it holds the same)"
+        for each in _changed(before, now, TEXT_COLUMNS)
+    ]
+    before = content.get("fingerprints")
+    if before:
+        digests = fingerprints.take(settings, (), None)
+        found += _changed_files(before, digests, fingerprints.READERS)
+    return found
+
+
+def changed_versions(before, now):
+    """Which libraries are others: phrases.
+
+    Args:
+      before: what `saved` returned of a training that goes on.
+      now: what `provenance.describe` returned of the run that goes on with it.
+    """
+    old, new = (each.get("versions") or {} for each in (before, now))
+    return [
+        "%s was %s, is %s" % (name, old[name], new[name])
+        for name in sorted(new)
+        if name in old and old[name] != new[name]
+    ]
+
+
+def with_dev_set(before, digests):
+    """The digests, and that of the dev set of before where none is scored on now.
+
+    Args:
+      before: what `saved` returned of a training that goes on.
+      digests: what `fingerprints.take` returned.
+    """
+    kept = (before.get("fingerprints") or {}).get(fingerprints.DEV_SET)
+    return dict({} if kept is None else {fingerprints.DEV_SET: kept}, **digests)
 
 
 def _changed(before, now, names):
@@ -169,13 +229,13 @@ def _same_for_all(name, values):
     return value.lower() if name == "task_name" and value else value
 
 
-def _changed_files(before, now):
+def _changed_files(before, now, names):
     found = []
-    for name in fingerprints.NAMES:
+    for name in names:
         old, new = before.get(name), now.get(name)
         if old is None and new is None:
             continue
-        flag = name if name == fingerprints.TRAINING_SET else "--" + name
+        flag = name if " " in name else "--" + name
         if old is None or new is None:
             paths = [_shown(each and each["path"]) for each in (old, new)]
             found.append("%s was %s, is %s" % (flag, paths[0], paths[1]))

@@ -21,7 +21,7 @@ def of_weights(weights, settings):
     trained, found = checkpoints.training_directory(weights.prefix), []
     if not settings.do_train:
         for each in recorded.changed_reading(trained, settings):
-            found.append("The weights were trained on text read otherwise: %s" % each)
+            found.append("The weights were trained otherwise: %s" % each)
         found += _of_another_task(trained, settings)
     if weights.fresh:
         found.append(

@@ -1,11 +1,13 @@
 """A training in a directory that holds another one, as its user meets it."""
 
+import json
 import os
+import re
 import shutil
 
 import corpus
 import pytest
-from running import Run, refused, rows, succeed, without
+from running import Run, refused, rows, saved_json, succeed, value, without
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,79 @@ def test_evaluation_does_not_ask_about_the_training(flags, copy):
     assert "begun otherwise" not in run.out
 
 
+@pytest.mark.parametrize(
+    "name, spoil",
+    [
+        ("vocab_file", lambda content: "\n".join(_turned(content.split("\n")))),
+        ("bert_config_file", lambda content: content.replace("gelu", "relu")),
+    ],
+)
+def test_an_evaluation_with_other_files_of_the_same_sizes(
+    flags, copy, tmp_path, name, spoil
+):
+    """Its scores are those of another model, and say so wherever they stand."""
+    path = value(flags, name)
+    with open(path) as file:
+        content = spoil(file.read())
+    other = tmp_path / "other"
+    other.write_text(content)
+    given = [*without(flags, name), "--%s=%s" % (name, other), "--output_dir=" + copy]
+    said = "The weights were trained otherwise: the content of the --%s" % name
+    assert "WARNING: " + said in succeed([*given, "--do_eval"]).out
+    warnings = saved_json(copy, "eval_results.json")["warnings"]
+    assert any(each.startswith(said) for each in warnings)
+    assert "WARNING: " + said in succeed([*given, "--do_predict", "--check"]).out
+
+
+def _turned(lines):
+    """The words of a vocabulary in reverse, behind its special tokens."""
+    return lines[:5] + lines[5:-1][::-1] + lines[-1:]
+
+
+def test_scores_on_another_dev_set_are_not_mixed(flags, tmp_path):
+    """A best score on an easy set would never be beaten on the right one."""
+    out = str(tmp_path / "out")
+    easy = str(tmp_path / "easy.tsv")
+    header, *others = rows(value(flags, "data_dir"), "dev.tsv")
+    corpus.write_lines(easy, ["\t".join(row) for row in [header, *others[:1]]])
+    more = ["--num_train_epochs=0.4", "--eval_steps=1", "--keep_best", "--do_eval"]
+    succeed(train(flags, out, *more, "--eval_file=" + easy))
+    more[0] = "--num_train_epochs=0.8"
+    assert "the content of the dev set is another: " in refused(
+        train(flags, out, *more)
+    )
+    run = succeed(train(flags, out, *more, "--allow_changes"))
+    kept = os.path.join(out, "eval_history_until_2.tsv")
+    assert "WARNING: The scores on the other dev set are kept in " + kept in run.out
+    assert [row[0] for row in rows(out, "eval_history_until_2.tsv")[1:]] == ["1", "2"]
+    assert [row[0] for row in rows(out, "eval_history.tsv")[1:]] == ["2", "3", "4"]
+    assert re.search("Using the best weights, of step [234]", run.out)
+    # As it now is, it goes on without a question.
+    assert "NOTHING LEFT TO TRAIN" in succeed(train(flags, out, *more)).out
+
+
+def test_other_versions_are_said(flags, copy):
+    path = os.path.join(copy, "run_settings.json")
+    with open(path) as file:
+        content = json.load(file)
+    content["versions"]["tensorflow"] = "1.13.1"
+    with open(path, "w") as file:
+        json.dump(content, file)
+    more = ["--num_train_epochs=0.6", "--allow_changes"]
+    run = succeed(train(flags, copy, *more, "--num_threads=1"))
+    said = "tensorflow was 1.13.1, is "
+    assert "WARNING: The training that goes on was begun otherwise: " + said in run.out
+    content = saved_json(copy, "run_settings.json")
+    assert any(said in each for each in content["changes"])
+    assert "under other versions; from there on: bit for bit" in content["determinism"]
+
+
+def test_settings_that_are_gone_are_said(flags, copy):
+    os.remove(os.path.join(copy, "run_settings.json"))
+    run = succeed(train(flags, copy, "--num_train_epochs=0.6", "--check"))
+    assert "has no run_settings.json: whether its training was begun with" in run.out
+
+
 def test_evaluations_while_training_may_change(flags, copy):
     more = ["--num_train_epochs=0.4", "--eval_steps=1", "--keep_best", "--early_stop=3"]
     run = succeed(train(flags, copy, *more, "--save_checkpoints_steps=2"))
@@ -98,6 +173,7 @@ def test_a_directory_of_the_original_has_no_settings(flags, copy):
     run = succeed(train(other, copy, *more))
     assert "RESUMING at step 2" in run.out
     assert "begun otherwise" not in run.out
+    assert "run_settings.json" not in run.out
 
 
 def test_files_that_moved_are_the_same(flags, copy, tmp_path):

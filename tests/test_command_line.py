@@ -194,7 +194,7 @@ def test_text_read_otherwise_than_in_training_is_said(flags, copy, tmp_path):
     corpus.write_lines(str(tmp_path / "vocab.txt"), vocabulary)
     chosen.append("--vocab_file=%s" % (tmp_path / "vocab.txt"))
     run = succeed(chosen + ["--output_dir=" + copy])
-    said = "WARNING: The weights were trained on text read otherwise: "
+    said = "WARNING: The weights were trained otherwise: "
     assert said + "--max_seq_length was 16, is 12\n" in run.out
     assert said + "--do_lower_case was true, is false\n" in run.out
     as_before = succeed(flags + ["--do_eval", "--output_dir=" + copy])

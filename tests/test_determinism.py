@@ -45,3 +45,10 @@ def test_a_training_that_goes_on_under_the_same():
 def test_a_training_that_goes_on_under_another():
     assert of_training("a", 7, "b") == "until step 7: a; from there on: b"
     assert of_training(None, 7, "b") == "until step 7: not known; from there on: b"
+
+
+def test_a_training_that_goes_on_with_other_libraries():
+    """Equal words, and yet not the numbers that either would give alone."""
+    said = of_training("a", 7, "a", same_versions=False)
+    assert said == "until step 7: a, under other versions; from there on: a"
+    assert of_training("before", 0, "now", same_versions=False) == "now"

@@ -3,7 +3,7 @@
 import pytest
 
 from finetuning.errors import InputError
-from finetuning.history import FILE, History
+from finetuning.history import FILE, History, set_aside
 
 TEXT = (
     "step\ttraining_loss\teval_main_score\n5\t0.7\t0.25\n10\t0.30000000000000004\t0.5\n"
@@ -112,6 +112,15 @@ def test_a_new_training_does_not_look_at_an_older_table(tmp_path):
     assert (tmp_path / FILE).read_text() == "damaged"
     history.add(3, figures(0.5))
     assert (tmp_path / FILE).read_text().splitlines()[1:] == ["3\t0.5\t0.5"]
+
+
+def test_a_table_that_is_set_aside(tmp_path):
+    assert set_aside(str(tmp_path), 20) is None
+    history_of(tmp_path, 0.25, 0.5)
+    text = (tmp_path / FILE).read_text()
+    assert set_aside(str(tmp_path), 20) == str(tmp_path / "eval_history_until_20.tsv")
+    assert (tmp_path / "eval_history_until_20.tsv").read_text() == text
+    assert History(str(tmp_path), resumed=True).best(20) is None
 
 
 def test_a_training_that_goes_on_without_a_table(tmp_path):

@@ -212,10 +212,70 @@ def test_text_that_is_read_otherwise(training):
     ]
 
 
+@pytest.mark.parametrize(
+    "name, file", [("vocab_file", "vocab.txt"), ("bert_config_file", "config.json")]
+)
+def test_what_the_model_is_read_with_is_compared_by_content(training, name, file):
+    """An evaluation with another vocabulary of the same size scores other words."""
+    training.save()
+    training.write("moved", "the content of " + file)
+    moved = dataclasses.replace(training.settings, **{name: training.path("moved")})
+    assert recorded.changed_reading(moved.output_dir, moved) == []
+    training.write("moved", "another content")
+    (phrase,) = recorded.changed_reading(moved.output_dir, moved)
+    assert phrase.startswith("the content of the --%s is another: " % name)
+
+
+def test_text_in_other_columns_may_be_the_same(training):
+    training.save()
+    other = dataclasses.replace(training.settings, text_a_column="2")
+    assert recorded.changed_reading(other.output_dir, other) == [
+        "--text_a_column was not given, is 2 (right where it holds the same)"
+    ]
+
+
+# What a training is scored on meanwhile
+
+
+def scored(digest):
+    return {fingerprints.DEV_SET: {"path": "dev.tsv", "sha256": digest}}
+
+
+def test_another_dev_set(training):
+    described = provenance.describe(training.settings, 17, DEVICE)
+    files = training.fingerprints()
+    provenance.save(
+        training.settings, described, fingerprints=dict(files, **scored("a"))
+    )
+    out = training.settings.output_dir
+    for now, changed in ((scored("a"), False), (scored("b"), True), ({}, False)):
+        assert recorded.changed_dev_set(out, now) == changed
+        found = recorded.changed_training(out, training.settings, dict(files, **now))
+        assert len(found) == changed
+        assert all(each.startswith("the content of the dev set is") for each in found)
+
+
+def test_a_dev_set_is_remembered_where_none_is_scored_on(training):
+    before = {"fingerprints": scored("a")}
+    assert recorded.with_dev_set(before, {}) == scored("a")
+    assert recorded.with_dev_set(before, scored("b")) == scored("b")
+    assert recorded.with_dev_set({}, {}) == {}
+
+
+def test_other_libraries():
+    before = {"versions": {"tensorflow": "1.14.0", "numpy": "1.16.4", "cuda": None}}
+    now = {"versions": {"tensorflow": "2.21.0", "numpy": "1.16.4", "cuda": None}}
+    said = ["tensorflow was 1.14.0, is 2.21.0"]
+    assert recorded.changed_versions(before, now) == said
+    assert recorded.changed_versions(before, before) == []
+    assert recorded.changed_versions({}, now) == []
+
+
 def test_a_digest_is_that_of_the_whole_file(tmp_path):
     path = tmp_path / "large"
     path.write_bytes(b"a" * (2**20 + 1))
     first = fingerprints.sha256(str(path))
+    assert fingerprints.sha256(str(path), str(path)) != first
     path.write_bytes(b"a" * 2**20 + b"b")
     assert first != fingerprints.sha256(str(path))
     path.write_bytes(b"abc")
