@@ -9,6 +9,7 @@ import corpus
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from running import value, without
 
 from finetuning import sources, tasks
 from finetuning.errors import InputError
@@ -66,6 +67,93 @@ def test_hugging_face_on_the_corpus(hf_python, tmp_path):
     assert kept["results"]["global_step"] == 15
     assert kept["seed"] == 11 and kept["adam_bias_correction"] is True
     assert "torch" in kept["versions"]
+
+
+# Both without the dropout of the head, which no config sets.
+OURS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from finetuning import classifier
+import run_classifier
+
+classifier.HEAD_DROPOUT = 0.0
+sys.exit(run_classifier.main(["run_classifier.py"] + sys.argv[2:]))
+"""
+THEIRS = """
+import json, sys
+root, target = sys.argv[1:3]
+sys.path[:0] = [root + "/benchmarks", root]
+import numpy as np
+import torch
+import hf_glue, hf_model, peer, tokenization
+from finetuning import sources, tasks
+
+chosen = peer.parse(["program"] + sys.argv[3:], hf_glue._HONOURED)
+task, source = tasks.find_task(chosen.task_name), sources.find(chosen)[0][0]
+with open(chosen.bert_config_file) as file:
+    model = hf_model.build(json.load(file), task.num_outputs)
+for module in model.modules():
+    if isinstance(module, torch.nn.Dropout):
+        module.p = 0.0
+begun = hf_glue.read_checkpoint(chosen.init_checkpoint)
+assert not hf_model.load(model, begun)
+tokenizer = tokenization.FullTokenizer(chosen.vocab_file, chosen.do_lower_case)
+hf_glue.train(model, hf_glue.read(chosen, task, source, tokenizer), chosen)
+ended = {}
+for key in begun:
+    if key in ("output_weights", "output_bias") or key.startswith("bert/"):
+        if "adam_" not in key:
+            weight = model.state_dict()[hf_model._name(key)].numpy()
+            ended[key] = weight.T if key.endswith("kernel") else weight
+np.savez(target, **ended)
+"""
+
+
+def test_the_same_steps_as_hugging_face(hf_python, tmp_path):
+    """Without dropout, on batches of all the rows: what is left is arithmetic.
+
+    Forward and backward pass, loss, clipping, decay, learning rates, corrected Adam.
+    """
+    flags = without(corpus.write(str(tmp_path)), "train_batch_size", "num_train_epochs")
+    flags += ["--do_train=true", "--train_batch_size=40"]
+    path = value(flags, "bert_config_file")
+    with open(path) as file:
+        config = json.load(file)
+    config["hidden_dropout_prob"] = config["attention_probs_dropout_prob"] = 0.0
+    with open(path, "w") as file:
+        json.dump(config, file)
+
+    def train(name, given):
+        arguments = [
+            *given,
+            "--adam_bias_correction",
+            "--output_dir=%s" % (tmp_path / name),
+        ]
+        done = subprocess.run([sys.executable, "-c", OURS, ROOT, *arguments])
+        assert done.returncode == 0
+        return str(tmp_path / name / "model.ckpt-")
+
+    begun = train("begun", [*flags, "--num_train_epochs=1"]) + "0"
+    flags = [*without(flags, "init_checkpoint"), "--init_checkpoint=" + begun]
+    flags.append("--num_train_epochs=30")
+    ours = tf.train.load_checkpoint(train("ended", flags) + "30")
+    target = str(tmp_path / "theirs.npz")
+    arguments = [*flags, "--do_eval=true", "--output_dir=%s" % tmp_path]
+    done = subprocess.run(
+        [hf_python, "-c", THEIRS, ROOT, target, *arguments],
+        env=dict(os.environ, TF_PYTHON=sys.executable),
+    )
+    assert done.returncode == 0
+    before = tf.train.load_checkpoint(begun)
+    moved, apart = 0.0, 0.0
+    with np.load(target) as theirs:
+        assert len(theirs.files) == 41
+        for name in theirs.files:
+            after = ours.get_tensor(name)
+            moved += np.sum(np.square(after - before.get_tensor(name)))
+            apart += np.sum(np.square(after - theirs[name]))
+    assert moved > 1e-3
+    assert apart < 1e-8 * moved
 
 
 def test_hugging_face_refuses_what_it_has_not(hf_python, tmp_path):
