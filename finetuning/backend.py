@@ -268,9 +268,10 @@ def find_device(num_threads=0):
         devices = device_lib.list_local_devices(session_config(num_threads))
     gpus = [device for device in devices if device.device_type == "GPU"]
     if not gpus:
-        threads = len(_usable_cpus())
+        threads = num_threads or physical_cores()
+        described = "%d thread%s" % (threads, "" if threads == 1 else "s")
         same = _guarantee(tf, "CPU", num_threads)
-        return Device("CPU", "%d threads" % threads, tf.__version__, determinism=same)
+        return Device("CPU", described, tf.__version__, determinism=same)
     cuda, cudnn = _cuda_versions(tf)
     described = gpus[0].physical_device_desc
     return Device(
