@@ -14,6 +14,8 @@ _COLORS = {
     scores_data.HUGGING_FACE: "#542788",
     scores_data.ORIGINAL: "#b35806",
 }
+_MOST_WIDE = 4  # Columns whose labels need not be broken at every blank.
+_SIGHT = 4.0  # How far below the lowest dot the line may be, in spreads of the dots.
 _NAMES = {scores_data.ORIGINAL: "original"}
 
 
@@ -49,19 +51,35 @@ def draw(path, groups):
 
 
 def _panel(axes, group):
+    shown = []
     for place, row in enumerate(group.rows):
         scores = [100 * run["results"][MAIN_SCORE] for run in row.runs]
         failed = [spread.failed_to_train(run) for run in row.runs]
         sweep_picture.column(axes, place, scores, _COLORS[row.program], failed)
-    sweep_picture.majority(axes, 100 * group.majority_score)
+        shown += scores
+    _majority(axes, 100 * group.majority_score, min(shown), max(shown))
     sweep_picture.widen(axes)
     axes.set_xticks(range(len(group.rows)))
+    labels = [_label(row) for row in group.rows]
     # Four columns leave each label three quarters of the room that three do.
-    size = 8 if len(group.rows) <= 3 else 6
-    axes.set_xticklabels([_label(row) for row in group.rows], fontsize=size)
+    size = 8 if len(labels) <= 3 else 6
+    if len(labels) > _MOST_WIDE:
+        labels = [label.replace(" ", "\n") for label in labels]
+    axes.set_xticklabels(labels, fontsize=size)
     axes.set_xlim(-0.6, len(group.rows) - 0.4)
     axes.set_title("%s, %s" % (group.task, group.encoder), fontsize=10)
     axes.legend(fontsize=7, loc="best")
+
+
+def _majority(axes, score, lowest, highest):
+    """The line of the commonest label, or its number where it is out of sight.
+
+    A line far from all the dots would leave their spread no room.
+    """
+    if lowest - score <= _SIGHT * (highest - lowest):
+        sweep_picture.majority(axes, score)
+    else:
+        axes.plot([], [], " ", label="commonest label: %.1f" % score)
 
 
 def _label(row):

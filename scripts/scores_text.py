@@ -16,7 +16,7 @@ standard deviation of a sample (n - 1). A run *failed to train* if all its predi
 are the same, or its main score is at or below that of always giving the commonest
 label. The distance is the difference of the means in pooled standard deviations: below
 1 either way the two cannot be told apart by so few runs. Beyond 1 they need not differ:
-of two programs that are the same, three runs each, three distances in ten are (Student's
+with three runs each of one and the same program, three distances in ten are (Student's
 t with 4 degrees of freedom). That this program and Hugging Face take the same steps is
 held by `tests/test_peers.py` and measured in [LOG.md](../benchmarks/LOG.md).
 

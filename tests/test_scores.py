@@ -333,6 +333,21 @@ def test_published_figures_have_their_source_and_setting():
             assert len(row) == len(found["columns"])
 
 
+@pytest.mark.parametrize(
+    "majority, shown",
+    [(70.0, "commonest label"), (0.0, "commonest label: 0.0")],
+)
+def test_a_line_far_below_all_dots_is_said_instead(majority, shown):
+    """It would press the dots into one."""
+    pyplot = sweep_picture.load_pyplot()
+    figure, axes = pyplot.subplots()
+    sweep_picture.column(axes, 0, [80.0, 84.0], "#000000")
+    scores_picture._majority(axes, majority, 80.0, 84.0)
+    assert axes.get_legend_handles_labels()[1] == [shown]
+    assert (axes.get_ylim()[0] <= majority) == (shown == "commonest label")
+    pyplot.close(figure)
+
+
 def test_many_tasks_in_a_picture(tmp_path):
     kept = []
     names = ["CoLA", "MNLI", "MRPC", "RTE"]
