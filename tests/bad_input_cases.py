@@ -38,6 +38,11 @@ def _sorted(content):
     return "\n".join([header] + sorted(rows) + [""]).encode("utf-8")
 
 
+def _turned(lines):
+    """A vocabulary's words in reverse, behind its special tokens."""
+    return lines[:5] + lines[5:-1][::-1] + lines[-1:]
+
+
 def _own(given, content, *columns, name="own.tsv", **more):
     """A file of one's own, with the columns text and label if no others are named."""
     columns = columns or ("--text_a_column=text", "--label_column=label")
@@ -379,6 +384,20 @@ ODD = [
         "scoring the training set",
         "THE TRAINING SET",
         flags=("--eval_file=data/train.tsv",),
+        without=("do_train",),
+        trained=True,
+    ),
+    _odd(
+        "an evaluation with another vocabulary of the same size",
+        "trained otherwise",
+        edit(VOCAB, lambda c: b"\n".join(_turned(c.split(b"\n")))),
+        without=("do_train",),
+        trained=True,
+    ),
+    _odd(
+        "an evaluation with another config of the same shapes",
+        "trained otherwise",
+        _config(hidden_act="relu"),
         without=("do_train",),
         trained=True,
     ),
