@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
 import spread
@@ -97,6 +97,29 @@ class Group:
         """
         found = [other for other in self.rows if other.program == program]
         return max(found, key=row.likeness, default=None)
+
+    def over_types(self):
+        """Ours and Hugging Face's, each over both types, where both ran in both.
+
+        Returns:
+          List of pairs of `Row`s with the same Adam and the same learning rates.
+        """
+        pairs = []
+        for corrected in (False, True):
+            ours, theirs = [
+                [
+                    row
+                    for row in self.rows
+                    if row.program == program
+                    and row.bias_correction == corrected
+                    and not row.own_rates
+                ]
+                for program in (OURS, HUGGING_FACE)
+            ]
+            types = {row.precision for row in ours}
+            if len(types) > 1 and types == {row.precision for row in theirs}:
+                pairs.append((_over_types(ours), _over_types(theirs)))
+        return pairs
 
 
 def entry(path):
@@ -304,6 +327,11 @@ def _row(runs):
         own_rates=first.get("own_rates", False),
         runs=tuple(runs),
     )
+
+
+def _over_types(rows):
+    runs = [run for row in rows for run in row.runs]
+    return replace(rows[0], precision="both types", runs=tuple(runs))
 
 
 def stack(run):

@@ -18,7 +18,8 @@ label. The distance is the difference of the means in pooled standard deviations
 1 either way the two cannot be told apart by so few runs. Beyond 1 they need not differ:
 with three runs each of one and the same program, three distances in ten are (Student's
 t with 4 degrees of freedom). That this program and Hugging Face take the same steps is
-held by `tests/test_peers.py` and measured in [LOG.md](../benchmarks/LOG.md).
+held by `tests/test_peers.py` and measured in [LOG.md](../benchmarks/LOG.md). *Both
+types* takes the runs in float32 and in 16 bits together, where both programs have both.
 
 Runs under one heading share their recipe but for Adam: Hugging Face's correct the bias
 of its moments, the original's do not, and this program's do with
@@ -71,11 +72,19 @@ def _overview(groups):
                     other = group.peer(row, program)
                     cells += [_peer(row, other), _distance(row, other)]
                 rows.append(cells)
+        rows += [_both_types(group, *pair) for pair in group.over_types()]
     if not rows:
         return ""
     heading = ["task", "encoder", "batch, rate, epochs", "type", "Adam", "runs"]
     heading += ["this program", "Hugging Face", "distance", "the original", "distance"]
     return table(heading, rows)
+
+
+def _both_types(group, row, other):
+    """The line over float32 and 16 bits: more runs tell programs apart better."""
+    cells = [group.task, group.encoder, _short_recipe(group), row.dtype, _adam(row)]
+    cells += ["%d" % len(row.runs), _mean(row)]
+    return [*cells, _peer(row, other), _distance(row, other), "-", "-"]
 
 
 def _group(group):

@@ -213,6 +213,35 @@ def test_a_peer_of_the_same_type_is_preferred(runs):
     assert math.isclose(ours.scores("eval_f1")["mean"], 83.0)
 
 
+def test_both_types_together(tmp_path):
+    """Where both programs ran in both, with the same Adam."""
+    kept = []
+    for index, (score, precision) in enumerate(
+        [(0.84, "float32"), (0.80, "mixed"), (0.85, "float32"), (0.81, "mixed")]
+    ):
+        for program in (None, scores_data.HUGGING_FACE):
+            name = "%d%s" % (index, program)
+            path = write(
+                tmp_path,
+                name,
+                program=program,
+                seed=index,
+                score=score if program is None else 0.825 + index / 100,
+                precision=precision,
+            )
+            run = scores_data.entry(path)
+            kept.append(dict(run, adam_bias_correction=True))
+    (group,) = scores_data.groups(kept)
+    ((ours, theirs),) = group.over_types()
+    assert ours.scores()["n"] == theirs.scores()["n"] == 4
+    assert ours.scores()["mean"] == pytest.approx(82.5)
+    page = scores_text.page([group], [], "scores.png")
+    (line,) = [line for line in page.splitlines() if "| both types |" in line]
+    assert "| 4 | 82.5 ± 2.4 | 84.0 ± 1.3 | -0.78 | - | - |" in line
+    (group,) = scores_data.groups([run for run in kept if run["precision"] == "mixed"])
+    assert group.over_types() == []
+
+
 def test_a_peer_with_the_same_adam_is_preferred(tmp_path):
     def corrected(found):
         found["settings"].update(adam_bias_correction=True, precision="mixed")
