@@ -55,7 +55,7 @@ def main(argv=None):
             chosen, without_effect = command_line.parse(argv)
             backend.start()
             _run(chosen, without_effect, logs)
-        except (Exception, KeyboardInterrupt, stopping.Stopped) as error:
+        except (Exception, KeyboardInterrupt) as error:
             return _tell(error, debug)
     return 0
 

@@ -3,6 +3,7 @@
 import json
 import os
 
+import corpus
 from bad_inputs import (
     Case,
     copy,
@@ -36,11 +37,6 @@ def _config(**values):
 def _sorted(content):
     header, *rows = content.decode("utf-8").split("\n")[:-1]
     return "\n".join([header] + sorted(rows) + [""]).encode("utf-8")
-
-
-def _turned(lines):
-    """A vocabulary's words in reverse, behind its special tokens."""
-    return lines[:5] + lines[5:-1][::-1] + lines[-1:]
 
 
 def _own(given, content, *columns, name="own.tsv", **more):
@@ -390,7 +386,7 @@ ODD = [
     _odd(
         "an evaluation with another vocabulary of the same size",
         "trained otherwise",
-        edit(VOCAB, lambda c: b"\n".join(_turned(c.split(b"\n")))),
+        edit(VOCAB, lambda c: corpus.turned(c.decode("utf-8")).encode("utf-8")),
         without=("do_train",),
         trained=True,
     ),

@@ -81,6 +81,12 @@ def _write(path, text):
         file.write(text)
 
 
+def turned(vocabulary):
+    """The text of a vocabulary, its words in reverse behind its special tokens."""
+    lines = vocabulary.split("\n")
+    return "\n".join(lines[:5] + lines[5:-1][::-1] + lines[-1:])
+
+
 def write_lines(path, lines):
     """Writes lines, each with a line feed, into a file whose folder need not exist."""
     os.makedirs(os.path.dirname(path), exist_ok=True)

@@ -89,7 +89,7 @@ def test_evaluation_does_not_ask_about_the_training(flags, copy):
 @pytest.mark.parametrize(
     "name, spoil",
     [
-        ("vocab_file", lambda content: "\n".join(_turned(content.split("\n")))),
+        ("vocab_file", corpus.turned),
         ("bert_config_file", lambda content: content.replace("gelu", "relu")),
     ],
 )
@@ -108,11 +108,6 @@ def test_an_evaluation_with_other_files_of_the_same_sizes(
     warnings = saved_json(copy, "eval_results.json")["warnings"]
     assert any(each.startswith(said) for each in warnings)
     assert "WARNING: " + said in succeed([*given, "--do_predict", "--check"]).out
-
-
-def _turned(lines):
-    """The words of a vocabulary in reverse, behind its special tokens."""
-    return lines[:5] + lines[5:-1][::-1] + lines[-1:]
 
 
 def test_scores_on_another_dev_set_are_not_mixed(flags, tmp_path):
