@@ -20,8 +20,8 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from finetuning.attention import attend
-from finetuning.layers import (
+from encoder.attention import attend
+from encoder.layers import (
     NO_DROPOUT,
     DropoutStream,
     create_initializer,
@@ -32,8 +32,8 @@ from finetuning.layers import (
     get_shape_list,
     layer_norm,
 )
-from finetuning.packing import pack_batch
-from finetuning.precision import FLOAT32, raised
+from encoder.mixed_precision import FLOAT32, to_float32
+from encoder.unpadding import pack_batch
 
 __all__ = [
     "BertConfig",
@@ -173,8 +173,8 @@ class BertModel:
             of a gather: the same numbers, faster on TPUs and slower elsewhere.
           scope: variable scope; None: "bert".
           dropout_seed: int32 [2], see `dropout`; None: the graph's own random stream.
-          precision: `precision.Precision` of the blocks' products.
-          pad_to: see `packing.pack_batch`.
+          precision: `mixed_precision.Precision` of the blocks' products.
+          pad_to: see `unpadding.pack_batch`.
 
         Raises:
           ValueError: N does not divide H, the activation is unknown, the inputs are not
@@ -315,14 +315,14 @@ def _block(config, hidden, packing, drop, precision):
             context = attend(query, key, value, packing, drop, rate, precision)
         with tf.variable_scope("output"):
             attended = layer(context, config.hidden_size)
-            attended = drop(raised(attended), config.hidden_dropout_prob)
+            attended = drop(to_float32(attended), config.hidden_dropout_prob)
             attended = layer_norm(attended + hidden, name="LayerNorm")
     with tf.variable_scope("intermediate"):
         activation = get_activation(config.hidden_act)
         expanded = layer(attended, config.intermediate_size, activation=activation)
     with tf.variable_scope("output"):
         output = layer(expanded, config.hidden_size)
-        output = drop(raised(output), config.hidden_dropout_prob)
+        output = drop(to_float32(output), config.hidden_dropout_prob)
         return layer_norm(output + attended, name="LayerNorm")
 
 

@@ -58,7 +58,7 @@ def create_train_step(
       init_lr: the peak learning rate.
       num_train_steps: optimiser steps until the rate is 0.
       num_warmup_steps: optimiser steps of linear warm-up; 0 or None: none.
-      loss_scale: `loss_scaling.LossScale`; None: gradients that are not finite reach
+      loss_scale: `mixed_precision.LossScale`; None: gradients that are not finite reach
         the weights.
       static_shapes: whether no gradient's shape may follow the words of the batch.
       bias_correction: whether Adam's moments are divided by 1 - beta^t at update t, as

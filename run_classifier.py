@@ -9,15 +9,17 @@ that BERT code in the wild imports from this module stay importable.
 import contextlib
 import sys
 
-from finetuning import backend, command_line, console, stopping, usage
-from finetuning.console import log
-from finetuning.errors import InputError
-from finetuning.features import (
+from finetuning.data.features import (
     InputExample,
     InputFeatures,
     convert_examples_to_features,
     convert_single_example,
 )
+from finetuning.device import backend, detect
+from finetuning.flags import command_line
+from finetuning.utils import console, signals
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
 
 __all__ = [
     "InputExample",
@@ -34,7 +36,7 @@ EXIT_INTERRUPTED = 130
 
 
 def create_model(*args, **kwargs):
-    """See `finetuning.classifier.create_model`, which this is."""
+    """See `classifier.create_model`, which this is."""
     # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
     from finetuning import classifier
 
@@ -45,12 +47,12 @@ def main(argv=None):
     """Runs one command line; returns the exit status."""
     argv = sys.argv if argv is None else argv
     if command_line.asks_for_help(argv):
-        print(usage.help_text(argv[0]))
+        print(command_line.help_text(argv[0]))
         return 0
     debug = command_line.asks_for_debug(argv)
     with contextlib.ExitStack() as logs:
         logs.enter_context(console.screen(debug))
-        logs.enter_context(stopping.heeded())
+        logs.enter_context(signals.handling_signals())
         try:
             chosen, without_effect = command_line.parse(argv)
             backend.start()
@@ -67,7 +69,7 @@ def _tell(error, debug):
         return EXIT_BAD_INPUT
     if isinstance(error, OSError):
         return _tell_of_file(error, debug)
-    if isinstance(error, stopping.Stopped):
+    if isinstance(error, signals.Stopped):
         log.warning("%s", error)
         return error.status
     if isinstance(error, KeyboardInterrupt):
@@ -105,9 +107,13 @@ def _tell_of_file(error, debug):
 
 def _run(chosen, without_effect, logs):
     """Checks, then executes; a log file that it opens stays open in `logs`."""
-    from finetuning import files, phases, preflight, provenance, room, run, trial
+    from finetuning import phases, run
+    from finetuning.checks.inputs import check as check_inputs
+    from finetuning.device import failures, self_test
+    from finetuning.run_info import provenance
+    from finetuning.utils import files
 
-    device = backend.find_device(chosen.num_threads)
+    device = detect.find_device(chosen.num_threads)
     if chosen.require_gpu and device.kind != "GPU":
         raise InputError(
             "--require_gpu: TensorFlow finds no GPU; %s; TF_CPP_MIN_LOG_LEVEL=0 in the "
@@ -115,9 +121,9 @@ def _run(chosen, without_effect, logs):
         )
     execution = run.choose_execution(chosen, device)
     types = dict.fromkeys(("float32", execution.precision.dtype.name))
-    warnings = trial.check_device(device, types, chosen.num_threads)
-    with backend.errors_in_one_line(of_files_alone=True):
-        inputs = preflight.check(chosen)
+    warnings = self_test.check_device(device, types, chosen.num_threads)
+    with failures.tensorflow_errors(of_files_alone=True):
+        inputs = check_inputs(chosen)
     if not chosen.check:
         files.make_directory(chosen.output_dir)
         if chosen.do_train:
@@ -135,23 +141,25 @@ def _run(chosen, without_effect, logs):
     for note in inputs.notes:
         log.info(note)
     seed = provenance.choose_seed(chosen)
-    with backend.errors_in_one_line(), room.asked_for_in_one_line():
+    with failures.tensorflow_errors(), failures.disk_full_errors():
         start = phases.check if chosen.check else phases.execute
         start(run.Run(chosen, inputs, device, seed, execution))
 
 
 def _alone(chosen, inputs, logs):
     """Locks the output directory as long as `logs` lasts; the inputs as of then."""
-    from finetuning import checkpoints, phases, preflight
+    from finetuning import phases
+    from finetuning.checkpoints import finding
+    from finetuning.checks.inputs import check as check_inputs
 
     lock = phases.take_lock(chosen)
     if lock is not None:
         logs.enter_context(lock)
     resumed = inputs.resumed and inputs.resumed.prefix
-    if checkpoints.find_newest(chosen.output_dir).prefix == resumed:
+    if finding.find_newest(chosen.output_dir).prefix == resumed:
         return inputs
     # Another training has come to its end since they were looked at.
-    return preflight.check(chosen)
+    return check_inputs(chosen)
 
 
 if __name__ == "__main__":

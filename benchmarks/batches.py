@@ -49,13 +49,13 @@ def examples_of(tokens, length, rng, vocabulary):
 
 def mrpc_examples(data_dir, vocab_file, split_name, length):
     """The examples of a split of MRPC in file order, as of `random_examples`."""
-    from finetuning import features, reading, tasks
+    from finetuning.data import features, reading, tasks
     from tokenization import FullTokenizer
 
     tokenizer = FullTokenizer(vocab_file)
     task = tasks.find_task("MRPC")
     split = task.split(split_name)
-    source = tasks.Source(split_name, split, os.path.join(data_dir, split.file))
+    source = tasks.DataFile(split_name, split, os.path.join(data_dir, split.file))
     rows = [
         features.convert_example(example, task.labels, length, tokenizer)
         for example in reading.read_examples(task, source)
@@ -85,10 +85,12 @@ def equal_bounds(examples, size):
 
 def our_bounds(examples, size):
     """The same of the batches that our command infers, longest first."""
-    from finetuning import pipelines
+    from finetuning.data import input_pipeline
 
     longest_first = -np.sort(-lengths(examples))
-    return pipelines.batch_bounds(longest_first, size, examples["input_mask"].shape[1])
+    return input_pipeline.batch_bounds(
+        longest_first, size, examples["input_mask"].shape[1]
+    )
 
 
 def by_length(examples):

@@ -33,7 +33,7 @@ import rounds  # noqa: E402
 import table  # noqa: E402
 import text  # noqa: E402
 
-from finetuning import backend  # noqa: E402
+from finetuning.device import backend  # noqa: E402
 
 MODES = ("train", "infer", "growth", "features", "command")
 # Layers, hidden size and heads; the feed-forward layer is 4 times as wide.

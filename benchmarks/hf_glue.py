@@ -31,17 +31,12 @@ import hf_model  # noqa: E402
 import peer  # noqa: E402
 
 import tokenization  # noqa: E402
-from finetuning import (  # noqa: E402
-    console,
-    features,
-    provenance,
-    reading,
-    scoring,
-    sources,
-    tasks,
-)
-from finetuning.errors import InputError  # noqa: E402
-from finetuning.progress import Progress  # noqa: E402
+from finetuning.data import data_files, features, reading, tasks  # noqa: E402
+from finetuning.evaluation import scoring  # noqa: E402
+from finetuning.run_info import provenance  # noqa: E402
+from finetuning.utils import console  # noqa: E402
+from finetuning.utils.errors import InputError  # noqa: E402
+from finetuning.utils.progress import Progress  # noqa: E402
 
 PROGRAM = "Hugging Face"
 _TF_PYTHON = os.path.join(".venv", "tf2", "bin", "python")
@@ -57,7 +52,7 @@ def _main(argv):
     if chosen.random_seed is None:
         raise InputError("--random_seed must be given")
     task = tasks.find_task(chosen.task_name)
-    found, _ = sources.find(chosen)
+    found, _ = data_files.find(chosen)
     console.log.info("Task: %s, results in %s", task.name, chosen.output_dir)
     run(chosen, task, found)
 
@@ -82,7 +77,7 @@ def run(chosen, task, found):
     step = train(model, rows[0], chosen)
     seconds = time.monotonic() - started
     sets = [
-        (source.split.part, predict(model, examples, chosen))
+        (source.layout.part, predict(model, examples, chosen))
         for source, examples in zip(found[1:], rows[1:])
     ]
     write(chosen, task, scoring.evaluate(task, sets, step), seconds)
@@ -117,7 +112,7 @@ def read(chosen, task, source, tokenizer):
         return reading.read_examples(task, source)
 
     chosen_ones = examples()
-    if source.kind == "train" and chosen.max_train_examples:
+    if source.split == "train" and chosen.max_train_examples:
         chosen_ones = reading.sample(examples, chosen.max_train_examples)
     packed = features.pack_examples(
         chosen_ones, task.labels, chosen.max_seq_length, tokenizer

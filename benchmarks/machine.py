@@ -13,7 +13,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
 sys.path.insert(0, ROOT)
 
-from finetuning import backend, errors, provenance  # noqa: E402
+from finetuning.device import backend, detect  # noqa: E402
+from finetuning.run_info import provenance  # noqa: E402
+from finetuning.utils import errors  # noqa: E402
 
 
 def describe():
@@ -42,7 +44,7 @@ def line(machine):
 def short_type(kind, tensorflow="2"):
     """The name of the 16-bit type that a "CPU" or "GPU" multiplies fast, or None."""
     try:
-        return backend.short_type(backend.Device(kind, "", tensorflow))
+        return detect.short_type(detect.Device(kind, "", tensorflow))
     except errors.InputError:
         return None
 
@@ -69,7 +71,7 @@ def ask_stack(python):
 def _describe_stack():
     import numpy
 
-    device = backend.find_device()
+    device = detect.find_device()
     return {
         "tensorflow": device.tensorflow,
         "numpy": numpy.__version__,

@@ -28,8 +28,10 @@ sys.path.insert(0, ROOT)
 
 import peer  # noqa: E402
 
-from finetuning import backend, reading, scoring, sources, tasks  # noqa: E402
-from finetuning.errors import InputError  # noqa: E402
+from finetuning.data import data_files, reading, tasks  # noqa: E402
+from finetuning.device import detect  # noqa: E402
+from finetuning.evaluation import scoring  # noqa: E402
+from finetuning.utils.errors import InputError  # noqa: E402
 
 PROGRAM = "google-research/bert"
 _TASK = "MRPC"
@@ -57,14 +59,14 @@ def _main(argv):
             "--task_name=%s: this runs the original on %s alone"
             % (chosen.task_name, _TASK)
         )
-    training, dev = sources.find(chosen)[0]
+    training, dev = data_files.find(chosen)[0]
     with tempfile.TemporaryDirectory() as data_dir:
         for name, path in (("train", training.path), ("dev", dev.path)):
             shutil.copy(path, os.path.join(data_dir, name + ".tsv"))
         shutil.copy(dev.path, os.path.join(data_dir, "test.tsv"))
         run_original(checkout, chosen, data_dir)
     scored = score(chosen.output_dir, task, dev)
-    device = backend.find_device()
+    device = detect.find_device()
     peer.write(
         PROGRAM,
         chosen,

@@ -6,8 +6,11 @@ import os
 import sys
 import time
 
-from finetuning import command_line, console, provenance, results
-from finetuning.errors import InputError
+from finetuning.evaluation import result_files
+from finetuning.flags import command_line
+from finetuning.run_info import provenance
+from finetuning.utils import console
+from finetuning.utils.errors import InputError
 
 # As `provenance.describe` writes it.
 TIME = "%Y-%m-%dT%H:%M:%S%z"
@@ -105,9 +108,9 @@ def write(program, chosen, task, scored, **facts):
         "time": time.strftime(TIME),
     }
     content.update(facts)
-    path = os.path.join(chosen.output_dir, results.EVAL_JSON)
+    path = os.path.join(chosen.output_dir, result_files.EVAL_JSON)
     os.makedirs(chosen.output_dir, exist_ok=True)
     provenance.write_json(path, content)
-    for line in results.table("Scores", sorted(scored.figures.items())):
+    for line in result_files.table("Scores", sorted(scored.figures.items())):
         console.log.info(line)
     console.log.info("Written to %s", path)

@@ -22,7 +22,7 @@ _SCOPE = "bench"
 def set_up(spec):
     sys.path.insert(0, spec["directory"])
     if spec["program"] != "original":
-        from finetuning import backend
+        from finetuning.device import backend
 
         backend.start()  # As the command does: it also sets the C library's memory.
     import tensorflow.compat.v1 as tf
@@ -69,7 +69,7 @@ def _config(tf, spec):
             inter_op_parallelism_threads=threads,
         )
     else:
-        from finetuning import backend
+        from finetuning.device import backend
 
         config = backend.session_config(threads)
     config.gpu_options.allow_growth = True  # Several workers share a GPU.
@@ -106,23 +106,28 @@ def _next_batch(tf, examples, size, training):
 
 def _next_batch_by_length(tf, examples, size):
     """The same as our command makes them for inference."""
-    from finetuning import pipelines
+    from finetuning.data import input_pipeline
 
     length = examples["input_mask"].shape[1]
     dataset = tf.data.Dataset.from_tensors(examples)
-    dataset = dataset.flat_map(lambda rows: pipelines.by_length(rows, size, length))
+    dataset = dataset.flat_map(
+        lambda rows: input_pipeline.by_length(rows, size, length)
+    )
     return tf.data.make_one_shot_iterator(dataset.repeat().prefetch(2)).get_next()
 
 
 def _ours(tf, spec, config, batch):
     del tf
-    from finetuning import classifier, precision
+    from encoder import mixed_precision
+    from finetuning import classifier
 
-    execution = classifier.Execution(precision.named(spec["dtype"]))
+    execution = classifier.ComputeOptions(
+        mixed_precision.precision_named(spec["dtype"])
+    )
     if not spec["training"]:
         graph = classifier.inference_graph(config, batches.LABELS, batch, execution)
         return [graph.per_example_loss, graph.probabilities]
-    recipe = classifier.Recipe(
+    recipe = classifier.Hyperparameters(
         batches.LEARNING_RATE, batches.ALL_STEPS, batches.WARM_UP
     )
     graph = classifier.training_graph(

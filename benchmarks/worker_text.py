@@ -18,11 +18,15 @@ def set_up(spec):
 
 
 def _ours(flags):
-    from finetuning import backend, console, preflight, preparation, settings
+    from finetuning.checks import inputs
+    from finetuning.data import preparation
+    from finetuning.device import backend
+    from finetuning.flags import settings
+    from finetuning.utils import console
 
     backend.start()
     chosen = settings.Settings(task_name="MRPC", do_train=True, **flags)
-    inputs = preflight.check(chosen)
+    inputs = inputs.check(chosen)
 
     def convert():
         with console.screen():

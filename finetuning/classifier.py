@@ -12,14 +12,13 @@ import tensorflow.compat.v1 as tf
 
 import modeling
 import optimization
-from finetuning import layers, loss_scaling
-from finetuning.precision import FLOAT32, Precision
+from encoder import layers, mixed_precision
+from encoder.mixed_precision import FLOAT32, Precision
 
 HEAD_DROPOUT = 0.1
 HEAD_INITIALIZER_RANGE = 0.02
 # The head's place in the dropout stream, behind any that an encoder can have.
 _HEAD_PLACE = 100000
-
 TrainGraph = collections.namedtuple(
     "TrainGraph", ("loss",) + optimization.TrainStep._fields
 )
@@ -29,19 +28,19 @@ InferenceGraph = collections.namedtuple(
 
 
 @dataclass(frozen=True)
-class Execution:
+class ComputeOptions:
     """How the graph computes what it computes.
 
     Attributes:
-      precision: `precision.Precision` of the encoder's products.
-      pad_to: see `packing.pack_batch`; None: no padding is computed.
+      precision: `mixed_precision.Precision` of the encoder's products.
+      pad_to: see `unpadding.pack_batch`; None: no padding is computed.
     """
 
     precision: Precision = FLOAT32
     pad_to: Optional[int] = None
 
 
-PLAIN = Execution()
+DEFAULT_COMPUTE = ComputeOptions()
 
 
 def create_model(
@@ -54,7 +53,7 @@ def create_model(
     num_labels,
     use_one_hot_embeddings,
     dropout_seed=None,
-    execution=PLAIN,
+    execution=DEFAULT_COMPUTE,
     label_weights=None,
 ):
     """Adds encoder, head and loss to the graph.
@@ -71,7 +70,7 @@ def create_model(
       num_labels: L.
       use_one_hot_embeddings: see `modeling.BertModel`.
       dropout_seed: int32 [2], or None: the graph's own random stream.
-      execution: `Execution`.
+      execution: `ComputeOptions`.
       label_weights: L floats, by which an example's loss is multiplied before the mean;
         None: 1 for all.
 
@@ -125,7 +124,7 @@ def _with_loss(logits, labels, label_weights):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Hyperparameters:
     """What the optimiser is told, and the loss.
 
     Attributes:
@@ -143,16 +142,16 @@ class Recipe:
     label_weights: Optional[Tuple[float, ...]] = None
 
 
-def training_graph(config, num_labels, batch, seed, recipe, execution=PLAIN):
+def training_graph(config, num_labels, batch, seed, recipe, execution=DEFAULT_COMPUTE):
     """Adds one training step to the graph.
 
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
-      batch: tensors of `pipelines.training_batches`.
+      batch: tensors of `input_pipeline.training_batches`.
       seed: int; with the global step it decides what dropout drops.
-      recipe: `Recipe`.
-      execution: `Execution`.
+      recipe: `Hyperparameters`.
+      execution: `ComputeOptions`.
 
     Returns:
       `TrainGraph`.
@@ -180,21 +179,21 @@ def training_graph(config, num_labels, batch, seed, recipe, execution=PLAIN):
         recipe.learning_rate,
         recipe.num_steps,
         recipe.num_warmup_steps,
-        loss_scaling.LossScale() if scaled else None,
+        mixed_precision.LossScale() if scaled else None,
         static_shapes=execution.pad_to is not None,
         bias_correction=recipe.bias_correction,
     )
     return TrainGraph(loss=loss, **step._asdict())
 
 
-def inference_graph(config, num_labels, batch, execution=PLAIN):
+def inference_graph(config, num_labels, batch, execution=DEFAULT_COMPUTE):
     """Adds a forward pass to the graph.
 
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
-      batch: tensors of `pipelines.inference_batches`.
-      execution: `Execution`.
+      batch: tensors of `input_pipeline.inference_batches`.
+      execution: `ComputeOptions`.
 
     Returns:
       `InferenceGraph` of float32 [B, L], float32 [B] and the batch's labels [B].

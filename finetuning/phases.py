@@ -5,25 +5,16 @@ import os
 import tempfile
 from dataclasses import replace
 
-from finetuning import (
-    checkpoints,
-    determinism,
-    files,
-    history,
-    label_map,
-    leftovers,
-    locking,
-    loop,
-    outcomes,
-    plan,
-    preflight,
-    preparation,
-    provenance,
-    recorded,
-    verdicts,
-)
-from finetuning.console import log
-from finetuning.errors import InputError
+from finetuning.checkpoints import cleanup, compatibility, finding
+from finetuning.checks.inputs import require_best
+from finetuning.data import label_map, preparation
+from finetuning.device import determinism
+from finetuning.evaluation import evaluate, history, sanity_checks
+from finetuning.run_info import provenance, saved_run
+from finetuning.training import loop, plan
+from finetuning.utils import files, locking
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
 
 # Checkpoints that a training removes, one after the other, before they are restored.
 _MOST_VANISHED = 5
@@ -62,13 +53,13 @@ def _use_weights(run):
         try:
             weights = find_weights(run)
             if run.settings.do_eval:
-                outcomes.evaluate(run, weights)
+                evaluate.evaluate(run, weights)
             if run.settings.do_predict:
-                outcomes.predict(run, weights)
+                evaluate.predict(run, weights)
             return
-        except checkpoints.VanishedError as error:
+        except compatibility.VanishedError as error:
             directory = _weights_directory(run.settings)
-            if checkpoints.find_newest(directory).prefix in (None, error.prefix):
+            if finding.find_newest(directory).prefix in (None, error.prefix):
                 raise
             if not left:
                 raise InputError(
@@ -80,7 +71,7 @@ def _use_weights(run):
 
 
 def _weights_directory(settings):
-    best = os.path.join(settings.output_dir, checkpoints.BEST)
+    best = os.path.join(settings.output_dir, finding.BEST)
     return best if settings.keep_best else settings.output_dir
 
 
@@ -90,13 +81,13 @@ def lock_path(settings):
 
 
 def take_lock(settings):
-    """Keeps other trainings out of the output directory: see `locking.take`.
+    """Keeps other trainings out of the output directory: see `locking.acquire`.
 
     Raises:
       InputError: one is running there.
     """
     try:
-        return locking.take(lock_path(settings))
+        return locking.acquire(lock_path(settings))
     except locking.HeldError as error:
         raise InputError(_held_line(settings, error)) from None
 
@@ -121,13 +112,15 @@ def check(run):
     run = _prepared(run, directory=None)
     if settings.do_train:
         recipe, selection = _plan(run)
-        if run.inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
+        if run.inputs.resumed and plan.is_finished(run, recipe.num_steps, selection):
             log.info("CHECKED: nothing is wrong. Nothing was written")
             return
         _say_where_from(run.inputs)
     else:
         weights = find_weights(run)
-        for line in verdicts.of_training_set(run.of_kind("dev"), weights):
+        for line in sanity_checks.training_set_warnings(
+            run.datasets_for("dev"), weights
+        ):
             log.warning(line)
     log.info("CHECKED: this run can start. Nothing was written")
 
@@ -136,7 +129,7 @@ def _prepared(run, directory):
     """The run with its sets; warns of those of which much is cut."""
     sets = preparation.prepare(run.settings, run.inputs, directory)
     for each in sets:
-        for line in verdicts.of_sets([each], run.settings):
+        for line in sanity_checks.truncation_warnings([each], run.settings):
             log.warning(line)
     return replace(run, sets=sets)
 
@@ -149,20 +142,20 @@ def train(run):
       stopping.Stopped: a signal has ended it.
     """
     settings, inputs = run.settings, run.inputs
-    removed = leftovers.remove(settings.output_dir)
+    removed = cleanup.remove_leftovers(settings.output_dir)
     if removed:
         log.info("Removed what a killed run left half-written: %s", ", ".join(removed))
     if inputs.resumed is not None:
         _set_old_scores_aside(inputs, settings.output_dir)
-    (examples,) = run.of_kind("train")
+    (examples,) = run.datasets_for("train")
     recipe, selection = _plan(run)
-    if inputs.resumed and plan.is_over(run, recipe.num_steps, selection):
+    if inputs.resumed and plan.is_finished(run, recipe.num_steps, selection):
         return
     _say_where_from(inputs)
     _save_settings(run, recipe.num_steps)
     label_map.save(settings.output_dir, run.task)
     if settings.keep_best:
-        best = os.path.join(settings.output_dir, checkpoints.BEST)
+        best = os.path.join(settings.output_dir, finding.BEST)
         files.make_directory(best)
         label_map.save(best, run.task)
     with run.memory_errors("training", "train_batch_size"):
@@ -188,7 +181,7 @@ def train(run):
 
 def _set_old_scores_aside(inputs, output_dir):
     """Scores on another dev set say nothing of which weights are the best on this."""
-    if recorded.changed_dev_set(output_dir, inputs.fingerprints):
+    if saved_run.changed_dev_set(output_dir, inputs.fingerprints):
         path = history.set_aside(output_dir, inputs.resumed.step)
         if path is not None:
             log.warning("The scores on the other dev set are kept in %s", path)
@@ -199,9 +192,9 @@ def _save_settings(run, num_steps):
     inputs, changes, before = run.inputs, [], {}
     description = provenance.describe(run.settings, run.seed, run.device)
     if inputs.resumed is not None:
-        before = recorded.saved(run.settings.output_dir) or {}
+        before = saved_run.load(run.settings.output_dir) or {}
         changes += before.get("changes", [])
-        moved = recorded.changed_versions(before, description)
+        moved = saved_run.changed_versions(before, description)
         changes += [
             "step %s: %s" % (inputs.resumed.step, each)
             for each in (*inputs.changes, *moved)
@@ -217,7 +210,7 @@ def _save_settings(run, num_steps):
     provenance.save(
         run.settings,
         description,
-        fingerprints=recorded.with_dev_set(before, inputs.fingerprints),
+        fingerprints=saved_run.with_dev_set(before, inputs.fingerprints),
         changes=changes,
         planned_steps=num_steps,
     )
@@ -227,9 +220,9 @@ def _plan(run):
     """The recipe and the selection of a training, of which the steps are shown."""
     for change in run.inputs.changes:
         log.warning("The training that goes on was begun otherwise: %s", change)
-    (examples,) = run.of_kind("train")
+    (examples,) = run.datasets_for("train")
     count = examples.records.count
-    recipe = plan.recipe(run.settings, run.task, examples)
+    recipe = plan.hyperparameters(run.settings, run.task, examples)
     log.info(
         "Training: %d examples, batch size %d, %g epochs: %d steps, %d of them warm-up",
         count,
@@ -238,13 +231,13 @@ def _plan(run):
         recipe.num_steps,
         recipe.num_warmup_steps,
     )
-    return recipe, plan.selection(run, count, recipe.num_steps)
+    return recipe, plan.eval_schedule(run, count, recipe.num_steps)
 
 
 def _say_where_from(inputs):
     if inputs.resumed is not None:
         directory = os.path.dirname(inputs.resumed.prefix)
-        for line in checkpoints.find_newest(directory).lines():
+        for line in finding.find_newest(directory).lines():
             log.warning(line)
         log.info(
             "RESUMING at step %d from %s; to train anew give an --output_dir that is "
@@ -260,7 +253,7 @@ def _say_where_from(inputs):
 
 
 def find_weights(run):
-    """What evaluation and prediction use: `checkpoints.Contents`.
+    """What evaluation and prediction use: `compatibility.CheckpointContents`.
 
     The best or the newest checkpoint in the output directory, else the initial one:
     `preflight` has seen that there will be one of them.
@@ -270,29 +263,29 @@ def find_weights(run):
     """
     directory = _weights_directory(run.settings)
     if run.settings.keep_best:
-        preflight.require_best(run.settings)
-    prefix = checkpoints.newest_in(directory)
+        require_best(run.settings)
+    prefix = finding.newest_in(directory)
     weights = run.inputs.initial
     if prefix is not None:
         outputs = run.task.num_outputs
-        weights = checkpoints.read_contents(prefix, run.inputs.config, outputs)
-        for line in checkpoints.find_newest(directory).lines():
+        weights = compatibility.read_contents(prefix, run.inputs.config, outputs)
+        for line in finding.find_newest(directory).lines():
             log.warning(line)
         if run.settings.keep_best:
             log.info("Using the best weights, of step %d: %s", weights.step, prefix)
         else:
             _mention_best(directory, weights.step)
-    for line in verdicts.of_weights(weights, run.settings):
+    for line in sanity_checks.weight_warnings(weights, run.settings):
         log.warning(line)
     return weights
 
 
 def _mention_best(directory, step):
-    best = checkpoints.find_newest(os.path.join(directory, checkpoints.BEST)).prefix
-    if best is not None and checkpoints.read_step(best) != step:
+    best = finding.find_newest(os.path.join(directory, finding.BEST)).prefix
+    if best is not None and compatibility.read_step(best) != step:
         log.info(
             "The newest weights are used, of step %s; --keep_best=true takes the best, "
             "of step %d",
             step,
-            checkpoints.read_step(best),
+            compatibility.read_step(best),
         )

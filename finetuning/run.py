@@ -3,9 +3,13 @@
 from dataclasses import dataclass
 from typing import Tuple
 
-from finetuning import backend, classifier, precision, preflight, preparation
-from finetuning.errors import InputError
-from finetuning.settings import Settings
+from encoder import mixed_precision
+from finetuning import classifier
+from finetuning.checks.inputs import Inputs
+from finetuning.data import preparation
+from finetuning.device import backend, detect, failures
+from finetuning.flags.settings import Settings
+from finetuning.utils.errors import InputError
 
 # XLA compiles anew for each shape: 128 tokens make four.
 _XLA_LENGTHS = 32
@@ -17,27 +21,27 @@ class Run:
 
     Attributes:
       settings: `Settings`.
-      inputs: `preflight.Inputs`.
-      device: `backend.Device`.
+      inputs: `checks.inputs.Inputs`.
+      device: `detect.Device`.
       seed: of all that is random.
-      execution: `classifier.Execution`.
-      sets: `preparation.Prepared` of each source; none before they are prepared.
+      execution: `classifier.ComputeOptions`.
+      sets: `preparation.Dataset` of each source; none before they are prepared.
     """
 
     settings: Settings
-    inputs: preflight.Inputs
-    device: backend.Device
+    inputs: Inputs
+    device: detect.Device
     seed: int
-    execution: classifier.Execution
-    sets: Tuple[preparation.Prepared, ...] = ()
+    execution: classifier.ComputeOptions
+    sets: Tuple[preparation.Dataset, ...] = ()
 
     @property
     def task(self):
         return self.inputs.task
 
-    def of_kind(self, kind):
+    def datasets_for(self, split):
         """The sets of a kind: "train", "dev" or "test"."""
-        return [each for each in self.sets if each.source.kind == kind]
+        return [each for each in self.sets if each.data_file.split == split]
 
     @property
     def session_config(self):
@@ -57,23 +61,23 @@ class Run:
         remedies.append("a shorter --max_seq_length")
         if settings.precision == "float32":
             remedies.append("--precision=mixed")
-        return backend.memory_errors(
+        return failures.out_of_memory_errors(
             where % (phase, flag, size, settings.max_seq_length),
             "try %s, or a smaller model" % ", ".join(remedies),
         )
 
 
 def choose_execution(settings, device):
-    """How the settings ask this device to compute: `classifier.Execution`.
+    """How the settings ask this device to compute: `classifier.ComputeOptions`.
 
     Raises:
       InputError: the device cannot.
     """
-    chosen = precision.FLOAT32
+    chosen = mixed_precision.FLOAT32
     if settings.precision == "mixed":
-        chosen = precision.named(backend.short_type(device))
+        chosen = mixed_precision.precision_named(detect.short_type(device))
     if settings.xla and device.kind != "GPU":
         raise InputError(
             "--xla=true compiles for a GPU, and there is none here; leave the flag out"
         )
-    return classifier.Execution(chosen, _XLA_LENGTHS if settings.xla else None)
+    return classifier.ComputeOptions(chosen, _XLA_LENGTHS if settings.xla else None)

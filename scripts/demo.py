@@ -14,7 +14,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from finetuning import backend  # noqa: E402
+from finetuning.device import backend, detect  # noqa: E402
 
 EXAMPLE = os.path.join("examples", "paraphrase")
 SEED = 1
@@ -31,9 +31,9 @@ def make_encoder(config_file, prefix):
     import tensorflow.compat.v1 as tf
 
     import modeling
-    from finetuning import model_config
+    from finetuning.checks import model_config
 
-    backend.find_device()  # Takes the noise of the first session upon itself.
+    detect.find_device()  # Takes the noise of the first session upon itself.
     config = model_config.read_config(config_file)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(SEED)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from finetuning.errors import InputError
+from finetuning.utils.errors import InputError
 
 EXIT_FAILURE = 1
 EXIT_BAD_INPUT = 2

@@ -6,7 +6,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [ROOT, os.path.join(ROOT, "tests")]
 
-from finetuning import backend  # noqa: E402
+from finetuning.device import backend  # noqa: E402
 
 
 def main():

@@ -24,7 +24,7 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, "scripts")]
 import entry  # noqa: E402
 from fetching import download, glue, pretrained, sources  # noqa: E402
 
-from finetuning.errors import InputError  # noqa: E402
+from finetuning.utils.errors import InputError  # noqa: E402
 
 
 def parser():

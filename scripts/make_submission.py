@@ -19,15 +19,17 @@ sys.path.insert(0, ROOT)
 
 import entry  # noqa: E402
 
-from finetuning import files, submission, tasks  # noqa: E402
-from finetuning.errors import InputError  # noqa: E402
-from finetuning.scoring import MAIN_SCORE  # noqa: E402
+from finetuning.data import tasks  # noqa: E402
+from finetuning.evaluation import submission  # noqa: E402
+from finetuning.evaluation.scoring import MAIN_SCORE  # noqa: E402
+from finetuning.utils import files  # noqa: E402
+from finetuning.utils.errors import InputError  # noqa: E402
 
 SWEEP_JSON = "sweep.json"
 
 
 def wanted():
-    """Name of each file, without its ending -> its task and `Split`."""
+    """Name of each file, without its ending -> its task and `FileLayout`."""
     return {
         split.submission: (task, split)
         for task in tasks.TASKS.values()

@@ -7,10 +7,11 @@ from typing import Optional, Tuple
 
 import spread
 
-from finetuning import provenance, tasks
-from finetuning.errors import InputError
-from finetuning.results import EVAL_JSON
-from finetuning.scoring import MAIN_SCORE
+from finetuning.data import tasks
+from finetuning.evaluation.result_files import EVAL_JSON
+from finetuning.evaluation.scoring import MAIN_SCORE
+from finetuning.run_info import provenance
+from finetuning.utils.errors import InputError
 
 OURS, HUGGING_FACE = "this program", "Hugging Face"
 ORIGINAL = "google-research/bert"

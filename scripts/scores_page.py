@@ -21,7 +21,7 @@ import scores_data  # noqa: E402
 import scores_picture  # noqa: E402
 import scores_text  # noqa: E402
 
-from finetuning import files  # noqa: E402
+from finetuning.utils import files  # noqa: E402
 
 DOCS = os.path.join(ROOT, "docs")
 DATA, PAGE, PICTURE = "scores", "SCORES.md", "scores.png"

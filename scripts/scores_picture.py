@@ -6,7 +6,7 @@ import scores_data
 import spread
 import sweep_picture
 
-from finetuning.scoring import MAIN_SCORE
+from finetuning.evaluation.scoring import MAIN_SCORE
 
 _ACROSS = 3
 _COLORS = {

@@ -2,7 +2,7 @@
 
 import scores_data
 
-from finetuning.scoring import MAIN_SCORE
+from finetuning.evaluation.scoring import MAIN_SCORE
 
 _HEAD = """# Scores
 

@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from finetuning.scoring import MAIN_SCORE
+from finetuning.evaluation.scoring import MAIN_SCORE
 
 
 def summary(values):

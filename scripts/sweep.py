@@ -32,9 +32,12 @@ import sweep_picture  # noqa: E402
 import sweep_report  # noqa: E402
 import sweep_runs  # noqa: E402
 
-from finetuning import command_line, console, files, provenance, sources  # noqa: E402
-from finetuning.console import log  # noqa: E402
-from finetuning.errors import InputError  # noqa: E402
+from finetuning.data import data_files  # noqa: E402
+from finetuning.flags import command_line  # noqa: E402
+from finetuning.run_info import provenance  # noqa: E402
+from finetuning.utils import console, files  # noqa: E402
+from finetuning.utils.console import log  # noqa: E402
+from finetuning.utils.errors import InputError  # noqa: E402
 
 TEXT, JSON, PICTURE = "sweep.txt", "sweep.json", "sweep.png"
 
@@ -96,7 +99,7 @@ def plan(own, passed):
     points = sweep_grid.points(own, chosen)
     for point in points:
         command_line.parse([own.script] + always + passed + point.flags())
-    sources.find(chosen)
+    data_files.find(chosen)
     for name in ("vocab_file", "bert_config_file"):
         value = getattr(chosen, name)
         files.require_file("--%s=%s" % (name, value), value)

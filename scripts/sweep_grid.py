@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 
-from finetuning.errors import InputError
+from finetuning.utils.errors import InputError
 
 # https://arxiv.org/abs/1810.04805, appendix A.3.
 GRIDS = {

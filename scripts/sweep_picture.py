@@ -2,7 +2,7 @@
 
 import spread
 
-from finetuning.scoring import MAIN_SCORE
+from finetuning.evaluation.scoring import MAIN_SCORE
 
 _OURS, _FAILED, _MEAN = "#1b7837", "#b2182b", "#222222"
 # Points below which differences would look greater than they are.

@@ -2,8 +2,8 @@
 
 import spread
 
-from finetuning.progress import duration
-from finetuning.scoring import MAIN_SCORE
+from finetuning.evaluation.scoring import MAIN_SCORE
+from finetuning.utils.progress import duration
 
 _NO_SCORES = ("eval_loss", "loss", "global_step")
 

@@ -11,13 +11,14 @@ import time
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
-from finetuning import files, locking, provenance
-from finetuning.console import log
-from finetuning.errors import InputError
-from finetuning.progress import duration
-from finetuning.results import EVAL_JSON
-from finetuning.scoring import MAIN_SCORE
-from finetuning.settings import Settings
+from finetuning.evaluation.result_files import EVAL_JSON
+from finetuning.evaluation.scoring import MAIN_SCORE
+from finetuning.flags.settings import Settings
+from finetuning.run_info import provenance
+from finetuning.utils import files, locking
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+from finetuning.utils.progress import duration
 
 KEEP = ("best", "all", "none")
 SWEEP_FILE, RUN_FILE, OUTPUT = "sweep_settings.json", "sweep_run.json", "output.txt"
@@ -99,7 +100,7 @@ class Sweep:
         self._keep = self._command.keep or saved.get("keep_checkpoints") or "best"
         files.make_directory(os.path.join(self._directory, "runs"))
         try:
-            self._lock = locking.take(os.path.join(self._directory, _LOCK))
+            self._lock = locking.acquire(os.path.join(self._directory, _LOCK))
         except locking.HeldError as error:
             raise InputError(
                 "--sweep_dir=%s: another sweep, or a run that one left behind, is "

@@ -1,11 +1,11 @@
 """The head and the loss, and that they learn."""
 
-import models
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
+from tests.support import models
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_it_learns_a_batch_by_heart(batch):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         constants = {name: tf.constant(value) for name, value in tensors.items()}
-        recipe = classifier.Recipe(5e-3, num_steps=200, num_warmup_steps=10)
+        recipe = classifier.Hyperparameters(5e-3, num_steps=200, num_warmup_steps=10)
         graph = classifier.training_graph(models.tiny_config(), 2, constants, 1, recipe)
         session.run(tf.global_variables_initializer())
         losses = [session.run([graph.loss, graph.train_op])[0] for _ in range(150)]
@@ -148,7 +148,7 @@ def test_weights_of_labels_reach_the_training(batch):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(3)
             constants = {name: tf.constant(value) for name, value in batch.items()}
-            recipe = classifier.Recipe(1e-3, 10, 0, label_weights=weights)
+            recipe = classifier.Hyperparameters(1e-3, 10, 0, label_weights=weights)
             graph = classifier.training_graph(
                 models.tiny_config(num_hidden_layers=1), 2, constants, 1, recipe
             )
@@ -165,7 +165,7 @@ def test_bias_correction_reaches_the_training(batch):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(3)
             constants = {name: tf.constant(value) for name, value in batch.items()}
-            recipe = classifier.Recipe(1e-3, 10, 0, bias_correction=correction)
+            recipe = classifier.Hyperparameters(1e-3, 10, 0, bias_correction=correction)
             graph = classifier.training_graph(
                 models.tiny_config(num_hidden_layers=1), 3, constants, 1, recipe
             )
@@ -185,7 +185,7 @@ def test_it_learns_numbers_by_heart(scored):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         constants = {name: tf.constant(value) for name, value in scored.items()}
-        recipe = classifier.Recipe(2e-3, num_steps=200, num_warmup_steps=10)
+        recipe = classifier.Hyperparameters(2e-3, num_steps=200, num_warmup_steps=10)
         graph = classifier.training_graph(models.tiny_config(), 1, constants, 1, recipe)
         session.run(tf.global_variables_initializer())
         losses = [session.run([graph.loss, graph.train_op])[0] for _ in range(150)]

@@ -6,7 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from finetuning import checkpoints, command_line, model_config
+from finetuning.checkpoints import compatibility
+from finetuning.checks import model_config
+from finetuning.flags import command_line
 
 # Millions of parameters of embeddings, encoder and pooler, as published.
 MILLIONS = {
@@ -32,8 +34,8 @@ def test_every_config_is_checked(root):
 @pytest.mark.parametrize("name", sorted(MILLIONS))
 def test_sizes(root, name):
     config = model_config.read_config(os.path.join(root, "configs", name + ".json"))
-    shapes = checkpoints.model_shapes(config, 2)
-    for head in checkpoints.HEAD:
+    shapes = compatibility.model_shapes(config, 2)
+    for head in compatibility.HEAD:
         del shapes[head]
     count = sum(int(np.prod(shape)) for shape in shapes.values())
     assert round(count / 1e6, 1) == MILLIONS[name]

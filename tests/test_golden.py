@@ -4,14 +4,15 @@ import glob
 import json
 import os
 
-import models
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import modeling
 import optimization
-from finetuning import classifier, features, reading, tasks
+from finetuning import classifier
+from finetuning.data import features, reading, tasks
+from tests.support import models
 from tokenization import FullTokenizer
 
 FORWARD = {"rtol": 1e-4, "atol": 2e-5}
@@ -146,7 +147,7 @@ def test_learning_rate(shared_dir):
 
 def mrpc_dev(shared_dir, task):
     path = os.path.join(shared_dir, "data", "glue", "MRPC", "dev.tsv")
-    return tasks.Source("dev", task.split("dev"), path)
+    return tasks.DataFile("dev", task.layout("dev"), path)
 
 
 def test_pretrained_encoder_on_real_text(shared_dir, golden):
@@ -189,7 +190,7 @@ def test_pretrained_encoder_on_real_text(shared_dir, golden):
 
 def test_record_file_of_the_original_run(shared_dir, tmp_path):
     """Our eval.tf_record holds what the original's holds."""
-    from finetuning import records
+    from finetuning.data import records
 
     tokenizer = FullTokenizer(
         os.path.join(shared_dir, "models", "minilm-l6-h384", "vocab.txt")

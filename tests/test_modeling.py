@@ -2,13 +2,13 @@
 
 import json
 
-import models
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
 import modeling
-from finetuning import checkpoints
+from finetuning.checkpoints import compatibility
+from tests.support import models
 
 LENGTHS = (3, 12, 7, 9)
 LENGTH = 12
@@ -182,7 +182,7 @@ def test_names_and_shapes_of_the_variables():
         expected[layer + "/output/LayerNorm/beta"] = (16,)
         expected[layer + "/output/LayerNorm/gamma"] = (16,)
     assert found == expected
-    listed = checkpoints.model_shapes(models.tiny_config(), 2)
+    listed = compatibility.model_shapes(models.tiny_config(), 2)
     del listed["output_weights"], listed["output_bias"]
     assert found == listed
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import optimization
-from finetuning import loss_scaling
+from encoder import mixed_precision
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def test_steps_that_overflow_do_not_count_in_the_correction(session):
         0.1,
         20,
         0,
-        loss_scale=loss_scaling.LossScale(),
+        loss_scale=mixed_precision.LossScale(),
         bias_correction=True,
     )
     session.run(tf.global_variables_initializer())

@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 
-import corpus
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+
+from tests.support import corpus
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,8 @@ import subprocess
 
 import pytest
 
-from finetuning import command_line, settings, tasks
+from finetuning.data import tasks
+from finetuning.flags import command_line, settings
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/GUIDE.md")
 

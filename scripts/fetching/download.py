@@ -15,7 +15,7 @@ import requests
 from tqdm import tqdm
 
 from fetching import sources, unpack, workspace
-from finetuning.errors import InputError
+from finetuning.utils.errors import InputError
 
 _CHUNK = 2**16
 # A server that sends these may do better in a moment; the other refusals stay.

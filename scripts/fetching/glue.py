@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from fetching import download, mrpc, unpack, workspace
-from finetuning.errors import InputError
+from finetuning.utils.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ file belongs to the development set where mrpc_dev_ids.tsv lists its two ids.
 
 import os
 
-from finetuning import files
-from finetuning.errors import InputError
+from finetuning.utils import files
+from finetuning.utils.errors import InputError
 
 _TEST_HEADER = ("index", "#1 ID", "#2 ID", "#1 String", "#2 String")
 # GLUE's script copies the header with the byte-order mark that the file begins with.

@@ -6,8 +6,8 @@ import os
 import pooch
 
 from fetching import download, sources, unpack, workspace
-from finetuning import files
-from finetuning.errors import InputError
+from finetuning.utils import files
+from finetuning.utils.errors import InputError
 
 NEEDED = (sources.WEIGHTS, sources.INDEX, sources.VOCABULARY, sources.CONFIG)
 _SHAPE_KEYS = ("num_hidden_layers", "hidden_size", "num_attention_heads")

@@ -11,8 +11,8 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Mapping, Optional, Tuple
 
-from finetuning import tasks
-from finetuning.errors import InputError
+from finetuning.data import tasks
+from finetuning.utils.errors import InputError
 
 GLUE_HOST = "https://dl.fbaipublicfiles.com"
 BERT_HOST = "https://storage.googleapis.com/bert_models"

@@ -10,7 +10,7 @@ import zipfile
 import zlib
 
 from fetching import workspace
-from finetuning.errors import InputError
+from finetuning.utils.errors import InputError
 
 # The largest of Google's checkpoints is 1.4 GB; GLUE's largest task is smaller.
 MOST_BYTES = 4 * 2**30

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 
 from fetching import sources
-from finetuning.errors import InputError
+from finetuning.utils.errors import InputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PREFIX = ".fetching-"

@@ -1,0 +1,373 @@
+"""The task table: labels, metrics, and which columns of which file hold what.
+
+A task is a row of `TASKS`. To add one, add a row. File layouts and counts:
+https://gluebenchmark.com/tasks and, for XNLI,
+https://github.com/google-research/bert/blob/master/multilingual.md.
+"""
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import Mapping, NamedTuple, Optional, Tuple
+
+from finetuning.flags.settings import CUSTOM
+from finetuning.utils.errors import InputError
+
+# The phase that reads each kind of file.
+_PHASES = {"train": "do_train", "dev": "do_eval", "test": "do_predict"}
+
+
+@dataclass(frozen=True)
+class InputExample:
+    """One example as text.
+
+    Attributes:
+      guid: unique name, such as "dev-17".
+      text_a: first sentence.
+      text_b: second sentence, or None for single sentences.
+      label: one of the task's labels; None where there is none.
+    """
+
+    guid: str
+    text_a: str
+    text_b: Optional[str] = None
+    label: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """The layout of one file of a task; columns are counted from 0.
+
+    Attributes:
+      file: path below the task's data directory.
+      text_a: column of the first sentence.
+      text_b: column of the second sentence; None: single sentences.
+      label: column of the label, negative from the end; None: the file has no labels,
+        and each example gets the task's first unlabelled value.
+      header: whether the first line names the columns.
+      columns: how many a row has; None: as many as the first line.
+      label_name: what a header calls the label's column.
+      guid: column that names an example; None: its line number from 0.
+      renamed_labels: label in the file -> label of the task.
+      only: (column, value) that rows must have to be read; None: all rows are.
+      quoted: whether it is a CSV file, with commas and quotes; else tabs, no quoting.
+      part: which half of the set it is, where a task has two; else "".
+      rows: how many examples the official file holds; None: not known.
+      other_rows: the number by another way of counting, if it has two.
+      short_rows: beginnings of the lines of the official file that are known to lack
+        columns. They are left out; another such line is an error.
+      submission: name of the file that GLUE wants of its predictions; None: no such.
+    """
+
+    file: str
+    text_a: int
+    text_b: Optional[int]
+    label: Optional[int]
+    header: bool = True
+    columns: Optional[int] = None
+    label_name: Optional[str] = None
+    guid: Optional[int] = None
+    renamed_labels: Mapping[str, str] = field(default_factory=dict)
+    only: Optional[Tuple[int, str]] = None
+    quoted: bool = False
+    part: str = ""
+    rows: Optional[int] = None
+    other_rows: Optional[int] = None
+    short_rows: Tuple[str, ...] = ()
+    submission: Optional[str] = None
+
+
+class DataFile(NamedTuple):
+    """A file that a run reads.
+
+    Attributes:
+      split: "train", "dev" or "test".
+      layout: its `FileLayout`.
+      path: the file.
+      suffix: what tells its results from those of the first file of its kind, such as
+        "_mismatched"; "" for the first.
+    """
+
+    split: str
+    layout: FileLayout
+    path: str
+    suffix: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+      name: as people write it.
+      labels: label strings, the position of one being its id; empty: a label is a
+        number, and the task a regression.
+      metrics: names of functions in `metrics.METRICS`, in the order they are shown.
+      main: names of the scores whose mean is the task's main score, as in GLUE.
+      train, dev, test: the `FileLayout`s of each kind; empty where the task has none.
+      unlabelled: label that unlabelled examples are given, as the original does; it
+        reaches the record files and nothing else.
+      bounds: least and greatest label of a regression; None: any number.
+      remark: what to know where a file has not its known number of rows.
+    """
+
+    name: str
+    labels: Tuple[str, ...]
+    metrics: Tuple[str, ...]
+    main: Tuple[str, ...]
+    train: Tuple[FileLayout, ...]
+    dev: Tuple[FileLayout, ...]
+    test: Tuple[FileLayout, ...]
+    unlabelled: str
+    bounds: Optional[Tuple[float, float]] = None
+    remark: str = ""
+
+    @property
+    def is_regression(self):
+        return not self.labels
+
+    @property
+    def num_outputs(self):
+        """Logits of an example."""
+        return len(self.labels) or 1
+
+    def layouts(self, split):
+        """The `FileLayout`s of a kind: "train", "dev" or "test".
+
+        Raises:
+          InputError: the task has none.
+        """
+        found = getattr(self, split)
+        if not found:
+            raise InputError(
+                "--task_name=%s has no %s file; leave out --%s"
+                % (self.name, split, _PHASES[split])
+            )
+        return found
+
+    def layout(self, split):
+        """The first of `splits`."""
+        return self.layouts(split)[0]
+
+
+def unofficial(layout):
+    """The same layout for another file, of which no counts are known."""
+    return replace(
+        layout, part="", rows=None, other_rows=None, short_rows=(), submission=None
+    )
+
+
+_NLI_LABELS = ("contradiction", "entailment", "neutral")
+_ENTAILMENT_LABELS = ("entailment", "not_entailment")
+_BINARY = ("0", "1")
+BINARY_METRICS = ("accuracy", "f1_precision_recall", "confusion_counts")
+_ACCURACY = ("accuracy",)
+
+
+def _mnli(file, label=-1, **layout):
+    """A file of MNLI; its columns are the same in all."""
+    name = None if label is None else "gold_label"
+    return FileLayout(file, 8, 9, label, label_name=name, guid=0, **layout)
+
+
+def _pairs(file, label=3, **layout):
+    """A file of index, two sentences and, where there is one, the label."""
+    name = None if label is None else "label"
+    return FileLayout(file, 1, 2, label, label_name=name, guid=0, **layout)
+
+
+# Eleven of Quora's pairs have a line end within a question, and GLUE took each half
+# for a row: a first half begins with the pair's id, a second with what follows.
+# https://github.com/nyu-mll/GLUE-baselines/issues/5 shows one of them.
+_HALVES_OF_QQP = (
+    *("2332\t", "12330\t", "65477\t", "174372\t", "196865\t", "198200\t"),
+    *("227767\t", "264607\t", "282584\t", "283933\t", "364931\t"),
+    *('"\t', "I would like Tamils to respond", "\\1. -5 ["),
+)
+
+
+def _qqp(file, **layout):
+    """A labelled file of QQP."""
+    name = "is_duplicate"
+    known = _HALVES_OF_QQP
+    return FileLayout(
+        file, 3, 4, 5, label_name=name, guid=0, short_rows=known, **layout
+    )
+
+
+_ROWS = (
+    Task(
+        name="MRPC",
+        labels=_BINARY,
+        metrics=BINARY_METRICS,
+        main=("accuracy", "f1"),
+        train=(FileLayout("train.tsv", 3, 4, 0, label_name="Quality", rows=3668),),
+        dev=(FileLayout("dev.tsv", 3, 4, 0, label_name="Quality", rows=408),),
+        test=(
+            FileLayout("test.tsv", 3, 4, None, guid=0, rows=1725, submission="MRPC"),
+        ),
+        unlabelled="0",
+        remark="Copies of MRPC that lack rows are common: make data TASK=MRPC makes "
+        "its files from the three official ones",
+    ),
+    Task(
+        name="CoLA",
+        labels=_BINARY,
+        metrics=("matthews_correlation",) + BINARY_METRICS,
+        main=("matthews_correlation",),
+        train=(
+            FileLayout("train.tsv", 3, None, 1, header=False, columns=4, rows=8551),
+        ),
+        dev=(FileLayout("dev.tsv", 3, None, 1, header=False, columns=4, rows=1043),),
+        test=(
+            FileLayout("test.tsv", 1, None, None, guid=0, rows=1063, submission="CoLA"),
+        ),
+        unlabelled="0",
+    ),
+    Task(
+        name="SST-2",
+        labels=_BINARY,
+        metrics=BINARY_METRICS,
+        main=_ACCURACY,
+        train=(FileLayout("train.tsv", 0, None, 1, label_name="label", rows=67349),),
+        dev=(FileLayout("dev.tsv", 0, None, 1, label_name="label", rows=872),),
+        test=(
+            FileLayout(
+                "test.tsv", 1, None, None, guid=0, rows=1821, submission="SST-2"
+            ),
+        ),
+        unlabelled="0",
+    ),
+    Task(
+        name="STS-B",
+        labels=(),
+        metrics=("pearson_spearman",),
+        main=("pearson", "spearman"),
+        train=(
+            FileLayout("train.tsv", 7, 8, 9, label_name="score", guid=0, rows=5749),
+        ),
+        dev=(FileLayout("dev.tsv", 7, 8, 9, label_name="score", guid=0, rows=1500),),
+        test=(
+            FileLayout("test.tsv", 7, 8, None, guid=0, rows=1379, submission="STS-B"),
+        ),
+        unlabelled="0",
+        bounds=(0.0, 5.0),
+    ),
+    Task(
+        name="QQP",
+        labels=_BINARY,
+        metrics=BINARY_METRICS,
+        main=("accuracy", "f1"),
+        # Without those halves 363,849; three fewer where a carriage return ends a line,
+        # as in Hugging Face's copy.
+        train=(_qqp("train.tsv", rows=363849, other_rows=363846),),
+        dev=(_qqp("dev.tsv", rows=40430),),
+        test=(
+            FileLayout("test.tsv", 1, 2, None, guid=0, rows=390965, submission="QQP"),
+        ),
+        unlabelled="0",
+    ),
+    Task(
+        name="MNLI",
+        labels=_NLI_LABELS,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_mnli("train.tsv", rows=392702),),
+        dev=(
+            _mnli("dev_matched.tsv", part="matched", rows=9815),
+            _mnli("dev_mismatched.tsv", part="mismatched", rows=9832),
+        ),
+        test=(
+            _mnli(
+                *("test_matched.tsv", None),
+                part="matched",
+                rows=9796,
+                submission="MNLI-m",
+            ),
+            _mnli(
+                *("test_mismatched.tsv", None),
+                part="mismatched",
+                rows=9847,
+                submission="MNLI-mm",
+            ),
+        ),
+        unlabelled="contradiction",
+    ),
+    Task(
+        name="QNLI",
+        labels=_ENTAILMENT_LABELS,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_pairs("train.tsv", rows=104743),),
+        dev=(_pairs("dev.tsv", rows=5463),),
+        test=(_pairs("test.tsv", None, rows=5463, submission="QNLI"),),
+        unlabelled="entailment",
+    ),
+    Task(
+        name="RTE",
+        labels=_ENTAILMENT_LABELS,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_pairs("train.tsv", rows=2490),),
+        dev=(_pairs("dev.tsv", rows=277),),
+        test=(_pairs("test.tsv", None, rows=3000, submission="RTE"),),
+        unlabelled="entailment",
+    ),
+    Task(
+        name="WNLI",
+        labels=_BINARY,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(_pairs("train.tsv", rows=635),),
+        dev=(_pairs("dev.tsv", rows=71),),
+        test=(_pairs("test.tsv", None, rows=146, submission="WNLI"),),
+        unlabelled="0",
+    ),
+    Task(
+        # The diagnostic set: for a model that was trained on MNLI.
+        name="AX",
+        labels=_NLI_LABELS,
+        metrics=(),
+        main=(),
+        train=(),
+        dev=(),
+        test=(_pairs("AX.tsv", None, rows=1104, submission="AX"),),
+        unlabelled="contradiction",
+    ),
+    Task(
+        name="XNLI",
+        labels=_NLI_LABELS,
+        metrics=_ACCURACY,
+        main=_ACCURACY,
+        train=(
+            FileLayout(
+                *("multinli/multinli.train.zh.tsv", 0, 1, 2),
+                label_name="label",
+                renamed_labels={"contradictory": "contradiction"},
+            ),
+        ),
+        dev=(
+            FileLayout(
+                "xnli.dev.tsv", 6, 7, 1, label_name="gold_label", only=(0, "zh")
+            ),
+        ),
+        test=(),
+        unlabelled="contradiction",
+    ),
+)
+TASKS = {row.name.lower(): row for row in _ROWS}
+
+
+def find_task(name):
+    """The task of that name, in any case.
+
+    Raises:
+      InputError: there is none.
+    """
+    task = TASKS.get(name.lower())
+    if task is not None:
+        return task
+    known = ", ".join([row.name for row in _ROWS] + [CUSTOM])
+    near = difflib.get_close_matches(name.lower(), list(TASKS) + [CUSTOM], n=1)
+    spelled = {CUSTOM: CUSTOM, **{key: row.name for key, row in TASKS.items()}}
+    hint = "; did you mean %s?" % spelled[near[0]] if near else ""
+    raise InputError("--task_name=%s is unknown; known: %s%s" % (name, known, hint))

@@ -1,0 +1,114 @@
+"""What a person sees: lines on the screen, and the same lines in a log file."""
+
+import contextlib
+import logging
+import os
+import sys
+import time
+
+from tqdm import tqdm
+
+from finetuning.utils import files
+
+LOG_FILE = "run.log"
+_REMOTE_FLUSH_SECONDS = 60.0
+log = logging.getLogger("finetuning")
+
+
+class _Lines(logging.Formatter):
+    """The message alone; warnings and errors say that they are."""
+
+    def __init__(self, tracebacks):
+        super().__init__()
+        self._tracebacks = tracebacks
+
+    def format(self, record):
+        message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            message = "%s: %s" % (record.levelname, message)
+        if self._tracebacks and record.exc_info:
+            message += "\n" + self.formatException(record.exc_info)
+        return message
+
+
+class _Screen(logging.Handler):
+    """Standard output, errors standard error; above a progress bar if there is one."""
+
+    def emit(self, record):
+        if getattr(record, "shown_by_bar", False):
+            return
+        stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
+        # Not every terminal can show every character of a text.
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
+        try:
+            tqdm.write(text, file=stream)
+            stream.flush()
+        except OSError:
+            # The reader (head, less) or the terminal is gone, or the disk is full to
+            # which this is sent; the work and the log file go on.
+            log.removeHandler(self)
+
+
+class _File(logging.Handler):
+    """A log file on any file system; an object store is written to once in a while."""
+
+    def __init__(self, path):
+        super().__init__()
+        self._path = path
+        self._stream = files.open_append(path)
+        self._wait = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
+        self._flushed = time.monotonic()
+
+    def emit(self, record):
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+        try:
+            self._stream.write("%s  %s\n" % (stamp, self.format(record)))
+            if time.monotonic() - self._flushed >= self._wait:
+                self._stream.flush()
+                self._flushed = time.monotonic()
+        except OSError as error:
+            # What cannot be told is no reason to lose what was computed.
+            log.removeHandler(self)
+            log.warning("%s is not written further: %s", self._path, error.strerror)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self._stream.close()
+        super().close()
+
+
+@contextlib.contextmanager
+def screen(tracebacks=False):
+    """Shows the log's lines on the screen while the context lasts.
+
+    Args:
+      tracebacks: whether to show those of errors too.
+    """
+    level, propagate = log.level, log.propagate
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        with _handling(_Screen(), tracebacks):
+            yield
+    finally:
+        log.setLevel(level)
+        log.propagate = propagate
+
+
+@contextlib.contextmanager
+def log_file(output_dir):
+    """Appends the log's lines to a file in that directory while the context lasts."""
+    with _handling(_File(os.path.join(output_dir, LOG_FILE)), tracebacks=True):
+        yield
+
+
+@contextlib.contextmanager
+def _handling(handler, tracebacks):
+    handler.setFormatter(_Lines(tracebacks))
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

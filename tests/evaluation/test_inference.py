@@ -1,0 +1,183 @@
+"""Running the model over whole sets: alone, and beside a training."""
+
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from finetuning import classifier
+from finetuning.checkpoints import compatibility
+from finetuning.data import input_pipeline, records
+from finetuning.data.features import PackedExample
+from finetuning.evaluation import inference
+from finetuning.utils.errors import InputError
+from tests.support import models
+
+LENGTH = 12
+
+
+def write(directory, name, count, label_type=tf.int32):
+    """A record file of examples of mixed lengths."""
+    rng = np.random.RandomState(count)
+    rows = []
+    for n in range(count):
+        ids = rng.randint(1, 50, rng.randint(3, LENGTH + 1)).tolist()
+        label = n % 3 if label_type == tf.int32 else n / 4
+        rows.append(PackedExample(ids, 2, label, False))
+    path = os.path.join(str(directory), name)
+    records.write_packed_records(path, rows, LENGTH)
+    return records.RecordFile(path, count, LENGTH, label_type)
+
+
+def save_model(directory, outputs, **changes):
+    """A random model as a checkpoint; returns its `compatibility.CheckpointContents`."""
+    config = models.tiny_config(num_hidden_layers=1)
+    rng = np.random.RandomState(9)
+    weights = {
+        name: (rng.randn(*shape) * 0.3).astype(np.float32)
+        for name, shape in compatibility.model_shapes(config, outputs).items()
+    }
+    weights.update(changes)
+    prefix = os.path.join(str(directory), "model", "model.ckpt")
+    models.save_checkpoint(prefix, weights)
+    return config, compatibility.read_contents(prefix, config, outputs)
+
+
+def infer(config, contents, examples, outputs):
+    return inference.infer(
+        inference.Inference(
+            config=config,
+            num_labels=outputs,
+            contents=contents,
+            examples=examples,
+            batch_size=4,
+            seed=1,
+            label="evaluation",
+        )
+    )
+
+
+def saved_weights(config, path):
+    """`compatibility.CheckpointContents` of a checkpoint with random weights."""
+    features = models.random_features(np.random.RandomState(0), config, [3], 4)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(1)
+        held = {name: tf.constant(value) for name, value in features.items()}
+        classifier.inference_graph(config, 2, held)
+        session.run(tf.global_variables_initializer())
+        prefix = tf.train.Saver().save(session, path)
+    return compatibility.read_contents(prefix, config, 2)
+
+
+def test_predictions_are_those_of_any_batch_size_in_file_order(tmp_path):
+    rng = np.random.RandomState(3)
+    config = models.tiny_config()
+    rows = [
+        PackedExample(rng.randint(1, 50, n).tolist(), 2, int(rng.randint(2)), False)
+        for n in rng.randint(2, 17, 30)
+    ]
+    path = str(tmp_path / "eval.tf_record")
+    records.write_packed_records(path, rows, 16)
+    job = inference.Inference(
+        config=config,
+        num_labels=2,
+        contents=saved_weights(config, str(tmp_path / "model.ckpt")),
+        examples=records.RecordFile(path, len(rows), 16),
+        batch_size=1,
+        seed=1,
+        label="evaluation",
+    )
+    by_one = inference.infer(job)
+    assert by_one.label_ids.tolist() == [row.label_id for row in rows]
+    assert np.ptp(by_one.probabilities[:, 0]) > 0.01  # They can be told apart.
+    padded = classifier.ComputeOptions(pad_to=8)
+    for size, execution in (
+        (3, classifier.DEFAULT_COMPUTE),
+        (100, classifier.DEFAULT_COMPUTE),
+        (4, padded),
+    ):
+        found = inference.infer(replace(job, batch_size=size, execution=execution))
+        for ours, expected in zip(found, by_one):
+            np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_loss_of_each_example(tmp_path):
+    config, contents = save_model(tmp_path, 3)
+    found = infer(config, contents, write(tmp_path, "set", 10), 3)
+    assert found.label_ids.tolist() == [n % 3 for n in range(10)]
+    assert found.probabilities.shape == (10, 3)
+    chosen = found.probabilities[np.arange(10), found.label_ids]
+    np.testing.assert_allclose(found.per_example_loss, -np.log(chosen), rtol=1e-4)
+
+
+def test_predicted_numbers(tmp_path):
+    config, contents = save_model(tmp_path, 1)
+    found = infer(config, contents, write(tmp_path, "set", 9, tf.float32), 1)
+    assert found.label_ids.dtype == np.float32
+    assert found.label_ids.tolist() == [n / 4 for n in range(9)]
+    errors = found.probabilities[:, 0] - found.label_ids
+    np.testing.assert_allclose(found.per_example_loss, errors**2, rtol=1e-5)
+
+
+def test_a_record_file_that_lost_examples(tmp_path):
+    """Nothing is made up for them."""
+    config, contents = save_model(tmp_path, 3)
+    examples = write(tmp_path, "set", 10)
+    write(tmp_path, "set", 8)
+    with pytest.raises(InputError, match="10 examples were written .* 8 were found"):
+        infer(config, contents, examples, 3)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_weights_that_are_not_finite(tmp_path, outputs):
+    bias = np.full(outputs, np.nan, np.float32)
+    config, contents = save_model(tmp_path, outputs, output_bias=bias)
+    examples = write(tmp_path, "set", 3, tf.float32 if outputs == 1 else tf.int32)
+    with pytest.raises(InputError) as caught:
+        infer(config, contents, examples, outputs)
+    assert str(caught.value).startswith(
+        "%s gives probabilities that are not finite" % contents.prefix
+    )
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_evaluation_beside_a_training_is_that_of_its_checkpoint(tmp_path, outputs):
+    """Over the training's own variables, without dropout, both sets, twice."""
+    label_type = tf.float32 if outputs == 1 else tf.int32
+    config, contents = save_model(tmp_path, outputs)
+    noisy = models.tiny_config(
+        num_hidden_layers=1, hidden_dropout_prob=0.3, attention_probs_dropout_prob=0.3
+    )
+    sets = [write(tmp_path, name, n, label_type) for name, n in (("a", 9), ("b", 5))]
+    with tf.Graph().as_default(), tf.Session() as session:
+        batch = input_pipeline.training_batches(sets[0], 4, seed=1, first_step=0)
+        recipe = classifier.Hyperparameters(1e-3, 10, 0)
+        graph = classifier.training_graph(noisy, outputs, batch, 1, recipe)
+        trained = {v.op.name for v in tf.global_variables()}
+        evaluator = inference.Evaluator(
+            noisy, outputs, sets, 4, classifier.DEFAULT_COMPUTE
+        )
+        assert {v.op.name for v in tf.global_variables()} == trained
+        saver = tf.train.Saver(tf.trainable_variables())
+        session.run(tf.global_variables_initializer())
+        saver.restore(session, contents.prefix)
+        before = evaluator.run(session, "evaluation")
+        again = evaluator.run(session, "evaluation")
+        session.run(graph.train_op)
+        session.run(graph.train_op)
+        after = evaluator.run(session, "evaluation")
+        (bias,) = [v for v in tf.trainable_variables() if v.op.name == "output_bias"]
+        bias.load(np.full(outputs, np.nan, np.float32), session)
+        with pytest.raises(InputError, match="^the evaluation gives prob.* not finite"):
+            evaluator.run(session, "evaluation")
+    for index, examples in enumerate(sets):
+        expected = infer(config, contents, examples, outputs)
+        for name in expected._fields:
+            ours, theirs = getattr(before[index], name), getattr(expected, name)
+            np.testing.assert_allclose(ours, theirs, rtol=1e-5, err_msg=name)
+            np.testing.assert_array_equal(ours, getattr(again[index], name))
+        assert not np.array_equal(
+            after[index].probabilities, before[index].probabilities
+        )

@@ -1,0 +1,97 @@
+"""Runs of `run_classifier.py`: in a process of their own, or within the test's."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+
+import run_classifier
+from tests.support import corpus
+
+# On one thread the same command gives the same bytes.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+
+
+class Finished:
+    """A run in a process of its own that has ended; `driver` replaces the program."""
+
+    def __init__(self, root, arguments, cwd=None, env=None, driver=None):
+        program = os.path.join(root, "run_classifier.py")
+        process = subprocess.run(
+            [sys.executable, driver or program] + list(arguments),
+            capture_output=True,
+            check=False,
+            cwd=cwd,
+            env=dict(os.environ, **(env or {})),
+            timeout=300,
+        )
+        self.status = process.returncode
+        self.out = process.stdout.decode("utf-8")
+        self.err = process.stderr.decode("utf-8")
+
+
+class Run:
+    """A run in this process, which starts in no time, that has ended."""
+
+    def __init__(self, arguments):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            self.status = run_classifier.main(["run_classifier.py"] + list(arguments))
+        self.out, self.err = out.getvalue(), err.getvalue()
+
+
+def succeed(arguments):
+    """`Run`s, and asks that it does what it should."""
+    run = Run(arguments)
+    assert run.status == 0, run.out + run.err
+    assert run.err == ""
+    return run
+
+
+def refused(arguments):
+    """The one line with which a run refuses its input."""
+    run = Run(arguments)
+    assert run.status == 2, run.out + run.err
+    assert run.err.count("\n") == 1
+    assert "Traceback" not in run.out + run.err
+    return run.err
+
+
+def without(flags, *names):
+    """The flags but for those that are called so."""
+    return [flag for flag in flags if flag[2:].split("=")[0] not in names]
+
+
+def value(flags, name):
+    return next(flag.split("=", 1)[1] for flag in flags if flag.startswith("--" + name))
+
+
+def text(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
+
+
+def rows(*path):
+    """The cells of a TSV file, line by line, its heading first."""
+    content = text(*path)
+    assert content.endswith("\n")
+    return [line.split("\t") for line in content[:-1].split("\n")]
+
+
+def table(*path):
+    """The rows of a TSV file with a heading, as dictionaries of strings."""
+    heading, *others = rows(*path)
+    for row in others:
+        assert len(row) == len(heading), row
+    return [dict(zip(heading, row)) for row in others]
+
+
+def scores(directory):
+    """`eval_results.txt` as a dictionary of floats."""
+    lines = text(directory, "eval_results.txt").splitlines()
+    return {name: float(number) for name, number in (s.split(" = ") for s in lines)}
+
+
+def saved_json(directory, name):
+    return corpus.read_json(os.path.join(directory, name))

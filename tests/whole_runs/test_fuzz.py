@@ -1,0 +1,416 @@
+"""Files of random content: each is read as a strict reader does, or refused in a line.
+
+The strict readers are the tests' own, written from the formats and not from the code.
+Hypothesis draws the same examples in every run.
+"""
+
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from finetuning.checkpoints import compatibility, finding
+from finetuning.checks import model_config, vocabulary
+from finetuning.data import custom_task, reading
+from finetuning.data.tasks import DataFile, FileLayout, Task
+from finetuning.flags.settings import Settings
+from finetuning.utils.errors import InputError
+from tests.support import models
+
+TASK = Task("own", ("0", "1"), (), (), (), (), (), "0")
+CONFIG = models.tiny_config()
+MARK = b"\xef\xbb\xbf"
+# What texts, labels and mishaps are made of.
+PIECES = [b"a", b"B", b"0", b"1", b"1", b"\t", b"\t", b"\t", b",", b",", b"\n", b"\n"]
+PIECES += [
+    b"\r",
+    b'"',
+    b'"',
+    b"'",
+    b" ",
+    b"\xc2\xa0",
+    b"\xe2\x80\xa8",
+    b"\x0b",
+    b"\x1c",
+]
+PIECES += [MARK, b"\xc3\xa9", b"\xe9", b"\0", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80"]
+PIECES += [b"A\tB\t1\n", b"A\tB\t0\n", b"A\tB\t1\n", b"A,B,1\n", b'"A, ""b""",B,0\n']
+PIECES += [b"index\ta\tb\n", b"text,b,label\n", b"PK\x03\x04", b"\x1f\x8b"]
+
+
+def pieces(of, most=12):
+    return st.lists(st.sampled_from(of), max_size=most).map(b"".join)
+
+
+def often(count):
+    return settings(
+        max_examples=count,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("fuzz"))
+
+
+class RefusedError(Exception):
+    """The strict reader's verdict."""
+
+
+def write(directory, name, content):
+    path = os.path.join(directory, name)
+    with open(path, "wb") as file:
+        file.write(content)
+    return path
+
+
+def strict(read, *arguments):
+    """What a strict reader finds; None where it refuses."""
+    try:
+        return read(*arguments)
+    except (RefusedError, ValueError):
+        return None
+
+
+def ours(read, *arguments):
+    """What the program finds; None where it refuses in one line."""
+    try:
+        return read(*arguments)
+    except InputError as error:
+        message = str(error)
+    assert message.isprintable()
+    return None
+
+
+# TSV and CSV
+
+
+def strict_text(content):
+    if content.startswith(MARK):
+        content = content[len(MARK) :]
+    text = content.replace(b"\r", b"").decode("utf-8", "strict")
+    if "\0" in text:
+        raise RefusedError
+    return text
+
+
+def strict_data(content):
+    """Text that is not all one line because its lines end otherwise."""
+    if b"\n" not in content and b"\r" in content.rstrip(b"\r"):
+        raise RefusedError
+    return strict_text(content)
+
+
+def strict_tsv(text):
+    return [line.split("\t") if line else [] for line in text.split("\n")]
+
+
+def strict_csv(text):
+    """RFC 4180, but for lines that end at LF and quotes within unquoted fields."""
+    rows, row, field, state = [], [], "", "start"
+    for char in text if text.endswith("\n") else text + "\n":
+        if state == "quoted":
+            if char == '"':
+                state = "closed"
+            else:
+                field += char
+        elif char == '"' and state in ("start", "closed"):
+            field += '"' if state == "closed" else ""
+            state = "quoted"
+        elif char in ",\n":
+            row.append(field)
+            if char == "\n":
+                rows.append([] if row == [""] and state == "start" else row)
+                row = []
+            field, state = "", "start"
+        elif state == "closed":
+            raise RefusedError
+        else:
+            field += char
+            state = "plain"
+    if state == "quoted":
+        raise RefusedError
+    return rows
+
+
+def strict_examples(content, split):
+    rows = (strict_csv if split.quoted else strict_tsv)(strict_data(content))
+    while rows and not rows[-1]:
+        rows.pop()
+    if any(not row for row in rows):
+        raise RefusedError
+    if rows and split.header:
+        header = rows.pop(0)
+        if len(header) > split.label and header[split.label] in TASK.labels:
+            raise RefusedError
+        if header[0] in ("index", "id") and split.label_name not in header:
+            raise RefusedError
+    if any(len(row) < 3 or row[2] not in TASK.labels for row in rows):
+        raise RefusedError
+    return [tuple(row[:3]) for row in rows]
+
+
+def our_examples(directory, content, split):
+    path = write(directory, split.file, content)
+    found = reading.read_examples(TASK, DataFile("dev", split, path), [])
+    return [(each.text_a, each.text_b, each.label) for each in found]
+
+
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("quoted", [True, False])
+def test_examples(directory, quoted, header):
+    split = FileLayout("x", 0, 1, 2, header=header, label_name="label", quoted=quoted)
+
+    @often(250)
+    @given(pieces(PIECES))
+    def check(content):
+        found = ours(our_examples, directory, content, split)
+        assert found == strict(strict_examples, content, split)
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["x.tsv", "x.csv"])
+def test_columns_and_labels_of_ones_own(directory, name):
+    """The layout that flags give, and the labels that the file gives."""
+    names = ["a", "b", "1", "2", "label", "", "\u00b2", "9" * 5000, "0", "-1"]
+
+    @often(150)
+    @given(
+        pieces(PIECES), st.sampled_from(names), st.sampled_from(names), st.booleans()
+    )
+    def check(content, text, label, has_header):
+        given_flags = {"text_a_column": text, "label_column": label}
+        chosen = Settings(task_name="custom", has_header=has_header, **given_flags)
+        path = write(directory, name, content)
+
+        def read():
+            source = DataFile(
+                "train", custom_task.read_layout(chosen, "train", path), path
+            )
+            task = custom_task.find_task(chosen, [source], None)
+            return [each.label for each in reading.read_examples(task, source)]
+
+        assert ours(read) != []
+
+    check()
+
+
+def test_whole_numbers_as_labels():
+    labels = ["9" * 5000, "10", "9", "010"]
+    assert list(custom_task._sorted(labels)) == ["9", "010", "10", "9" * 5000]
+
+
+# The vocabulary
+
+TOKENS = [
+    b"[PAD]\n",
+    b"[UNK]\n",
+    b"[CLS]\n",
+    b"[SEP]\n",
+    b"[MASK]\n",
+    b"the\n",
+    b"##s\n",
+]
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+
+
+def strict_vocabulary(content):
+    lines = strict_text(content).split("\n")
+    tokens = [line.strip() for line in (lines if lines[-1] else lines[:-1])]
+    if any(tokens.count(token) != 1 for token in SPECIAL) or tokens[0] != "[PAD]":
+        raise RefusedError
+    return {token: place for place, token in enumerate(tokens)}
+
+
+def our_vocabulary(path):
+    """A mark stays with the first token, which no text holds: as in the original."""
+    vocab = vocabulary.read(path, True)[0].vocab
+    return {
+        token if place else token.replace("\ufeff", "", 1): place
+        for token, place in vocab.items()
+    }
+
+
+@often(250)
+@given(pieces(PIECES), st.permutations(TOKENS), pieces(PIECES + TOKENS))
+def check_vocabulary(directory, before, tokens, behind):
+    for content in (
+        b"".join(TOKENS[:4]) + behind,
+        before + b"".join(tokens) + behind,
+        b"".join(TOKENS) + before + b"\n" + b"".join(tokens[:2]),
+    ):
+        path = write(directory, "vocab.txt", content)
+        found = ours(our_vocabulary, path)
+        expected = strict(strict_vocabulary, content)
+        capitals = re.search(b"[AB]", content)
+        assert found == expected or (found is None and capitals)
+
+
+def test_vocabulary(directory):
+    check_vocabulary(directory)
+
+
+# The config
+
+KEYS = sorted(CONFIG.to_dict())
+SIZES = [key for key in KEYS if "size" in key or "num_" in key or "max_" in key]
+RATES = [key for key in KEYS if key not in SIZES + ["hidden_act"]]
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.integers(-3, 64),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from([10**12, 10**25, "16", 16.0, 0.1, "gelu", "relu", -0.0]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    ),
+    max_leaves=4,
+)
+CHANGES = st.dictionaries(
+    st.one_of(st.sampled_from(KEYS), st.sampled_from(KEYS), st.text(max_size=8)),
+    VALUES,
+    max_size=3,
+)
+JUNK = [
+    b"{",
+    b"}",
+    b"[" * 3000,
+    b'"',
+    b":",
+    b",",
+    b"NaN",
+    b"1e999",
+    b"-",
+    b"\0",
+    b"\xe9",
+]
+JUNK += [b'"vocab_size": 3,', b"9" * 5000, b"\\ud800", b"true", MARK, b"\r", b"//"]
+
+
+def strict_config(content):
+    values = json.loads(strict_text(content), object_pairs_hook=strict_pairs)
+    if not isinstance(values, dict):
+        raise RefusedError
+    for key in [*SIZES, "hidden_act"]:
+        if key not in values:
+            raise RefusedError
+    for key in SIZES:
+        if type(values[key]) is not int or not 0 < values[key] < 10**9:
+            raise RefusedError
+    for key in RATES:
+        value = values.get(key, 0.0)
+        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            raise RefusedError
+    if values["hidden_size"] % values["num_attention_heads"]:
+        raise RefusedError
+    return values
+
+
+def strict_pairs(pairs):
+    if len(dict(pairs)) < len(pairs):
+        raise RefusedError
+    return dict(pairs)
+
+
+def compare_configs(directory, content):
+    """Ours refuses more: misspelt keys, sizes without sense, unknown activations."""
+    path = write(directory, "bert_config.json", content)
+    found = ours(model_config.read_config, path)
+    if found is None:
+        return
+    expected = strict(strict_config, content)
+    assert expected is not None
+    assert {key: vars(found)[key] for key in expected} == expected
+    assert all("\n" not in note for note in model_config.unused_keys(path, found))
+
+
+@often(300)
+@given(CHANGES, st.lists(st.sampled_from(KEYS), max_size=1))
+def check_config_values(directory, changes, left_out):
+    values = dict(CONFIG.to_dict(), **changes)
+    for key in left_out:
+        del values[key]
+    compare_configs(directory, json.dumps(values).encode("utf-8"))
+
+
+@often(200)
+@given(st.integers(0, 400), st.integers(0, 20), pieces(JUNK, 4))
+def check_config_text(directory, place, length, junk):
+    content = json.dumps(CONFIG.to_dict()).encode("utf-8")
+    compare_configs(directory, content[:place] + junk + content[place + length :])
+
+
+def test_config(directory):
+    compare_configs(directory, json.dumps(CONFIG.to_dict()).encode("utf-8"))
+    check_config_values(directory)
+    check_config_text(directory)
+
+
+# Checkpoints
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A small checkpoint: its prefix, what it holds, the bytes of its index."""
+    prefix = str(tmp_path_factory.mktemp("saved") / "model.ckpt")
+    shapes = compatibility.model_shapes(CONFIG, 2)
+    arrays = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
+    models.save_checkpoint(prefix, dict(arrays, global_step=np.int64(7)))
+    with open(prefix + ".index", "rb") as file:
+        return prefix, compatibility.read_contents(prefix, CONFIG, 2), file.read()
+
+
+PLACES = st.one_of(st.integers(0, 2000), st.integers(-60, -1))
+
+
+@often(200)
+@given(
+    PLACES,
+    st.integers(0, 60),
+    st.one_of(st.binary(max_size=12), pieces([b"\xff", b"\x80", b"\0"], 10)),
+)
+def check_index(saved, place, length, junk):
+    prefix, contents, good = saved
+    place = max(place % len(good), 0)
+    write("", prefix + ".index", good[:place] + junk + good[place + length :])
+    assert ours(compatibility.read_contents, prefix, CONFIG, 2) in (None, contents)
+
+
+def test_index(saved):
+    try:
+        check_index(saved)
+    finally:
+        write("", saved[0] + ".index", saved[2])
+
+
+STATE = [b'model_checkpoint_path: "model.ckpt"\n', b'all_model_checkpoint_paths: "']
+STATE += [b'model_checkpoint_path: "\\xff"\n', b"model_checkpoint_path: ", b'"', b"\n"]
+STATE += [b"\xe9", b"\0", b"{", b"}", b"/", b"x", b"\xff\xfe", b'"../model.ckpt"', MARK]
+
+
+@often(150)
+@given(pieces(STATE, 6))
+def check_state(saved, content):
+    directory = os.path.dirname(saved[0])
+    write(directory, "checkpoint", content)
+    assert ours(finding.newest_in, directory) in (None, saved[0])
+    assert set(ours(finding.all_in, directory) or ()) <= {saved[0]}
+
+
+def test_file_that_names_the_newest(saved):
+    check_state(saved)

@@ -1,0 +1,246 @@
+"""Runs that are killed, at random and in the middle of what must not be cut short.
+
+$KILLS is the number of random moments (3 where it is not set); $KILLS_SEED decides
+which they are.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from finetuning.checkpoints import finding, integrity
+from tests.support import corpus
+from tests.support.running import ONE_THREAD, Finished, rows, text
+
+KILLS = int(os.environ.get("KILLS", "3"))
+SEED = int(os.environ.get("KILLS_SEED", "5"))
+# Runs the program and has its own process killed at one moment.
+DRIVER = """
+import os, resource, signal, sys
+root, moment = sys.argv[1:3]
+sys.path.insert(0, root)
+import run_classifier
+from finetuning.checkpoints import saving
+from finetuning.evaluation import inference
+from finetuning.utils import files
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def before(owner, name, when):
+    original = getattr(owner, name)
+    def deadly(*given, **named):
+        if when(*given, **named):
+            die()
+        return original(*given, **named)
+    setattr(owner, name, deadly)
+
+def after(owner, name, when):
+    original = getattr(owner, name)
+    def deadly(*given, **named):
+        found = original(*given, **named)
+        if when(*given, **named):
+            die()
+        return found
+    setattr(owner, name, deadly)
+
+def too_large(*given, **named):
+    # The system itself ends the process, in a write to the file of the tensors.
+    if given[3] == 4:  # Of the saver, the session, the path and the step.
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+    return False
+
+def in_an_evaluation(bar, done, *_):
+    return bar._label == "evaluation at step 9" and 4 <= done
+
+def to(name):
+    return lambda source, target: os.path.basename(target) == name
+
+kind, _, argument = moment.partition(" ")
+if kind == "unnamed":
+    before(saving.Saver, "_record", lambda _, p: p.endswith("ckpt-" + argument))
+elif kind == "writing":
+    import tensorflow.compat.v1 as tf
+    before(tf.train.Saver, "save", too_large)
+elif kind == "surplus":
+    import tensorflow.compat.v1 as tf
+    before(tf.train, "remove_checkpoint", lambda p: p.endswith("ckpt-" + argument))
+elif kind == "evaluation":
+    after(inference.Progress, "update", in_an_evaluation)
+elif kind == "before":
+    before(files, "rename", to(argument))
+elif kind == "after":
+    after(files, "rename", to(argument))
+sys.exit(run_classifier.main(["run_classifier.py"] + sys.argv[3:]))
+"""
+# In the order of a run; after each, the next one starts from what it left.
+MOMENTS = [
+    "unnamed 0",
+    "writing",
+    "unnamed 6",
+    "after eval_history.tsv",
+    "surplus 4",
+    "evaluation",
+    "before eval_results.txt",
+    "after eval_results.json",
+    "before test_results.tsv",
+    "after predict_results.json",
+]
+
+
+class Command:
+    """The flags of one whole run, and where it may be run."""
+
+    def __init__(self, root, place):
+        self.root, self.place = root, place
+        flags = corpus.write(os.path.join(place, "corpus"))
+        flags += ["--do_train", "--do_eval", "--do_predict", "--eval_steps=3"]
+        flags += ["--keep_best", "--save_checkpoints_steps=2", "--num_threads=1"]
+        self.flags = flags + ["--keep_checkpoint_max=2", "--eval_batch_size=4"]
+
+    def end(self, out, *driver):
+        driver = driver or (None,)
+        return Finished(
+            self.root,
+            list(driver[1:]) + self.flags + ["--output_dir=" + out],
+            env=ONE_THREAD,
+            driver=driver[0],
+        )
+
+    def begin(self, out):
+        return subprocess.Popen(
+            [sys.executable, "-u", os.path.join(self.root, "run_classifier.py")]
+            + self.flags
+            + ["--output_dir=" + out],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(os.environ, **ONE_THREAD),
+        )
+
+
+@pytest.fixture(scope="module")
+def command(root, tmp_path_factory):
+    return Command(root, str(tmp_path_factory.mktemp("kills")))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(command):
+    """Where the run ended that nothing disturbed, and its seconds of work."""
+    out = os.path.join(command.place, "undisturbed")
+    process = command.begin(out)
+    started = wait_for_work(process)
+    output = process.communicate()[0]
+    assert process.returncode == 0, output.decode()
+    return out, time.monotonic() - started
+
+
+def wait_for_work(process):
+    """Reads until the files are read and the graph is to be built; the time then."""
+    for line in process.stdout:
+        if line.startswith(b"Building the training graph"):
+            break
+    return time.monotonic()
+
+
+def tensors(directory):
+    prefix = finding.newest_in(directory)
+    assert integrity.damage(prefix) is None
+    names = [name for name, _ in tf.train.list_variables(prefix)]
+    return {name: tf.train.load_variable(prefix, name) for name in names}
+
+
+def agree(out, undisturbed):
+    """Asks that a run ended as the undisturbed one, byte for byte."""
+    for below in ("", "best"):
+        found = tensors(os.path.join(out, below))
+        expected = tensors(os.path.join(undisturbed, below))
+        assert sorted(found) == sorted(expected)
+        for name in expected:
+            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    for name in ("eval_results.txt", "test_results.tsv", "MRPC.tsv"):
+        assert text(out, name) == text(undisturbed, name), name
+    steps = [row[0] for row in rows(out, "eval_history.tsv")]
+    assert steps == ["step", "3", "6", "9", "12", "15"]
+    names = set(os.listdir(undisturbed)) - {"checkpoint"}
+    lacking = [n for n in names if "tfevents" not in n and n not in os.listdir(out)]
+    assert not lacking
+
+
+def test_killed_at_random_moments(command, undisturbed):
+    expected, seconds = undisturbed
+    out = os.path.join(command.place, "random")
+    draw = random.Random(SEED)
+    ends = [signal.SIGTERM, signal.SIGINT] + [signal.SIGKILL] * KILLS
+    draw.shuffle(ends)
+    for number in ends:
+        process = command.begin(out)
+        wait_for_work(process)
+        time.sleep(draw.uniform(0, seconds))
+        process.send_signal(number)
+        output = process.communicate(timeout=300)[0].decode()
+        status = {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -number)
+        if process.returncode not in (0, status):
+            # All was done, and Python itself was about to end.
+            assert process.returncode == -number, output
+            assert "predict_results.json" in os.listdir(out), output
+        else:
+            assert "Traceback" not in output
+    last = command.end(out)
+    assert last.status == 0, last.out + last.err
+    agree(out, expected)
+
+
+def test_killed_where_it_must_not_be_cut_short(command, undisturbed):
+    out = os.path.join(command.place, "proven")
+    driver = os.path.join(command.place, "driver.py")
+    corpus.write_lines(driver, [DRIVER])
+    for moment in MOMENTS:
+        ended = command.end(out, driver, command.root, moment)
+        killed_by = -signal.SIGXFSZ if moment == "writing" else -signal.SIGKILL
+        assert ended.status == killed_by, moment + "\n" + ended.out + ended.err
+        assert LEFT.get(moment, lambda _: True)(out), moment
+        assert "DAMAGED" not in ended.out or moment == "writing", ended.out
+    last = command.end(out)
+    assert last.status == 0, last.out + last.err
+    agree(out, undisturbed[0])
+    assert not [name for name in os.listdir(out) if "tempstate" in name]
+
+
+def _names(out):
+    return os.listdir(out)
+
+
+# What proves that a kill lay where it should.
+LEFT = {
+    "unnamed 0": lambda out: (
+        "model.ckpt-0.index" in _names(out) and "checkpoint" not in _names(out)
+    ),
+    "writing": lambda out: (
+        any("ckpt-4.data" in n for n in _names(out))
+        and "model.ckpt-4.index" not in _names(out)
+    ),
+    "unnamed 6": lambda out: (
+        "model.ckpt-6.index" in _names(out) and "ckpt-6" not in text(out, "checkpoint")
+    ),
+    "surplus 4": lambda out: (
+        "model.ckpt-4.index" in _names(out) and "ckpt-4" not in text(out, "checkpoint")
+    ),
+    "evaluation": lambda out: "\n9\t" not in text(out, "eval_history.tsv"),
+    "before eval_results.txt": lambda out: (
+        "eval_results.txt" not in _names(out)
+        and any(n.startswith("eval_results.txt.") for n in _names(out))
+    ),
+    "after eval_results.json": lambda out: (
+        "eval_results.json" in _names(out) and "test_results.tsv" not in _names(out)
+    ),
+    "before test_results.tsv": lambda out: "test_results.tsv" not in _names(out),
+    "after predict_results.json": lambda out: "predict_results.json" in _names(out),
+}
