@@ -119,8 +119,8 @@ def _run(chosen, without_effect, logs):
             "--require_gpu: TensorFlow finds no GPU; %s; TF_CPP_MIN_LOG_LEVEL=0 in the "
             "environment shows why" % device.line()
         )
-    execution = run.choose_execution(chosen, device)
-    types = dict.fromkeys(("float32", execution.precision.dtype.name))
+    compute = run.choose_compute_options(chosen, device)
+    types = dict.fromkeys(("float32", compute.precision.dtype.name))
     warnings = self_test.check_device(device, types, chosen.num_threads)
     with failures.tensorflow_errors(of_files_alone=True):
         inputs = check_inputs(chosen)
@@ -133,8 +133,8 @@ def _run(chosen, without_effect, logs):
     for line in warnings:
         log.warning(line)
     log.info("Same numbers twice: %s", device.determinism)
-    if execution.precision.is_short:
-        log.info("Products in %s, all else in float32", execution.precision.dtype.name)
+    if compute.precision.is_short:
+        log.info("Products in %s, all else in float32", compute.precision.dtype.name)
     log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)
     for name in without_effect:
         log.info("--%s has no effect: it served TPUs", name)
@@ -143,7 +143,7 @@ def _run(chosen, without_effect, logs):
     seed = provenance.choose_seed(chosen)
     with failures.tensorflow_errors(), failures.disk_full_errors():
         start = phases.check if chosen.check else phases.execute
-        start(run.Run(chosen, inputs, device, seed, execution))
+        start(run.Run(chosen, inputs, device, seed, compute))
 
 
 def _alone(chosen, inputs, logs):

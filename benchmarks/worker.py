@@ -121,17 +121,15 @@ def _ours(tf, spec, config, batch):
     from encoder import mixed_precision
     from finetuning import classifier
 
-    execution = classifier.ComputeOptions(
-        mixed_precision.precision_named(spec["dtype"])
-    )
+    compute = classifier.ComputeOptions(mixed_precision.precision_named(spec["dtype"]))
     if not spec["training"]:
-        graph = classifier.inference_graph(config, batches.LABELS, batch, execution)
+        graph = classifier.inference_graph(config, batches.LABELS, batch, compute)
         return [graph.per_example_loss, graph.probabilities]
-    recipe = classifier.Hyperparameters(
+    hyperparameters = classifier.Hyperparameters(
         batches.LEARNING_RATE, batches.ALL_STEPS, batches.WARM_UP
     )
     graph = classifier.training_graph(
-        config, batches.LABELS, batch, 1, recipe, execution
+        config, batches.LABELS, batch, 1, hyperparameters, compute
     )
     return [graph.loss, graph.train_op]
 

@@ -53,7 +53,7 @@ def create_model(
     num_labels,
     use_one_hot_embeddings,
     dropout_seed=None,
-    execution=DEFAULT_COMPUTE,
+    compute=DEFAULT_COMPUTE,
     label_weights=None,
 ):
     """Adds encoder, head and loss to the graph.
@@ -70,7 +70,7 @@ def create_model(
       num_labels: L.
       use_one_hot_embeddings: see `modeling.BertModel`.
       dropout_seed: int32 [2], or None: the graph's own random stream.
-      execution: `ComputeOptions`.
+      compute: `ComputeOptions`.
       label_weights: L floats, by which an example's loss is multiplied before the mean;
         None: 1 for all.
 
@@ -87,8 +87,8 @@ def create_model(
         use_one_hot_embeddings=use_one_hot_embeddings,
         scope="bert",  # The same where a second pass shares the variables.
         dropout_seed=dropout_seed,
-        precision=execution.precision,
-        pad_to=execution.pad_to,
+        precision=compute.precision,
+        pad_to=compute.pad_to,
     )
     pooled = model.get_pooled_output()  # [B, H]
     weights = tf.get_variable(
@@ -142,7 +142,9 @@ class Hyperparameters:
     label_weights: Optional[Tuple[float, ...]] = None
 
 
-def training_graph(config, num_labels, batch, seed, recipe, execution=DEFAULT_COMPUTE):
+def training_graph(
+    config, num_labels, batch, seed, hyperparameters, compute=DEFAULT_COMPUTE
+):
     """Adds one training step to the graph.
 
     Args:
@@ -150,8 +152,8 @@ def training_graph(config, num_labels, batch, seed, recipe, execution=DEFAULT_CO
       num_labels: L.
       batch: tensors of `input_pipeline.training_batches`.
       seed: int; with the global step it decides what dropout drops.
-      recipe: `Hyperparameters`.
-      execution: `ComputeOptions`.
+      hyperparameters: `Hyperparameters`.
+      compute: `ComputeOptions`.
 
     Returns:
       `TrainGraph`.
@@ -170,30 +172,30 @@ def training_graph(config, num_labels, batch, seed, recipe, execution=DEFAULT_CO
         num_labels,
         use_one_hot_embeddings=False,
         dropout_seed=dropout_seed,
-        execution=execution,
-        label_weights=recipe.label_weights,
+        compute=compute,
+        label_weights=hyperparameters.label_weights,
     )
-    scaled = execution.precision.needs_loss_scaling
+    scaled = compute.precision.needs_loss_scaling
     step = optimization.create_train_step(
         loss,
-        recipe.learning_rate,
-        recipe.num_steps,
-        recipe.num_warmup_steps,
+        hyperparameters.learning_rate,
+        hyperparameters.num_steps,
+        hyperparameters.num_warmup_steps,
         mixed_precision.LossScale() if scaled else None,
-        static_shapes=execution.pad_to is not None,
-        bias_correction=recipe.bias_correction,
+        static_shapes=compute.pad_to is not None,
+        bias_correction=hyperparameters.bias_correction,
     )
     return TrainGraph(loss=loss, **step._asdict())
 
 
-def inference_graph(config, num_labels, batch, execution=DEFAULT_COMPUTE):
+def inference_graph(config, num_labels, batch, compute=DEFAULT_COMPUTE):
     """Adds a forward pass to the graph.
 
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
       batch: tensors of `input_pipeline.inference_batches`.
-      execution: `ComputeOptions`.
+      compute: `ComputeOptions`.
 
     Returns:
       `InferenceGraph` of float32 [B, L], float32 [B] and the batch's labels [B].
@@ -207,6 +209,6 @@ def inference_graph(config, num_labels, batch, execution=DEFAULT_COMPUTE):
         batch["label_ids"],
         num_labels,
         use_one_hot_embeddings=False,
-        execution=execution,
+        compute=compute,
     )
     return InferenceGraph(probabilities, per_example_loss, batch["label_ids"])

@@ -111,8 +111,10 @@ def check(run):
         raise InputError(_held_line(settings, who))
     run = _prepared(run, directory=None)
     if settings.do_train:
-        recipe, selection = _plan(run)
-        if run.inputs.resumed and plan.is_finished(run, recipe.num_steps, selection):
+        hyperparameters, selection = _plan(run)
+        if run.inputs.resumed and plan.is_finished(
+            run, hyperparameters.num_steps, selection
+        ):
             log.info("CHECKED: nothing is wrong. Nothing was written")
             return
         _say_where_from(run.inputs)
@@ -148,11 +150,11 @@ def train(run):
     if inputs.resumed is not None:
         _set_old_scores_aside(inputs, settings.output_dir)
     (examples,) = run.datasets_for("train")
-    recipe, selection = _plan(run)
-    if inputs.resumed and plan.is_finished(run, recipe.num_steps, selection):
+    hyperparameters, selection = _plan(run)
+    if inputs.resumed and plan.is_finished(run, hyperparameters.num_steps, selection):
         return
     _say_where_from(inputs)
-    _save_settings(run, recipe.num_steps)
+    _save_settings(run, hyperparameters.num_steps)
     label_map.save(settings.output_dir, run.task)
     if settings.keep_best:
         best = os.path.join(settings.output_dir, finding.BEST)
@@ -165,7 +167,7 @@ def train(run):
                 num_labels=run.task.num_outputs,
                 examples=examples.records,
                 batch_size=settings.train_batch_size,
-                recipe=recipe,
+                hyperparameters=hyperparameters,
                 seed=run.seed,
                 output_dir=settings.output_dir,
                 save_steps=settings.save_checkpoints_steps,
@@ -173,7 +175,7 @@ def train(run):
                 initial=inputs.initial,
                 resumed=inputs.resumed,
                 selection=selection,
-                execution=run.execution,
+                compute=run.compute,
                 session_config=run.session_config,
             )
         )
@@ -217,21 +219,21 @@ def _save_settings(run, num_steps):
 
 
 def _plan(run):
-    """The recipe and the selection of a training, of which the steps are shown."""
+    """The hyperparameters and the selection of a training, of which the steps are shown."""
     for change in run.inputs.changes:
         log.warning("The training that goes on was begun otherwise: %s", change)
     (examples,) = run.datasets_for("train")
     count = examples.records.count
-    recipe = plan.hyperparameters(run.settings, run.task, examples)
+    hyperparameters = plan.hyperparameters(run.settings, run.task, examples)
     log.info(
         "Training: %d examples, batch size %d, %g epochs: %d steps, %d of them warm-up",
         count,
         run.settings.train_batch_size,
         run.settings.num_train_epochs,
-        recipe.num_steps,
-        recipe.num_warmup_steps,
+        hyperparameters.num_steps,
+        hyperparameters.num_warmup_steps,
     )
-    return recipe, plan.eval_schedule(run, count, recipe.num_steps)
+    return hyperparameters, plan.eval_schedule(run, count, hyperparameters.num_steps)
 
 
 def _say_where_from(inputs):

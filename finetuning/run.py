@@ -24,7 +24,7 @@ class Run:
       inputs: `checks.inputs.Inputs`.
       device: `detect.Device`.
       seed: of all that is random.
-      execution: `classifier.ComputeOptions`.
+      compute: `classifier.ComputeOptions`.
       sets: `preparation.Dataset` of each source; none before they are prepared.
     """
 
@@ -32,7 +32,7 @@ class Run:
     inputs: Inputs
     device: detect.Device
     seed: int
-    execution: classifier.ComputeOptions
+    compute: classifier.ComputeOptions
     sets: Tuple[preparation.Dataset, ...] = ()
 
     @property
@@ -67,7 +67,7 @@ class Run:
         )
 
 
-def choose_execution(settings, device):
+def choose_compute_options(settings, device):
     """How the settings ask this device to compute: `classifier.ComputeOptions`.
 
     Raises:

@@ -69,8 +69,12 @@ def test_it_learns_a_batch_by_heart(batch):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         constants = {name: tf.constant(value) for name, value in tensors.items()}
-        recipe = classifier.Hyperparameters(5e-3, num_steps=200, num_warmup_steps=10)
-        graph = classifier.training_graph(models.tiny_config(), 2, constants, 1, recipe)
+        hyperparameters = classifier.Hyperparameters(
+            5e-3, num_steps=200, num_warmup_steps=10
+        )
+        graph = classifier.training_graph(
+            models.tiny_config(), 2, constants, 1, hyperparameters
+        )
         session.run(tf.global_variables_initializer())
         losses = [session.run([graph.loss, graph.train_op])[0] for _ in range(150)]
     assert losses[0] > 0.4
@@ -148,9 +152,15 @@ def test_weights_of_labels_reach_the_training(batch):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(3)
             constants = {name: tf.constant(value) for name, value in batch.items()}
-            recipe = classifier.Hyperparameters(1e-3, 10, 0, label_weights=weights)
+            hyperparameters = classifier.Hyperparameters(
+                1e-3, 10, 0, label_weights=weights
+            )
             graph = classifier.training_graph(
-                models.tiny_config(num_hidden_layers=1), 2, constants, 1, recipe
+                models.tiny_config(num_hidden_layers=1),
+                2,
+                constants,
+                1,
+                hyperparameters,
             )
             session.run(tf.global_variables_initializer())
             losses[weights] = session.run(graph.loss)
@@ -165,9 +175,15 @@ def test_bias_correction_reaches_the_training(batch):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.set_random_seed(3)
             constants = {name: tf.constant(value) for name, value in batch.items()}
-            recipe = classifier.Hyperparameters(1e-3, 10, 0, bias_correction=correction)
+            hyperparameters = classifier.Hyperparameters(
+                1e-3, 10, 0, bias_correction=correction
+            )
             graph = classifier.training_graph(
-                models.tiny_config(num_hidden_layers=1), 3, constants, 1, recipe
+                models.tiny_config(num_hidden_layers=1),
+                3,
+                constants,
+                1,
+                hyperparameters,
             )
             session.run(tf.global_variables_initializer())
             (bias,) = [
@@ -185,8 +201,12 @@ def test_it_learns_numbers_by_heart(scored):
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(0)
         constants = {name: tf.constant(value) for name, value in scored.items()}
-        recipe = classifier.Hyperparameters(2e-3, num_steps=200, num_warmup_steps=10)
-        graph = classifier.training_graph(models.tiny_config(), 1, constants, 1, recipe)
+        hyperparameters = classifier.Hyperparameters(
+            2e-3, num_steps=200, num_warmup_steps=10
+        )
+        graph = classifier.training_graph(
+            models.tiny_config(), 1, constants, 1, hyperparameters
+        )
         session.run(tf.global_variables_initializer())
         losses = [session.run([graph.loss, graph.train_op])[0] for _ in range(150)]
     assert losses[0] > 2

@@ -29,7 +29,7 @@ def _infer(run, weights, examples, phase, flag):
                 batch_size=getattr(run.settings, flag),
                 seed=run.seed,
                 label=label,
-                execution=run.execution,
+                compute=run.compute,
                 session_config=run.session_config,
             )
         )

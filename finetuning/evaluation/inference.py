@@ -37,7 +37,7 @@ class Inference:
       batch_size: see `input_pipeline.inference_batches`.
       seed: of the variables that the checkpoint lacks.
       label: what the progress is called.
-      execution: `classifier.ComputeOptions`.
+      compute: `classifier.ComputeOptions`.
       session_config: `tf.ConfigProto`.
     """
 
@@ -48,7 +48,7 @@ class Inference:
     batch_size: int
     seed: int
     label: str
-    execution: classifier.ComputeOptions = classifier.DEFAULT_COMPUTE
+    compute: classifier.ComputeOptions = classifier.DEFAULT_COMPUTE
     session_config: Optional[tf.ConfigProto] = None
 
 
@@ -68,12 +68,12 @@ def infer(inference):
     contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
         tf.set_random_seed(inference.seed)
-        few_shapes = inference.execution.pad_to is not None
+        few_shapes = inference.compute.pad_to is not None
         batch = input_pipeline.inference_batches(
             examples, inference.batch_size, few_shapes
         )
         graph = classifier.inference_graph(
-            inference.config, inference.num_labels, batch, inference.execution
+            inference.config, inference.num_labels, batch, inference.compute
         )
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         saver = tf.train.Saver({name: variables[name] for name in contents.restored})
@@ -91,7 +91,7 @@ def infer(inference):
 class Evaluator:
     """A forward pass beside a training's graph, over the training's own variables."""
 
-    def __init__(self, config, num_labels, sets, batch_size, execution):
+    def __init__(self, config, num_labels, sets, batch_size, compute):
         """Adds it to the graph, in which `classifier.training_graph` must be.
 
         Args:
@@ -99,15 +99,15 @@ class Evaluator:
           num_labels: L.
           sets: sequence of `records.RecordFile` of one layout.
           batch_size: see `input_pipeline.inference_batches`.
-          execution: `classifier.ComputeOptions`.
+          compute: `classifier.ComputeOptions`.
         """
         self._sets = sets
-        few_shapes = execution.pad_to is not None
+        few_shapes = compute.pad_to is not None
         batch, self._initializers = input_pipeline.switched_batches(
             sets, batch_size, few_shapes
         )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            graph = classifier.inference_graph(config, num_labels, batch, execution)
+            graph = classifier.inference_graph(config, num_labels, batch, compute)
         self._fetches = graph + (batch["position"],)
 
     def run(self, session, label, leave=bool):

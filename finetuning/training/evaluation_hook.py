@@ -58,7 +58,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             training.num_labels,
             self._selection.sets,
             self._selection.batch_size,
-            training.execution,
+            training.compute,
         )
         self._history = History(training.output_dir, training.resumed is not None)
         self._best = BestWeights(training) if self._selection.keep_best else None
@@ -93,7 +93,7 @@ class EvaluationHook(tf.train.SessionRunHook):
     def _is_enough(self, step):
         """Whether to stop early; says so."""
         patience = self._selection.patience
-        if step == self._training.recipe.num_steps or not patience:
+        if step == self._training.hyperparameters.num_steps or not patience:
             return False
         if self._history.since_best(step) < patience:
             return False

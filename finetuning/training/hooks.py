@@ -64,7 +64,7 @@ class ProgressHook(tf.train.SessionRunHook):
         self._writer = tf.summary.FileWriterCache.get(self._training.output_dir)
         self._progress = Progress(
             "training",
-            self._training.recipe.num_steps,
+            self._training.hyperparameters.num_steps,
             self._training.first_step,
             self._training.batch_size,
         )
@@ -90,7 +90,7 @@ class ProgressHook(tf.train.SessionRunHook):
                     loss,
                     norm,
                     self._step,
-                    self._training.recipe.learning_rate,
+                    self._training.hyperparameters.learning_rate,
                     _last_good(self._training.output_dir),
                 )
             )
@@ -98,7 +98,7 @@ class ProgressHook(tf.train.SessionRunHook):
         if scaled:
             facts += self._skipped_facts(int(run_values.results["skipped_steps"]))
         self._progress.update(self._step, facts)
-        last = self._step == self._training.recipe.num_steps
+        last = self._step == self._training.hyperparameters.num_steps
         if last or self._step % _SUMMARY_STEPS == 0:
             self._summarize(loss, learning_rate)
 
@@ -115,7 +115,7 @@ class ProgressHook(tf.train.SessionRunHook):
                 % (
                     self._in_a_row,
                     self._step,
-                    self._training.recipe.learning_rate,
+                    self._training.hyperparameters.learning_rate,
                     _last_good(self._training.output_dir),
                 )
             )

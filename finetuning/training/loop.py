@@ -28,7 +28,7 @@ class Training:
       num_labels: L.
       examples: `records.RecordFile`.
       batch_size: B.
-      recipe: `classifier.Hyperparameters`.
+      hyperparameters: `classifier.Hyperparameters`.
       seed: of fresh weights, shuffling and dropout.
       output_dir: directory of checkpoints and summaries.
       save_steps: steps between two checkpoints.
@@ -37,7 +37,7 @@ class Training:
       resumed: `compatibility.CheckpointContents` of the training in `output_dir` that goes on, or
         None; if there is one, `initial` is not looked at.
       selection: `evaluation_hook.EvalSchedule`, or None: no evaluation during the training.
-      execution: `classifier.ComputeOptions`.
+      compute: `classifier.ComputeOptions`.
       session_config: `tf.ConfigProto`.
     """
 
@@ -45,7 +45,7 @@ class Training:
     num_labels: int
     examples: records.RecordFile
     batch_size: int
-    recipe: classifier.Hyperparameters
+    hyperparameters: classifier.Hyperparameters
     seed: int
     output_dir: str
     save_steps: int
@@ -53,7 +53,7 @@ class Training:
     initial: Optional[compatibility.CheckpointContents]
     resumed: Optional[compatibility.CheckpointContents]
     selection: Optional[EvalSchedule] = None
-    execution: classifier.ComputeOptions = classifier.DEFAULT_COMPUTE
+    compute: classifier.ComputeOptions = classifier.DEFAULT_COMPUTE
     session_config: Optional[tf.ConfigProto] = None
 
     @property
@@ -62,7 +62,7 @@ class Training:
 
 
 def train(training):
-    """Trains up to the recipe's steps, or until the selection ends it.
+    """Trains up to the planned number of steps, or until the selection ends it.
 
     Args:
       training: `Training`.
@@ -93,7 +93,7 @@ def train(training):
         with signals.deferring_signals(wish), _session(
             training, scaffold, hooks
         ) as session:
-            for _ in range(training.first_step, training.recipe.num_steps):
+            for _ in range(training.first_step, training.hyperparameters.num_steps):
                 if wish or session.should_stop():
                     break
                 session.run(graph.train_op)
@@ -123,7 +123,7 @@ def _stopped_line(training, wish, step):
         % (
             wish.name,
             step,
-            training.recipe.num_steps,
+            training.hyperparameters.num_steps,
             os.path.join(training.output_dir, "model.ckpt"),
             step,
         )
@@ -139,8 +139,8 @@ def _training_graph(training):
         training.num_labels,
         batch,
         training.seed,
-        training.recipe,
-        training.execution,
+        training.hyperparameters,
+        training.compute,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a training will do: its steps, its recipe, its evaluations; or nothing more."""
+"""What a training will do: its steps, its hyperparameters, its evaluations; or nothing more."""
 
 import os
 

@@ -36,9 +36,9 @@ def batch():
 
 def training(chosen, rate=1e-3):
     config = models.tiny_config(hidden_dropout_prob=0.1)
-    execution = classifier.ComputeOptions(chosen)
-    recipe = classifier.Hyperparameters(rate, 90, 0)
-    return classifier.training_graph(config, 2, batch(), 1, recipe, execution)
+    compute = classifier.ComputeOptions(chosen)
+    hyperparameters = classifier.Hyperparameters(rate, 90, 0)
+    return classifier.training_graph(config, 2, batch(), 1, hyperparameters, compute)
 
 
 @pytest.mark.parametrize("chosen", SHORT, ids=lambda chosen: chosen.dtype.name)

@@ -131,9 +131,9 @@ def outputs(*batches, pad_to=None):
                 inputs[name].set_shape(value.shape)
         names = ("input_ids", "input_mask", "segment_ids", "label_ids")
         batch = [inputs[name] for name in names]
-        execution = classifier.ComputeOptions(pad_to=pad_to)
+        compute = classifier.ComputeOptions(pad_to=pad_to)
         loss, _, logits, _ = classifier.create_model(
-            config, False, *batch, 2, False, execution=execution
+            config, False, *batch, 2, False, compute=compute
         )
         gradients = tf.gradients(loss, tf.trainable_variables())
         fetches = [loss, logits] + [tf.convert_to_tensor(g) for g in gradients]

@@ -93,12 +93,12 @@ def test_predictions_are_those_of_any_batch_size_in_file_order(tmp_path):
     assert by_one.label_ids.tolist() == [row.label_id for row in rows]
     assert np.ptp(by_one.probabilities[:, 0]) > 0.01  # They can be told apart.
     padded = classifier.ComputeOptions(pad_to=8)
-    for size, execution in (
+    for size, compute in (
         (3, classifier.DEFAULT_COMPUTE),
         (100, classifier.DEFAULT_COMPUTE),
         (4, padded),
     ):
-        found = inference.infer(replace(job, batch_size=size, execution=execution))
+        found = inference.infer(replace(job, batch_size=size, compute=compute))
         for ours, expected in zip(found, by_one):
             np.testing.assert_allclose(ours, expected, atol=1e-6)
 
@@ -153,8 +153,8 @@ def test_evaluation_beside_a_training_is_that_of_its_checkpoint(tmp_path, output
     sets = [write(tmp_path, name, n, label_type) for name, n in (("a", 9), ("b", 5))]
     with tf.Graph().as_default(), tf.Session() as session:
         batch = input_pipeline.training_batches(sets[0], 4, seed=1, first_step=0)
-        recipe = classifier.Hyperparameters(1e-3, 10, 0)
-        graph = classifier.training_graph(noisy, outputs, batch, 1, recipe)
+        hyperparameters = classifier.Hyperparameters(1e-3, 10, 0)
+        graph = classifier.training_graph(noisy, outputs, batch, 1, hyperparameters)
         trained = {v.op.name for v in tf.global_variables()}
         evaluator = inference.Evaluator(
             noisy, outputs, sets, 4, classifier.DEFAULT_COMPUTE

@@ -28,7 +28,9 @@ def hook(tmp_path):
         num_labels=2,
         examples=None,
         batch_size=8,
-        recipe=classifier.Hyperparameters(1e-3, num_steps=40, num_warmup_steps=0),
+        hyperparameters=classifier.Hyperparameters(
+            1e-3, num_steps=40, num_warmup_steps=0
+        ),
         seed=1,
         output_dir=str(tmp_path),
         save_steps=10,
@@ -142,7 +144,7 @@ class Evaluated:
             num_labels=2,
             examples=None,
             batch_size=8,
-            recipe=classifier.Hyperparameters(1e-3, 40, 0),
+            hyperparameters=classifier.Hyperparameters(1e-3, 40, 0),
             seed=1,
             output_dir=str(directory),
             save_steps=10,

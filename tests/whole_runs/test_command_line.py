@@ -632,14 +632,16 @@ def go_on(directory, flags, num_steps, chosen):
             num_labels=2,
             examples=examples._replace(sequence_length=sequence_length(examples.path)),
             batch_size=8,
-            recipe=classifier.Hyperparameters(1e-4, num_steps, num_warmup_steps=0),
+            hyperparameters=classifier.Hyperparameters(
+                1e-4, num_steps, num_warmup_steps=0
+            ),
             seed=1,
             output_dir=directory,
             save_steps=100,
             keep_checkpoints=5,
             initial=None,
             resumed=compatibility.read_contents(prefix, config, 2),
-            execution=classifier.ComputeOptions(chosen),
+            compute=classifier.ComputeOptions(chosen),
         )
     )
 
