@@ -196,8 +196,8 @@ test-tf1 test-tf2: test-%: .venv/%/requirements.txt
 	@if [ -n "$$ORIGINAL" ]; then \
 		BERT_ORIGINAL=$$(cd "$$ORIGINAL" && pwd) || exit 1; export BERT_ORIGINAL; \
 	fi; \
-	.venv/$*/bin/python -m pytest tests -n auto --maxprocesses=4 --dist=loadfile \
-		$(PYTEST_ARGS)
+	.venv/$*/bin/python -m pytest tests -m "$${MARKED:-not slow}" -n auto \
+		--maxprocesses=4 --dist=loadfile $(PYTEST_ARGS)
 
 # $(call run_suite,STACK): shell commands that add STACK to $passed or $failed, or to
 # $left_out. A stack that is asked for by name must not be left out.
@@ -211,8 +211,11 @@ else \
 fi;
 endef
 
-.PHONY: test
+.PHONY: test test-slow
 test:  ## run tests on each stack; REQUIRE="tf1 tf2", ORIGINAL=DIR, PYTEST_ARGS=..
+test-slow:  ## run the slow tests, which test leaves out
+test-slow: export MARKED = slow
+test test-slow:
 	@passed= failed= left_out=; \
 	$(foreach stack,$(or $(STACK),tf1 tf2),$(call run_suite,$(stack))) \
 	[ -z "$$passed" ] || echo "Tests passed on:$$passed"; \
