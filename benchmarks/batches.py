@@ -54,8 +54,8 @@ def mrpc_examples(data_dir, vocab_file, split_name, length):
 
     tokenizer = FullTokenizer(vocab_file)
     task = tasks.find_task("MRPC")
-    split = task.split(split_name)
-    source = tasks.DataFile(split_name, split, os.path.join(data_dir, split.file))
+    layout = task.layout(split_name)
+    source = tasks.DataFile(split_name, layout, os.path.join(data_dir, layout.file))
     rows = [
         features.convert_example(example, task.labels, length, tokenizer)
         for example in reading.read_examples(task, source)
