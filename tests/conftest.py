@@ -1,4 +1,9 @@
-"""What all tests share: the repository on the path, and the golden data, if there."""
+"""What all tests share: the golden data, trained runs, and how long tests may take.
+
+Tests over about ten seconds are marked `@pytest.mark.slow`; `make test` leaves them
+out, `make test-slow` runs them. With `--short` their loops are shorter: see the fixture
+`iterations`. The trained runs are described in `tests/support/shared_runs.py`.
+"""
 
 import json
 import os
@@ -8,32 +13,41 @@ import sys
 import numpy as np
 import pytest
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+from tests.support import shared_runs
+from tests.support.paths import ROOT
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# What one test may take, in seconds; the slowest needs a tenth of it on two cores.
-PATIENCE = 1200
+# Seconds after which a test is taken to hang.
+TEST_TIMEOUT = 1200
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--short",
+        action="store_true",
+        help="fewer repetitions in slow tests",
+    )
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
-    """Makes a test that hangs, or what it sets up, a test that fails."""
+    """Makes a test that hangs, in its fixtures or itself, a test that fails."""
 
     def give_up(*_):
-        raise TimeoutError("this test took more than %d seconds" % PATIENCE)
+        raise TimeoutError("this test took more than %d seconds" % TEST_TIMEOUT)
 
     signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(PATIENCE)
+    signal.alarm(TEST_TIMEOUT)
     yield
     signal.alarm(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def signals_as_usual():
+def default_signal_handlers():
     """Gives the signals that end a program their usual effect, here and in children.
 
-    Where the tests run in the background or under nohup, they begin with some ignored.
+    Under nohup or in the background, some of them are ignored at first.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):
@@ -42,8 +56,8 @@ def signals_as_usual():
 
 
 @pytest.fixture(autouse=True)
-def operations_as_usual():
-    """Takes back what a run within the test's process has made of TensorFlow."""
+def nondeterministic_ops_again():
+    """Undoes the global TensorFlow setting that a run within the test makes."""
     yield
     config = sys.modules.get("tensorflow.python.framework.config")
     if hasattr(config, "disable_op_determinism"):
@@ -56,8 +70,62 @@ def root():
 
 
 @pytest.fixture(scope="session")
+def iterations(request):
+    """A function from a full and a short count to the one that applies."""
+
+    def choose(full, short):
+        return short if request.config.getoption("--short") else full
+
+    return choose
+
+
+# Trained runs
+
+
+@pytest.fixture(scope="session")
+def shared_tmp(tmp_path_factory):
+    """A temporary directory that all workers of pytest-xdist share."""
+    base = str(tmp_path_factory.getbasetemp())
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        base = os.path.dirname(base)
+    path = os.path.join(base, "shared-runs")
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def corpus_flags(shared_tmp):
+    return shared_runs.once(shared_tmp, "corpus", shared_runs.corpus.write)
+
+
+def _trained(shared_tmp, flags, make):
+    found = shared_runs.once(
+        shared_tmp, make.__name__, lambda directory: make(flags, directory)
+    )
+    return shared_runs.TrainedRun(*found)
+
+
+@pytest.fixture(scope="session")
+def finished_run(shared_tmp, corpus_flags):
+    return _trained(shared_tmp, corpus_flags, shared_runs.finished)
+
+
+@pytest.fixture(scope="session")
+def evaluated_run(shared_tmp, corpus_flags):
+    return _trained(shared_tmp, corpus_flags, shared_runs.evaluated)
+
+
+@pytest.fixture(scope="session")
+def interrupted_run(shared_tmp, corpus_flags):
+    return _trained(shared_tmp, corpus_flags, shared_runs.interrupted)
+
+
+# Data that is not part of the repository
+
+
+@pytest.fixture(scope="session")
 def shared_dir():
-    """The folder of golden data, real data and checkpoints; not part of the project."""
+    """The directory of golden data, real data and checkpoints."""
     path = os.environ.get("BERT_SHARED") or os.path.join(ROOT, "..", "shared")
     if not os.path.isdir(path):
         pytest.skip("needs ../shared (or $BERT_SHARED): golden data and checkpoints")

@@ -98,7 +98,7 @@ def test_evaluation_does_not_ask_about_the_training(flags, copy):
 @pytest.mark.parametrize(
     "name, spoil",
     [
-        ("vocab_file", corpus.turned),
+        ("vocab_file", corpus.reverse_words),
         ("bert_config_file", lambda content: content.replace("gelu", "relu")),
     ],
 )

@@ -386,7 +386,7 @@ ODD = [
     _odd(
         "an evaluation with another vocabulary of the same size",
         "trained otherwise",
-        edit(VOCAB, lambda c: corpus.turned(c.decode("utf-8")).encode("utf-8")),
+        edit(VOCAB, lambda c: corpus.reverse_words(c.decode("utf-8")).encode("utf-8")),
         without=("do_train",),
         trained=True,
     ),

@@ -1,4 +1,4 @@
-"""A few rows in MRPC's format, a vocabulary and an encoder: all a whole run needs."""
+"""All that a run needs: a small corpus in MRPC's format, a vocabulary, an encoder."""
 
 import json
 import os
@@ -17,7 +17,7 @@ HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 
 
 def write(directory):
-    """Writes data/, vocab.txt, bert_config.json and encoder/ below a directory.
+    """Writes data/, vocab.txt, bert_config.json and encoder/ into a directory.
 
     Returns:
       The flags that name them, as a list.
@@ -55,7 +55,7 @@ def write(directory):
 
 
 def encoder_weights(config):
-    """Random weights of a pretrained encoder, and what else such checkpoints hold."""
+    """Random weights, named as in a pretrained checkpoint, with its own head."""
     rng = np.random.RandomState(4)
     weights = {
         name: (rng.randn(*shape) * 0.1).astype(np.float32)
@@ -81,14 +81,14 @@ def _write(path, text):
         file.write(text)
 
 
-def turned(vocabulary):
-    """The text of a vocabulary, its words in reverse behind its special tokens."""
+def reverse_words(vocabulary):
+    """The text of a vocabulary with its words, not its special tokens, reversed."""
     lines = vocabulary.split("\n")
     return "\n".join(lines[:5] + lines[5:-1][::-1] + lines[-1:])
 
 
 def write_lines(path, lines):
-    """Writes lines, each with a line feed, into a file whose folder need not exist."""
+    """Writes lines into a file; makes its directory if needed."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     _write(path, "\n".join(lines) + "\n")
 

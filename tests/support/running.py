@@ -1,4 +1,8 @@
-"""Runs of `run_classifier.py`: in a process of their own, or within the test's."""
+"""Runs of `run_classifier.py`, in a process of their own or within the test's.
+
+`Run` is for nearly all tests: it takes no time to start. Runs that are already trained
+are found in `shared_runs`.
+"""
 
 import contextlib
 import io
@@ -32,17 +36,38 @@ class Finished:
 
 
 class Run:
-    """A run in this process, which starts in no time, that has ended."""
+    """A run in the test's own process, which has ended.
 
-    def __init__(self, arguments):
-        out, err = io.StringIO(), io.StringIO()
+    Args:
+      arguments: the command line's.
+      when: a text; `do` is called as soon as a line of standard output holds it.
+      do: a function without arguments.
+    """
+
+    def __init__(self, arguments, when=None, do=None):
+        out, err = _Screen(when, do), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             self.status = run_classifier.main(["run_classifier.py"] + list(arguments))
         self.out, self.err = out.getvalue(), err.getvalue()
 
 
+class _Screen(io.StringIO):
+    """Standard output that is kept, and watched for one text."""
+
+    def __init__(self, text, action):
+        super().__init__()
+        self._text, self._action = text, action
+
+    def write(self, text):
+        count = super().write(text)
+        if self._text is not None and self._text in text:
+            self._text = None
+            self._action()
+        return count
+
+
 def succeed(arguments):
-    """`Run`s, and asks that it does what it should."""
+    """A `Run` that must succeed, with nothing on standard error."""
     run = Run(arguments)
     assert run.status == 0, run.out + run.err
     assert run.err == ""
@@ -50,7 +75,7 @@ def succeed(arguments):
 
 
 def refused(arguments):
-    """The one line with which a run refuses its input."""
+    """The one line with which a run must refuse its input."""
     run = Run(arguments)
     assert run.status == 2, run.out + run.err
     assert run.err.count("\n") == 1
@@ -59,11 +84,12 @@ def refused(arguments):
 
 
 def without(flags, *names):
-    """The flags but for those that are called so."""
+    """The flags except those with these names."""
     return [flag for flag in flags if flag[2:].split("=")[0] not in names]
 
 
 def value(flags, name):
+    """The value of the first of the flags whose name begins so."""
     return next(flag.split("=", 1)[1] for flag in flags if flag.startswith("--" + name))
 
 
@@ -73,7 +99,7 @@ def text(*path):
 
 
 def rows(*path):
-    """The cells of a TSV file, line by line, its heading first."""
+    """The cells of a TSV file, line by line, with its heading."""
     content = text(*path)
     assert content.endswith("\n")
     return [line.split("\t") for line in content[:-1].split("\n")]
@@ -81,10 +107,10 @@ def rows(*path):
 
 def table(*path):
     """The rows of a TSV file with a heading, as dictionaries of strings."""
-    heading, *others = rows(*path)
-    for row in others:
-        assert len(row) == len(heading), row
-    return [dict(zip(heading, row)) for row in others]
+    heading, *lines = rows(*path)
+    for line in lines:
+        assert len(line) == len(heading), line
+    return [dict(zip(heading, line)) for line in lines]
 
 
 def scores(directory):
