@@ -17,7 +17,7 @@ from finetuning.data.features import (
 )
 from finetuning.device import backend, detect
 from finetuning.flags import command_line
-from finetuning.utils import console, signals
+from finetuning.utils import console, exit_status, signals
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
@@ -29,10 +29,6 @@ __all__ = [
     "create_model",
     "main",
 ]
-
-EXIT_FAILURE = 1
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 
 def create_model(*args, **kwargs):
@@ -58,51 +54,8 @@ def main(argv=None):
             backend.start()
             _run(chosen, without_effect, logs)
         except (Exception, KeyboardInterrupt) as error:
-            return _tell(error, debug)
-    return 0
-
-
-def _tell(error, debug):
-    """Says in one line what ended a run; returns the exit status."""
-    if isinstance(error, InputError):
-        log.error("%s", error, exc_info=debug)
-        return EXIT_BAD_INPUT
-    if isinstance(error, OSError):
-        return _tell_of_file(error, debug)
-    if isinstance(error, signals.Stopped):
-        log.warning("%s", error)
-        return error.status
-    if isinstance(error, KeyboardInterrupt):
-        log.error(
-            "interrupted%s; what was written is whole, and the same command goes "
-            "on from the last checkpoint, if there is one",
-            " by " + error.name if hasattr(error, "name") else "",
-        )
-        return getattr(error, "status", EXIT_INTERRUPTED)
-    # Not foreseen: the log file gets the traceback, the screen if so asked.
-    log.error(
-        "%s: %s; this is a defect of the program, please report it with the "
-        "traceback, which --debug=true shows (and run.log has, once begun)",
-        type(error).__name__,
-        " ".join(str(error).split()),
-        exc_info=True,
-    )
-    return EXIT_FAILURE
-
-
-def _tell_of_file(error, debug):
-    """The same for what the system refused; it may name no file."""
-    if isinstance(error, PermissionError):
-        line = "%s: permission denied; give the right to it, or another path"
-        log.error(line, error.filename, exc_info=debug)
-        return EXIT_BAD_INPUT
-    log.error(
-        "%s: %s; see to it, or give another path",
-        error.filename or "a file",
-        error.strerror or error,
-        exc_info=debug,
-    )
-    return EXIT_FAILURE if error.filename is None else EXIT_BAD_INPUT
+            return exit_status.report(error, debug)
+    return exit_status.SUCCESS
 
 
 def _run(chosen, without_effect, logs):

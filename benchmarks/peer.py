@@ -9,14 +9,11 @@ import time
 from finetuning.evaluation import result_files
 from finetuning.flags import command_line
 from finetuning.run_info import provenance
-from finetuning.utils import console
+from finetuning.utils import console, exit_status
 from finetuning.utils.errors import InputError
 
 # As `provenance.describe` writes it.
 TIME = "%Y-%m-%dT%H:%M:%S%z"
-EXIT_FAILURE = 1
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 # As `inference.Predictions`, which needs TensorFlow.
 Predictions = collections.namedtuple(
@@ -71,16 +68,9 @@ def command(run):
     with console.screen():
         try:
             run()
-        except InputError as error:
-            console.log.error("%s", error)
-            return EXIT_BAD_INPUT
-        except OSError as error:
-            console.log.error("%s", error)
-            return EXIT_FAILURE
-        except KeyboardInterrupt:
-            console.log.error("interrupted")
-            return EXIT_INTERRUPTED
-    return 0
+        except (InputError, OSError, KeyboardInterrupt) as error:
+            return exit_status.report(error)
+    return exit_status.SUCCESS
 
 
 def write(program, chosen, task, scored, **facts):

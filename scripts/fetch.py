@@ -24,6 +24,8 @@ sys.path[:0] = [ROOT, os.path.join(ROOT, "scripts")]
 import entry  # noqa: E402
 from fetching import download, glue, pretrained, sources  # noqa: E402
 
+from finetuning.utils import exit_status  # noqa: E402
+from finetuning.utils.console import log  # noqa: E402
 from finetuning.utils.errors import InputError  # noqa: E402
 
 
@@ -172,9 +174,9 @@ def fetch_all(kind, rows, folder, options):
         try:
             kind.fetch(row, folder, options)
         except (InputError, download.RefusedError) as error:
-            entry.say_error("%s: %s" % (row.name, error))
+            log.error("%s: %s", row.name, error)
             wrong = isinstance(error, InputError)
-            statuses.add(entry.EXIT_BAD_INPUT if wrong else entry.EXIT_FAILURE)
+            statuses.add(exit_status.BAD_INPUT if wrong else exit_status.FAILURE)
     return max(statuses, default=0)
 
 

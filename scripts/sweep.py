@@ -35,7 +35,7 @@ import sweep_runs  # noqa: E402
 from finetuning.data import data_files  # noqa: E402
 from finetuning.flags import command_line  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
-from finetuning.utils import console, files  # noqa: E402
+from finetuning.utils import exit_status, files  # noqa: E402
 from finetuning.utils.console import log  # noqa: E402
 from finetuning.utils.errors import InputError  # noqa: E402
 
@@ -150,16 +150,15 @@ def run(argv):
             len(sweep.failed),
             len(points),
         )
-    return entry.EXIT_FAILURE if sweep.failed else 0
+    return exit_status.FAILURE if sweep.failed else exit_status.SUCCESS
 
 
 def main(argv=None):
     """Runs one command line; returns the exit status."""
-    with console.screen():
-        return entry.status_of(
-            lambda: run(sys.argv[1:] if argv is None else argv),
-            interrupted="interrupted; the same command goes on where this one stopped",
-        )
+    return entry.status_of(
+        lambda: run(sys.argv[1:] if argv is None else argv),
+        interrupted="interrupted; rerun the same command to resume",
+    )
 
 
 def end_runs_when_ended():

@@ -1,10 +1,9 @@
 """TensorFlow and system errors, turned into one line that says what to do."""
 
 import contextlib
-import errno
 import re
 
-from finetuning.utils.errors import InputError
+from finetuning.utils.errors import InputError, is_disk_full
 
 # Words of TensorFlow's allocators, and of CUDA's libraries that ask for memory of
 # their own; a full disk has others.
@@ -88,8 +87,6 @@ def reason(error):
     return lines[0] if lines else type(error).__name__
 
 
-# Disk, quota, or the limit that `ulimit -f` sets.
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # How TensorFlow's file layer words them. A file's temporary name ends in a number.
 _DISK_FULL_WORDS = re.compile(
     r"^\s*(\S.*?)(?:\.tempstate\d+|\.\d+\.tmp|\.tmp[0-9a-f]{32})?; "
@@ -110,7 +107,7 @@ def disk_full_errors():
     try:
         yield
     except OSError as error:
-        if error.errno not in _DISK_FULL:
+        if not is_disk_full(error):
             raise
         raise InputError(_disk_full_line(error.filename, error.strerror)) from None
     except tf.errors.OpError as error:

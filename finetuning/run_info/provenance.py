@@ -18,9 +18,7 @@ from finetuning.run_info import saved_run
 from finetuning.utils import files
 from finetuning.utils.console import log
 
-_ROOT = os.path.dirname(
-    os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-)
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def choose_seed(settings):

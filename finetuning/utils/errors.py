@@ -1,13 +1,18 @@
-"""The one exception that means: the user can mend this."""
+"""InputError, the one exception for mistakes that the user can fix."""
+
+import errno
+
+# The disk or the quota is full, or a file would exceed the limit of `ulimit -f`.
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Something that the user gave cannot be used.
 
     The message is one line that says what was given, where (flag, file and line,
-    variable name), what was expected and what to do. The command line prints it
-    without a traceback and exits with status 2. What it quotes of the user's files may
-    hold anything: see `in_one_line`.
+    variable name), what was expected and how to fix it. The command line prints it
+    without a traceback and exits with status 2. It may quote any bytes of the user's
+    files, because it goes through `in_one_line`.
     """
 
     def __init__(self, message):
@@ -15,10 +20,15 @@ class InputError(ValueError):
 
 
 def in_one_line(text):
-    """The text with line ends, control characters and lone surrogates spelt out."""
+    """Returns the text with line ends, control characters and surrogates escaped."""
     if text.isprintable():
         return text
     return "".join(
         char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
         for char in text
     )
+
+
+def is_disk_full(error):
+    """Whether an `OSError` means that there is no space left to write to."""
+    return error.errno in _DISK_FULL

@@ -16,30 +16,31 @@ _TAKEN_NOTE = "\n%s: ending after this step; once more ends at once\n"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ends the program at once.
+    """A signal ends the program at once; the message says which.
 
     Attributes:
-      name: the signal's, such as "SIGTERM".
-      status: the exit status that tells of it.
+      status: the exit status, 128 plus the signal's number.
     """
 
     def __init__(self, number):
-        super().__init__()
-        self.name = signal.Signals(number).name
+        super().__init__(
+            "interrupted by %s; all files are intact; rerun the same command to resume "
+            "from the latest checkpoint, if there is one" % signal.Signals(number).name
+        )
         self.status = 128 + number
 
 
 class Stopped(KeyboardInterrupt):
-    """A training has ended by a signal, and its state is saved; the message says so.
+    """A training run was stopped by a signal, after its state was saved.
 
     Attributes:
-      status: the exit status that tells of it.
+      status: the exit status, 128 plus the signal's number.
     """
 
-    def __init__(self, message, wish):
-        """Takes the message, and the `signals.StopRequest` that ended the training."""
+    def __init__(self, message, request):
+        """Takes the message and the `StopRequest` that ended the run."""
         super().__init__(message)
-        self.status = wish.status
+        self.status = request.status
 
 
 class StopRequest:

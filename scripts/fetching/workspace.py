@@ -1,15 +1,13 @@
 """A folder to work in beside the target, so that nothing half-written is ever there."""
 
 import contextlib
-import errno
 import os
 import shutil
 import tempfile
 
 from fetching import sources
-from finetuning.utils.errors import InputError
+from finetuning.utils.errors import InputError, is_disk_full
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PREFIX = ".fetching-"
 
 
@@ -49,7 +47,7 @@ def _missing_folders(path):
 
 
 def _explain(error, parent):
-    if error.errno in _FULL:
+    if is_disk_full(error):
         return (
             "No space to write in %s (%s); make room, or choose another folder. "
             "Nothing was left there" % (parent, error.strerror)

@@ -176,7 +176,7 @@ def test_an_error_that_was_not_foreseen(flags, tmp_path, monkeypatch):
     assert run.status == 1
     assert run.err.startswith("ERROR: KeyError: ")
     assert run.err.count("\n") == 1
-    assert "defect of the program" in run.err and "run.log" in run.err
+    assert "this is a bug" in run.err and "run.log" in run.err
     assert "Traceback" not in run.out + run.err
     logged = text(str(tmp_path), "run.log")
     assert "Traceback (most recent call last):" in logged

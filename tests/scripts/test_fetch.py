@@ -183,19 +183,20 @@ def test_sizes_for_people(count, words):
 
 
 @pytest.mark.parametrize(
-    "error, message",
+    "error, status, message",
     [
-        (OSError("odd"), "ERROR: odd\n"),
-        (OSError(errno.EIO, "Input error", "a.tsv"), "ERROR: a.tsv: Input error\n"),
+        (OSError("odd"), 1, "ERROR: odd\n"),
+        (OSError(errno.EIO, "Input error", "a.tsv"), 2, "ERROR: a.tsv: Input error; "),
     ],
 )
-def test_an_error_of_the_disk_is_a_line(monkeypatch, capsys, error, message):
+def test_an_error_of_the_disk_is_a_line(monkeypatch, capsys, error, status, message):
     def fail(*_):
         raise error
 
     monkeypatch.setattr(fetch, "fetch_all", fail)
-    assert fetch.main(["data", "RTE"]) == 1
-    assert capsys.readouterr().err == message
+    assert fetch.main(["data", "RTE"]) == status
+    shown = capsys.readouterr().err
+    assert shown.startswith(message) and shown.count("\n") == 1
 
 
 # ---- Data ----

@@ -265,7 +265,7 @@ def test_an_interrupted_sweep_ends_its_run_and_goes_on(place, ended_by):
     process.send_signal(ended_by)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    message = "ERROR: interrupted; the same command goes on where this one stopped"
+    message = "ERROR: interrupted; rerun the same command to resume"
     assert errors.splitlines() == [message]
     assert len(place.calls()) == 1
     (place.path / "wait").unlink()

