@@ -1,299 +1,158 @@
-"""Who may import whom, where flags are read, and how large things may grow."""
+"""Which package may import which, where flags and versions are read, and sizes."""
 
 import ast
 import os
 import re
 
-import pytest
+from tests.support.paths import ROOT
 
-# Module -> the local modules that it may import. `finetuning.` is left out.
-ALLOWED = {
+# From the bottom to the top: a package imports from the lines above it, not from its
+# own line, and not from those below.
+LAYERS = [
+    ["encoder", "utils"],
+    ["modeling", "tokenization", "optimization", "device", "flags"],
+    ["classifier", "data", "run_info"],
+    ["checkpoints"],
+    ["evaluation"],
+    ["training", "checks"],
+    ["run", "phases"],
+    ["run_classifier"],
+]
+# What may be taken along without the rest.
+STANDALONE = {
+    "encoder": set(),
+    "utils": set(),
     "tokenization": set(),
     "optimization": set(),
-    "modeling": {"attention", "layers", "packing", "precision"},
-    "errors": set(),
-    "layers": {"precision"},
-    "precision": set(),
-    "packing": set(),
-    "loss_scaling": set(),
-    "attention": {"precision"},
-    "metrics": set(),
-    "gpu": set(),
-    "determinism": set(),
-    "backend": {"determinism", "errors"},
-    "trial": {"backend", "errors", "gpu"},
-    "summaries": {"files"},
-    "files": {"errors"},
-    "room": {"errors"},
-    "integrity": {"files", "index_footer"},
-    "saving": {"checkpoints", "files", "room"},
-    "stopping": set(),
-    "locking": {"console", "errors", "files"},
-    "leftovers": {"checkpoints", "files"},
-    "results": {"files"},
-    "settings": set(),
-    "command_line": {"errors", "settings"},
-    "console": {"files"},
-    "progress": {"console"},
-    "usage": {"settings"},
-    "tasks": {"errors", "settings"},
-    "headers": {"errors"},
-    "reading": {"errors", "files", "headers", "tasks"},
-    "label_map": {"errors", "files"},
-    "custom": {"errors", "files", "label_map", "reading", "settings", "tasks"},
-    "sources": {"custom", "errors", "files", "reading", "settings", "tasks"},
-    "weighting": {"errors"},
-    "scoring": {"metrics"},
-    "submission": {"errors", "files", "reading"},
-    "history": {"errors", "files", "scoring"},
-    "features": {"tasks", "tokenization"},
-    "order": set(),
-    "record_reader": {"errors", "files"},
-    "records": {"files"},
-    "vocabulary": {"errors", "files", "tokenization"},
-    "model_config": {"errors", "files", "modeling"},
-    "index_footer": {"files"},
-    "pipelines": {"order", "record_reader"},
-    "checkpoints": {"errors", "files", "integrity", "loss_scaling", "recorded"},
-    "classifier": {
-        "layers",
-        "loss_scaling",
-        "modeling",
-        "optimization",
-        "precision",
-    },
-    "fingerprints": {"files"},
-    "recorded": {"errors", "files", "fingerprints", "settings"},
-    "flagfile": {"files", "settings"},
-    "provenance": {"console", "files", "flagfile", "recorded", "settings"},
-    "preflight": {
-        "checkpoints",
-        "console",
-        "custom",
-        "errors",
-        "files",
-        "fingerprints",
-        "flagfile",
-        "history",
-        "label_map",
-        "model_config",
-        "modeling",
-        "recorded",
-        "results",
-        "sources",
-        "tasks",
-        "tokenization",
-        "vocabulary",
-        "weighting",
-    },
-    "preparation": {
-        "console",
-        "errors",
-        "features",
-        "files",
-        "progress",
-        "reading",
-        "records",
-        "results",
-        "tasks",
-    },
-    "inference": {
-        "checkpoints",
-        "classifier",
-        "errors",
-        "modeling",
-        "pipelines",
-        "progress",
-        "records",
-    },
-    "hooks": {
-        "checkpoints",
-        "console",
-        "errors",
-        "history",
-        "inference",
-        "progress",
-        "records",
-        "saving",
-        "stopping",
-        "summaries",
-    },
-    "run": {"backend", "classifier", "errors", "precision", "preflight", "preparation"}
-    | {"settings"},
-    "plan": {
-        "checkpoints",
-        "classifier",
-        "console",
-        "errors",
-        "history",
-        "hooks",
-        "label_map",
-        "scoring",
-        "weighting",
-    },
-    "outcomes": {
-        "console",
-        "inference",
-        "provenance",
-        "reading",
-        "recorded",
-        "results",
-        "scoring",
-        "submission",
-        "summaries",
-        "verdicts",
-    },
-    "verdicts": {"checkpoints", "fingerprints", "history", "preparation"}
-    | {"recorded"},
-    "loop": {
-        "checkpoints",
-        "classifier",
-        "console",
-        "hooks",
-        "loss_scaling",
-        "modeling",
-        "pipelines",
-        "progress",
-        "records",
-        "saving",
-        "stopping",
-    },
+    "modeling": {"encoder"},
 }
-# The two that put the rest together may import any of it.
-TOP = {"phases", "run_classifier"}
-WITHOUT_TENSORFLOW = {
-    "tokenization",
-    "errors",
-    "settings",
-    "command_line",
-    "usage",
-    "tasks",
-    "headers",
-    "reading",
-    "label_map",
-    "custom",
-    "sources",
-    "vocabulary",
-    "index_footer",
-    "weighting",
-    "features",
-    "metrics",
-    "scoring",
-    "submission",
-    "history",
-    "results",
-    "console",
-    "progress",
-    "fingerprints",
-    "recorded",
-    "flagfile",
-    "provenance",
-    "files",
-    "gpu",
-    "backend",
-    "determinism",
-    "order",
-    "record_reader",
-    "stopping",
-    "locking",
+# --help and errors in flags and files must not wait for TensorFlow, so these import it
+# within functions, if at all.
+WITHOUT_TENSORFLOW = ["utils", "flags", "tokenization", "run_info", "run_classifier"]
+# These packages too, except for the modules named.
+WITHOUT_TENSORFLOW += ["data", "device", "evaluation", "checks"]
+WITH_TENSORFLOW = {
+    "data/input_pipeline.py",
+    "data/preparation.py",
+    "data/records.py",
+    "device/self_test.py",
+    "evaluation/inference.py",
+    "utils/tensorboard.py",
 }
-MOST_LINES_OF_MODULE = 450
-MOST_LINES_OF_FUNCTION = 50
+REMOVED_FROM_TENSORFLOW = re.compile(r"\btf\.(contrib|layers|estimator|keras|app)\.")
+MAX_MODULE_LINES = 450
+MAX_FUNCTION_LINES = 50
 
 
-def paths():
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    top = ["run_classifier", "modeling", "tokenization", "optimization"]
-    found = {name: os.path.join(root, name + ".py") for name in top}
-    package = os.path.join(root, "finetuning")
-    for name in os.listdir(package):
-        if name.endswith(".py") and name != "__init__.py":
-            found[name[:-3]] = os.path.join(package, name)
-    return found
+class Module:
+    """A module of the program: its package, its source and what it imports."""
+
+    def __init__(self, path):
+        with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+            self.text = file.read()
+        self.tree = ast.parse(self.text)
+        self.path = path[len("finetuning/") :] if "finetuning" in path else path
+        self.package = re.match(r"\w+", self.path).group()
+
+    def imports(self, outside_functions=False):
+        """The full names of all that it imports."""
+        nodes = self.tree.body if outside_functions else ast.walk(self.tree)
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from ("%s.%s" % (node.module, a.name) for a in node.names)
+
+    def packages(self):
+        """The packages of ours that it imports from."""
+        ours = {name for layer in LAYERS for name in layer}
+        names = (name.replace("finetuning.", "", 1) for name in self.imports())
+        return {name.split(".")[0] for name in names} & ours
 
 
-PATHS = paths()
+def _modules():
+    paths = [name for name in os.listdir(ROOT) if name.endswith(".py")]
+    for package in ("encoder", "finetuning"):
+        for folder, _, names in os.walk(os.path.join(ROOT, package)):
+            folder = os.path.relpath(folder, ROOT)
+            paths += [os.path.join(folder, n) for n in names if n.endswith(".py")]
+    return [Module(path) for path in sorted(paths) if os.path.basename(path)[0] != "_"]
 
 
-def source(name):
-    with open(PATHS[name], encoding="utf-8") as file:
-        return file.read()
+MODULES = _modules()
 
 
-def imported(name, at_import_time=False):
-    """Full names of all that a module imports; only outside functions if so asked."""
-    tree = ast.parse(source(name))
-    nodes = tree.body if at_import_time else ast.walk(tree)
-    names = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            names.update("%s.%s" % (node.module, alias.name) for alias in node.names)
-    return names
+def test_every_module_is_in_a_layer():
+    packages = {module.package for module in MODULES}
+    assert packages <= {name for layer in LAYERS for name in layer}
 
 
-def local_imports(name):
-    found = set()
-    for full_name in imported(name):
-        parts = full_name.split(".")
-        if parts[0] == "finetuning" and len(parts) > 1:
-            found.add(parts[1])
-        elif parts[0] in PATHS:
-            found.add(parts[0])
-    return found
+def test_imports_point_downwards():
+    height = {name: n for n, layer in enumerate(LAYERS) for name in layer}
+    wrong = [
+        "%s imports %s" % (module.path, package)
+        for module in MODULES
+        for package in module.packages() - {module.package}
+        if height[package] >= height[module.package]
+        or package not in STANDALONE.get(module.package, height)
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("name", sorted(PATHS))
-def test_imports_go_one_way(name):
-    if name not in TOP:
-        assert name in ALLOWED, "name here what %s may import" % name
-        assert local_imports(name) <= ALLOWED[name]
+def test_modules_that_do_without_tensorflow():
+    wrong = [
+        module.path
+        for module in MODULES
+        if module.package in WITHOUT_TENSORFLOW and module.path not in WITH_TENSORFLOW
+        for name in module.imports(outside_functions=True)
+        if name.split(".")[0] == "tensorflow"
+    ]
+    assert not wrong
 
 
-@pytest.mark.parametrize("name", sorted(WITHOUT_TENSORFLOW))
-def test_modules_that_do_without_tensorflow(name):
-    names = imported(name, at_import_time=True)
-    assert not [n for n in names if n.split(".")[0] == "tensorflow"]
+def test_one_spelling_of_tensorflow():
+    names = {
+        (module.path, name)
+        for module in MODULES
+        for name in module.imports()
+        if name.split(".")[0] in ("tensorflow", "keras")
+        and name != "tensorflow.compat.v1"
+    }
+    assert names <= {("device/detect.py", "tensorflow.python.client.device_lib")}
+    assert not [m.path for m in MODULES if REMOVED_FROM_TENSORFLOW.search(m.text)]
 
 
-@pytest.mark.parametrize("name", sorted(PATHS))
-def test_one_spelling_of_tensorflow_and_nothing_that_is_gone(name):
-    for full_name in imported(name):
-        if full_name.split(".")[0] in ("tensorflow", "keras"):
-            private = full_name == "tensorflow.python.client.device_lib"
-            assert full_name == "tensorflow.compat.v1" or (name, private) == (
-                "backend",
-                True,
-            )
-    for gone in ("tf.contrib", "tf.layers", "tf.estimator", "tf.keras", "tf.app"):
-        assert gone + "." not in source(name)
+def test_flags_are_read_in_one_place():
+    readers = {
+        module.path
+        for module in MODULES
+        if re.search(r"\bFLAGS\b", module.text)
+        or any(name.split(".")[0] == "absl" for name in module.imports())
+    }
+    assert readers == {"flags/command_line.py"}
 
 
-@pytest.mark.parametrize("name", sorted(set(PATHS) - {"command_line"}))
-def test_flags_are_read_in_one_place(name):
-    assert not [n for n in imported(name) if n.split(".")[0] == "absl"]
-    # The name of absl's own set of flags, alone.
-    assert not re.search(r"\bFLAGS\b", source(name))
+def test_versions_are_told_apart_in_one_package():
+    """By what TensorFlow has; its version is only recorded."""
+    branches = [m.path for m in MODULES if "hasattr(tf" in m.text]
+    assert not [path for path in branches if not path.startswith("device/")]
+    readers = {m.path for m in MODULES if "__version__" in m.text}
+    assert readers <= {"device/detect.py", "run_info/provenance.py"}
 
 
-@pytest.mark.parametrize("name", sorted(set(PATHS) - {"backend"}))
-def test_no_branch_on_the_version(name):
-    assert "__version__" not in source(name) or name == "provenance"
-    assert "hasattr(tf" not in source(name)
+def test_sizes():
+    long = [m.path for m in MODULES if len(m.text.splitlines()) > MAX_MODULE_LINES]
+    long += [
+        "%s: %s" % (module.path, node.name)
+        for module in MODULES
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef) and _code_lines(node) > MAX_FUNCTION_LINES
+    ]
+    assert not long
 
 
-@pytest.mark.parametrize("name", sorted(PATHS))
-def test_sizes(name):
-    text = source(name)
-    assert len(text.splitlines()) <= MOST_LINES_OF_MODULE
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef):
-            assert code_lines(node) <= MOST_LINES_OF_FUNCTION, node.name
-
-
-def code_lines(node):
-    """Lines of a function from its first statement after the docstring."""
+def _code_lines(node):
+    """The lines of a function after its docstring."""
     body = node.body
     if ast.get_docstring(node) is not None and len(body) > 1:
         body = body[1:]
