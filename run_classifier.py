@@ -42,10 +42,10 @@ def create_model(*args, **kwargs):
 def main(argv=None):
     """Runs one command line; returns the exit status."""
     argv = sys.argv if argv is None else argv
-    if command_line.asks_for_help(argv):
+    if command_line.has_help_flag(argv):
         print(command_line.help_text(argv[0]))
         return 0
-    debug = command_line.asks_for_debug(argv)
+    debug = command_line.has_debug_flag(argv)
     with contextlib.ExitStack() as logs:
         logs.enter_context(console.screen(debug))
         logs.enter_context(signals.handling_signals())

@@ -1,23 +1,13 @@
-"""The flags of a training as a file that `--flagfile` reads, to repeat it."""
+"""Writes the flags of a run to a file that `--flagfile` reads, to repeat the run."""
 
-import dataclasses
 import os
 
-from finetuning.flags.settings import NO_EFFECT, Settings
+from finetuning.flags.settings import NO_EFFECT, as_flag, flags_with
 from finetuning.utils import files
 
 FILE = "run.flags"
-_PATHS = (
-    "data_dir",
-    "train_file",
-    "eval_file",
-    "predict_file",
-    "vocab_file",
-    "bert_config_file",
-    "init_checkpoint",
-)
-# The directory is the repetition's own: the flag that comes last would win, and a file
-# that came behind --output_dir would lead into the finished run.
+# A repetition needs a directory of its own. If the file contained --output_dir too, the
+# last of the two would win, and the repetition could write into the finished run.
 _LEFT_OUT = ("output_dir", "random_seed", "check", "debug", "allow_changes")
 
 
@@ -27,50 +17,47 @@ def write(settings, description, changes=()):
     Args:
       settings: `settings.Settings`.
       description: what `provenance.describe` returned.
-      changes: how the training was begun otherwise, if it was.
+      changes: settings that were changed during the run, one line each.
     """
     path = os.path.join(settings.output_dir, FILE)
     files.write_text(path, text(settings, description, changes))
 
 
 def text(settings, description, changes=()):
-    """The flag file: all flags that have a value, the seed, and what it is for."""
+    """The content of the file: a comment, all flags with a value, and the seed."""
     return "\n".join(_heading(description, changes) + _flags(settings, description))
 
 
 def _heading(description, changes):
     versions = description["versions"]
     lines = [
-        "Repeats the run whose directory this file stands in:",
+        "Repeats the run in this directory:",
         "  python run_classifier.py --flagfile=%s --output_dir=NEW" % FILE,
-        "Flags behind --flagfile go before those in it. The run was on",
+        "Flags after --flagfile override those in the file. The run used",
         "Python %s, TensorFlow %s, %s;"
         % (versions["python"], versions["tensorflow"], description["device"]),
         "revision of the program: %s." % (description["git_revision"] or "unknown"),
     ]
     if changes:
-        lines.append("NOT A REPETITION: flags were changed while it was under way:")
-        lines += ["  " + each for each in changes]
+        lines.append("NOT A REPETITION: settings were changed during the run:")
+        lines += ["  " + change for change in changes]
     return ["# " + " ".join(line.split("\n")) for line in lines]
 
 
 def _flags(settings, description):
+    left_out = _LEFT_OUT + flags_with(group=NO_EFFECT)
     lines = []
-    for field in dataclasses.fields(Settings):
-        value = getattr(settings, field.name)
-        if field.metadata["group"] == NO_EFFECT or field.name in _LEFT_OUT:
-            continue
-        if value is not None:
-            lines.append(_flag(field.name, value))
-    return [*lines, _flag("random_seed", description["random_seed"]), ""]
+    for name, value in settings.as_dict().items():
+        if name not in left_out and value is not None:
+            lines.append(_line(name, value))
+    return [*lines, _line("random_seed", description["random_seed"]), ""]
 
 
-def _flag(name, value):
-    if name in _PATHS and not files.is_remote(value):
+def _line(name, value):
+    if name in flags_with(is_path=True) and not files.is_remote(value):
         value = os.path.abspath(value)
-    shown = str(value).lower() if isinstance(value, bool) else str(value)
-    line = "--%s=%s" % (name, shown)
-    # The reader of flag files strips each line, and ends it where text ends a line.
+    line = as_flag(name, value)
+    # Absl strips each line of a flag file, and splits it at any line break.
     if line != line.strip() or "\n" in line or "\r" in line:
-        return "# cannot be written here, give it by hand: %r" % line
+        return "# cannot be written to a file, give it on the command line: %r" % line
     return line

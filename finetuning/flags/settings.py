@@ -1,7 +1,8 @@
-"""The one frozen record that the command line becomes.
+"""The command line as one frozen record.
 
-Each field of `Settings` is a flag: name, type, default, group, help and range stand
-here and nowhere else; `command_line` reads them.
+Each field of `Settings` is a flag. Its name, type, default, group, help text and rules
+are defined here and nowhere else: `command_line` builds the parser from them, and lists
+of flags in other modules are derived with `flags_with`.
 """
 
 import dataclasses
@@ -10,233 +11,286 @@ from typing import Optional
 
 _TASK = "What to do"
 _FILES = "Files"
-OWN_DATA = "Your own data (--task_name=custom)"
+_CUSTOM_DATA = "Your own data (--task_name=custom)"
 _TEXT = "Text"
 _TRAINING = "Training"
-_SELECTION = "Evaluation during training"
+_CHECKPOINTS = "Checkpoints and resuming"
+_EVALUATION = "Evaluation during training"
 _INFERENCE = "Evaluation and prediction"
 _DEVICE = "Device"
-NO_EFFECT = "Accepted so that old command lines run; without effect"
+NO_EFFECT = "Accepted for compatibility with the original; no effect"
+# Rules that all flags of a group share, unless a flag says otherwise.
+_GROUP_RULES = {
+    _FILES: {"is_path": True},
+    _CUSTOM_DATA: {"affects": "weights", "needs": "custom"},
+    _TEXT: {"affects": "weights"},
+    _TRAINING: {"affects": "weights"},
+}
+_TPU_OPTION = "Ignored; TPU option of the original."
 MAX_INT = 2**31 - 1
-# What a float32 can hold, roundly.
+# A round number that still fits a float32.
 MAX_FLOAT = 3e38
 MAX_SEED = MAX_INT
-# The task of the user's own data.
+# The task name for the user's own data.
 CUSTOM = "custom"
-# The flag that names another file for a set.
+# The flag that replaces the task's own file of each split.
 FILE_FLAGS = {"train": "train_file", "dev": "eval_file", "test": "predict_file"}
 
 
 def _flag(group, default, help_text, **rules):
-    """A field that is a flag.
+    """Defines a field that is a flag.
 
     Args:
       group: heading in --help.
-      default: its value where it is not given.
+      default: value if the flag is not given.
       help_text: one or two sentences.
-      **rules: `required` (bool), `least`, `most`, `above` (bounds of a number),
-        `choices` (the strings that are accepted).
+      **rules: these, in addition to the rules of the group:
+        is_path: True if the value is a path.
+        affects: "weights" if a run with another value trains other weights, so that a
+          run must not be resumed with one.
+        needs: what the flag has no effect without: "do_train", "do_eval",
+          "do_predict", "evaluation" (during training) or "custom" (the task).
+        required: True if the flag must be given.
+        least, most, above: bounds of a number.
+        choices: the strings that are accepted.
     """
-    metadata = dict(rules, group=group, help=help_text)
+    shared = _GROUP_RULES.get(group, {})
+    metadata = dict({"is_path": False, "affects": None, "needs": None}, **shared)
+    metadata.update(rules, group=group, help=help_text)
     return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked for. Units: lengths in tokens, batch sizes in examples."""
+    """All flags of a run. Lengths are in tokens, batch sizes in examples."""
 
     task_name: str = _flag(
         _TASK,
         None,
         "Task, in any case: CoLA, SST-2, MRPC, STS-B, QQP, MNLI, QNLI, RTE, WNLI, AX "
-        "(with MNLI's model), XNLI; or custom: your own data.",
+        "(with a model trained on MNLI), XNLI; or custom for your own data.",
         required=True,
+        affects="weights",
     )
     do_train: bool = _flag(_TASK, False, "Fine-tune on the training set.")
-    do_eval: bool = _flag(_TASK, False, "Score the development set.")
-    do_predict: bool = _flag(_TASK, False, "Write what the model says of the test set.")
+    do_eval: bool = _flag(_TASK, False, "Evaluate on the dev set.")
+    do_predict: bool = _flag(_TASK, False, "Predict the test set.")
     check: bool = _flag(
         _TASK,
         False,
-        "Check flags, files, every row and the device as the run would, say what it "
-        "would do, and end without writing anything.",
+        "Dry run: validate the flags, every row of the input files and the device, and "
+        "exit without writing anything.",
     )
     debug: bool = _flag(_TASK, False, "Show the traceback of an error.")
 
     data_dir: str = _flag(
         _FILES,
         None,
-        "Directory of the task's files. Needed unless every file that is read is named "
-        "by a flag.",
+        "Directory of the task's files. Not needed if flags name every file that the "
+        "run reads.",
+        affects="weights",
     )
     train_file: Optional[str] = _flag(
-        _FILES, None, "Training set in the task's format, in place of --data_dir's."
+        _FILES,
+        None,
+        "File to train on instead of the training set in --data_dir.",
+        affects="weights",
+        needs="do_train",
     )
     eval_file: Optional[str] = _flag(
-        _FILES, None, "Labelled file to score, in place of the development set."
+        _FILES,
+        None,
+        "Labelled file to evaluate on instead of the dev set in --data_dir.",
+        needs="do_eval",
     )
     predict_file: Optional[str] = _flag(
-        _FILES, None, "File to predict, labelled or not, in place of the test set."
+        _FILES,
+        None,
+        "File to predict, labelled or not, instead of the test set in --data_dir.",
+        needs="do_predict",
     )
     vocab_file: str = _flag(
-        _FILES, None, "Vocabulary that the checkpoint was trained with.", required=True
+        _FILES,
+        None,
+        "Vocabulary that the model was pre-trained with.",
+        required=True,
+        affects="weights",
     )
     bert_config_file: str = _flag(
-        _FILES, None, "JSON file that gives the model's shape.", required=True
+        _FILES,
+        None,
+        "JSON file with the model's architecture.",
+        required=True,
+        affects="weights",
     )
     init_checkpoint: Optional[str] = _flag(
         _FILES,
         None,
         "Checkpoint to start from: its prefix (.../bert_model.ckpt), one of its files, "
-        "or its directory. Left out, training starts from random weights.",
+        "or its directory. Without it, training starts from random weights.",
+        affects="weights",
     )
     output_dir: str = _flag(
         _FILES,
         None,
-        "Directory for checkpoints and results. A training that it holds goes on.",
+        "Directory for checkpoints and results. If it contains a training run, that "
+        "run is resumed.",
         required=True,
     )
 
     text_a_column: Optional[str] = _flag(
-        OWN_DATA,
+        _CUSTOM_DATA,
         None,
-        "Column of the text: its name in the header, or its number from 1.",
+        "Column of the text: its name in the header, or its number, counted from 1.",
     )
     text_b_column: Optional[str] = _flag(
-        OWN_DATA, None, "Column of the second text; left out: single texts."
+        _CUSTOM_DATA, None, "Column of the second text, if the examples are pairs."
     )
     label_column: Optional[str] = _flag(
-        OWN_DATA, None, "Column of the label. A file to predict may lack it."
+        _CUSTOM_DATA, None, "Column of the label. Not needed in a file to predict."
     )
     id_column: Optional[str] = _flag(
-        OWN_DATA, None, "Column of the example's name; left out: its line, from 0."
+        _CUSTOM_DATA,
+        None,
+        "Column of the example's id. If not given, its line number, counted from 0.",
+        affects=None,
     )
     has_header: bool = _flag(
-        OWN_DATA, True, "Whether the first line of each file names the columns."
+        _CUSTOM_DATA, True, "Whether the first line of each file is a header."
     )
     labels: Optional[str] = _flag(
-        OWN_DATA,
+        _CUSTOM_DATA,
         None,
-        "Labels in the order of their ids, with commas between. Left out: those of the "
-        "training file, sorted, which are saved with the checkpoint.",
+        "Labels in the order of their ids, separated by commas. If not given, the "
+        "sorted labels of the training file, which are saved with the checkpoint.",
     )
     regression: bool = _flag(
-        OWN_DATA, False, "The label is a number, learned by squared error."
+        _CUSTOM_DATA, False, "Labels are numbers; train with mean squared error."
     )
 
     do_lower_case: bool = _flag(
-        _TEXT, True, "Lower-case the text: true for uncased models, false for cased."
+        _TEXT, True, "Lower-case the text: true for uncased models."
     )
     max_seq_length: int = _flag(
-        _TEXT, 128, "Length of a sequence; longer ones are cut.", least=3
+        _TEXT, 128, "Maximum sequence length; longer sequences are truncated.", least=3
     )
 
-    train_batch_size: int = _flag(_TRAINING, 32, "Examples in a step.", least=1)
+    train_batch_size: int = _flag(_TRAINING, 32, "Examples per training step.", least=1)
     learning_rate: float = _flag(
         _TRAINING, 5e-5, "Peak learning rate of Adam.", above=0.0
     )
     num_train_epochs: float = _flag(
-        _TRAINING, 3.0, "Passes over the training set; may be a fraction.", above=0.0
+        _TRAINING, 3.0, "Passes over the training set; may be fractional.", above=0.0
     )
     warmup_proportion: float = _flag(
-        _TRAINING, 0.1, "Fraction of the steps that warm up.", least=0.0, most=1.0
+        _TRAINING, 0.1, "Fraction of the steps that are warm-up.", least=0.0, most=1.0
     )
     max_train_examples: Optional[int] = _flag(
         _TRAINING,
         None,
-        "Train on this many examples, drawn from all of them, always the same ones.",
+        "Train on a random sample of this many examples; always the same sample.",
         least=1,
     )
     class_weights: Optional[str] = _flag(
         _TRAINING,
         None,
-        "Weights of the labels in the training loss: balanced (inverse to how often "
-        "each occurs), or such as yes=2,no=0.5.",
+        "Weights of the labels in the training loss: balanced (inversely proportional "
+        "to their frequency), or a list such as yes=2,no=0.5.",
     )
     adam_bias_correction: bool = _flag(
         _TRAINING,
         False,
-        "Correct the bias of Adam's moments, which BERT's own optimiser does not: "
-        "steadier on small tasks.",
+        "Correct the bias of Adam's moments, which BERT's own optimizer does not: more "
+        "stable on small tasks.",
     )
     random_seed: Optional[int] = _flag(
         _TRAINING,
         None,
-        "Seed of fresh weights, shuffling and dropout. Left out, one is drawn, shown "
-        "and saved; a resumed training takes the saved one.",
+        "Seed of new weights, shuffling and dropout. If not given, it is drawn, logged "
+        "and saved; a resumed run uses the saved one.",
         least=0,
         most=MAX_SEED,
     )
-    allow_changes: bool = _flag(
-        _TRAINING,
-        False,
-        "Go on with the training in --output_dir even where it was begun otherwise.",
-    )
+
     save_checkpoints_steps: int = _flag(
-        _TRAINING, 1000, "Steps between two checkpoints.", least=1
+        _CHECKPOINTS, 1000, "Steps between checkpoints.", least=1
     )
     keep_checkpoint_max: int = _flag(
-        _TRAINING, 5, "Newest checkpoints that are kept; 0: all.", least=0
+        _CHECKPOINTS, 5, "Number of latest checkpoints to keep; 0 keeps all.", least=0
+    )
+    allow_changes: bool = _flag(
+        _CHECKPOINTS,
+        False,
+        "Resume the run in --output_dir even if its settings differ.",
+        needs="do_train",
     )
 
     eval_steps: int = _flag(
-        _SELECTION, 0, "Steps between two evaluations; 0: none.", least=0
+        _EVALUATION, 0, "Steps between evaluations; 0: none.", least=0, needs="do_train"
     )
     eval_each_epoch: bool = _flag(
-        _SELECTION, False, "Evaluate at the end of each epoch."
+        _EVALUATION, False, "Evaluate at the end of each epoch.", needs="do_train"
     )
     keep_best: bool = _flag(
-        _SELECTION,
+        _EVALUATION,
         False,
-        "Keep the weights of the best evaluation, by the task's main score, in "
-        "output_dir/best, and evaluate and predict with them.",
+        "Keep the weights with the best main score in output_dir/best, and evaluate "
+        "and predict with them.",
+        needs="evaluation",
     )
     early_stop: int = _flag(
-        _SELECTION,
+        _EVALUATION,
         0,
-        "Stop after this many evaluations in a row without a new best; 0: never.",
+        "Stop after this many consecutive evaluations without a new best; 0: never.",
         least=0,
+        needs="evaluation",
     )
 
     eval_batch_size: int = _flag(
         _INFERENCE,
         8,
-        "Examples of full length in an eval batch; shorter ones go more at a time.",
+        "Full-length examples per evaluation batch; a batch of shorter examples holds "
+        "more of them.",
         least=1,
     )
-    predict_batch_size: int = _flag(
-        _INFERENCE, 8, "The same for a prediction batch.", least=1
-    )
+    predict_batch_size: int = _flag(_INFERENCE, 8, "The same for prediction.", least=1)
 
-    require_gpu: bool = _flag(_DEVICE, False, "End at once where there is no GPU.")
+    require_gpu: bool = _flag(_DEVICE, False, "Exit if no GPU is available.")
     precision: str = _flag(
         _DEVICE,
         "float32",
-        "Type of the matrix products: float32, or mixed: 16 bits where that is faster "
-        "(float16 on a GPU, bfloat16 on a CPU that has it under TensorFlow 2).",
+        "Data type of the matrix products: float32, or mixed for 16 bits where that is "
+        "faster (float16 on GPUs, bfloat16 on CPUs that support it, with TensorFlow "
+        "2).",
         choices=("float32", "mixed"),
+        affects="weights",
     )
     xla: bool = _flag(
-        _DEVICE, False, "Compile the graph for the GPU; lengths are then padded."
+        _DEVICE, False, "Compile the graph for the GPU; sequences are then padded."
     )
     num_threads: int = _flag(
         _DEVICE,
         0,
-        "CPU threads of one operation; 0: one a physical core.",
+        "CPU threads per operation; 0: one per physical core.",
         least=0,
         most=1024,
     )
 
-    iterations_per_loop: int = _flag(NO_EFFECT, 1000, "Served TPUs.", least=1)
-    use_tpu: bool = _flag(NO_EFFECT, False, "Only false is accepted.")
-    tpu_name: Optional[str] = _flag(NO_EFFECT, None, "Served TPUs.")
-    tpu_zone: Optional[str] = _flag(NO_EFFECT, None, "Served TPUs.")
-    gcp_project: Optional[str] = _flag(NO_EFFECT, None, "Served TPUs.")
-    master: Optional[str] = _flag(NO_EFFECT, None, "Served TPUs.")
-    num_tpu_cores: int = _flag(NO_EFFECT, 8, "Served TPUs.", least=1)
+    iterations_per_loop: int = _flag(NO_EFFECT, 1000, _TPU_OPTION, least=1)
+    use_tpu: bool = _flag(NO_EFFECT, False, "TPUs are not supported; must be false.")
+    tpu_name: Optional[str] = _flag(NO_EFFECT, None, _TPU_OPTION)
+    tpu_zone: Optional[str] = _flag(NO_EFFECT, None, _TPU_OPTION)
+    gcp_project: Optional[str] = _flag(NO_EFFECT, None, _TPU_OPTION)
+    master: Optional[str] = _flag(NO_EFFECT, None, _TPU_OPTION)
+    num_tpu_cores: int = _flag(NO_EFFECT, 8, _TPU_OPTION, least=1)
 
     def as_dict(self):
         return dataclasses.asdict(self)
+
+    @property
+    def is_custom(self):
+        """Whether the run is on the user's own data."""
+        return self.task_name.lower() == CUSTOM
 
     @property
     def evaluates_while_training(self):
@@ -244,19 +298,47 @@ class Settings:
 
     @property
     def files(self):
-        """Kind of each set that the run reads -> the file given for it, or None."""
-        wanted = {
+        """Maps each split that the run reads to the file given for it, or None."""
+        is_read = {
             "train": self.do_train,
             "dev": self.do_eval or self.evaluates_while_training,
             "test": self.do_predict,
         }
         return {
-            kind: getattr(self, FILE_FLAGS[kind]) for kind in wanted if wanted[kind]
+            split: getattr(self, FILE_FLAGS[split])
+            for split in is_read
+            if is_read[split]
         }
 
 
-def kind_of(field):
-    """The field's type, None aside."""
+def flags_with(**metadata):
+    """Names of the flags whose metadata has all of these values.
+
+    Args:
+      **metadata: as the rules of a flag: `affects`, `is_path`, `needs`, `group`.
+
+    Returns:
+      Tuple of str, in the order of the fields.
+
+    Example:
+      >>> flags_with(affects="weights", is_path=True)
+      ('data_dir', 'train_file', 'vocab_file', 'bert_config_file', 'init_checkpoint')
+    """
+    return tuple(
+        field.name
+        for field in dataclasses.fields(Settings)
+        if all(field.metadata.get(key) == value for key, value in metadata.items())
+    )
+
+
+def type_of(field):
+    """The type of a flag's value if it is given: str, bool, int or float."""
     if field.type in (str, bool, int, float):
         return field.type
     return next(kind for kind in field.type.__args__ if kind is not type(None))
+
+
+def as_flag(name, value):
+    """Writes a flag as on a command line, such as `--do_train=true`."""
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return "--%s=%s" % (name, shown)

@@ -676,13 +676,13 @@ def test_flag_file_that_is_no_utf8(tmp_path):
 
 @pytest.mark.parametrize("argument", ["--help", "-h", "-help", "--helpfull"])
 def test_help_is_asked_for(argument):
-    assert command_line.asks_for_help(["run_classifier.py", "--do_train", argument])
-    assert not command_line.asks_for_help([argument, "--do_train"])
+    assert command_line.has_help_flag(["run_classifier.py", "--do_train", argument])
+    assert not command_line.has_help_flag([argument, "--do_train"])
 
 
 @pytest.mark.parametrize("argument", ["--do_train", "help", "--help_me", "--task=-h"])
 def test_help_is_not_asked_for(argument):
-    assert not command_line.asks_for_help(["run_classifier.py", argument])
+    assert not command_line.has_help_flag(["run_classifier.py", argument])
 
 
 # What stays untouched

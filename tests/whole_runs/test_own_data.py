@@ -382,7 +382,10 @@ def test_fewer_examples_for_a_quick_try(one_step):
             ["--regression"],
             "train.tsv, line 2: label 'no' in column 2, expected a numb",
         ),
-        (["--regression", "--labels=yes,no"], "a number has no --labels"),
+        (
+            ["--regression", "--labels=yes,no"],
+            "--regression=true cannot be combined with --labels",
+        ),
         (["--regression", "--class_weights=balanced"], "no --class_weights"),
         (["--max_train_examples=0"], "--max_train_examples=0: expected a number at l"),
         (["--task_name=mrpc"], "has no effect without --task_name=custom"),
