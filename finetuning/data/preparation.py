@@ -9,9 +9,8 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.data import features, reading, records
 from finetuning.data.tasks import DataFile
-from finetuning.evaluation import result_files
 from finetuning.utils import files
-from finetuning.utils.console import log
+from finetuning.utils.console import align_columns, log
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import duration
 
@@ -69,7 +68,7 @@ def prepare(settings, inputs, directory):
     for data_file in inputs.data_files:
         # Those of one file show what the model reads; more of them would hide the rest.
         prepared.append(_convert(settings, inputs, data_file, not prepared, directory))
-    for line in result_files.columns(_table(prepared, settings.max_seq_length)):
+    for line in align_columns(_table(prepared, settings.max_seq_length)):
         log.info(line)
     _show_labels(inputs.task, prepared)
     log.info("Read in %s", duration(time.monotonic() - started))

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 
-from finetuning.utils import files
+from finetuning.utils import console, files
 
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
@@ -101,19 +101,7 @@ def table(title, rows):
       rows: pairs of a name and a value; floats are shown with four decimals.
     """
     shown = [(name, "%.4f" % v if isinstance(v, float) else str(v)) for name, v in rows]
-    return [title] + ["  " + line for line in columns(shown)]
-
-
-def columns(rows):
-    """Lines of rows of strings, the first column set left and all others right."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0])]
-            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
-        )
-        for row in rows
-    ]
+    return [title] + ["  " + line for line in console.align_columns(shown)]
 
 
 def write_evaluation(output_dir, figures):

@@ -112,3 +112,15 @@ def _handling(handler, tracebacks):
     finally:
         log.removeHandler(handler)
         handler.close()
+
+
+def align_columns(rows):
+    """Lays rows of strings out as lines: the first column left, the others right."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return [
+        "  ".join(
+            [row[0].ljust(widths[0])]
+            + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+        )
+        for row in rows
+    ]

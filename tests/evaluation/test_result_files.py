@@ -8,6 +8,7 @@ import pytest
 
 from finetuning.data.tasks import InputExample, find_task
 from finetuning.evaluation import result_files
+from finetuning.utils import console
 
 
 def test_evaluation_text():
@@ -216,7 +217,7 @@ def test_heading_alone():
 
 def test_columns():
     rows = [("examples", "read", "of"), ("dev.tsv", "9", "10"), ("t", "12345", "-")]
-    assert result_files.columns(rows) == [
+    assert console.align_columns(rows) == [
         "examples   read  of",
         "dev.tsv       9  10",
         "t         12345   -",
