@@ -13,7 +13,7 @@ from typing import Optional, Tuple
 
 from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
-from finetuning.flags.settings import Settings
+from finetuning.flags.settings import Settings, as_flag
 from finetuning.run_info import provenance
 from finetuning.utils import files, locking
 from finetuning.utils.console import log
@@ -254,15 +254,12 @@ def _compare(directory, saved, now):
             raise InputError(
                 "--sweep_dir=%s holds a sweep with %s, not %s; give another "
                 "--sweep_dir, or the old value"
-                % (directory, _flag(name, saved.get(name)), _flag(name, now[name]))
+                % (
+                    directory,
+                    as_flag(name, saved.get(name)),
+                    as_flag(name, now[name]),
+                )
             )
-
-
-def _flag(name, value):
-    if value is None:
-        return "no --%s" % name
-    shown = str(value).lower() if isinstance(value, bool) else value
-    return "--%s=%s" % (name, shown)
 
 
 def _begin(directory):

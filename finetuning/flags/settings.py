@@ -338,7 +338,13 @@ def type_of(field):
     return next(kind for kind in field.type.__args__ if kind is not type(None))
 
 
+def as_value(value):
+    """Writes a flag's value as on a command line, such as `true`."""
+    if value is None:
+        return "not given"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def as_flag(name, value):
     """Writes a flag as on a command line, such as `--do_train=true`."""
-    shown = str(value).lower() if isinstance(value, bool) else value
-    return "--%s=%s" % (name, shown)
+    return "no --" + name if value is None else "--%s=%s" % (name, as_value(value))

@@ -3,7 +3,7 @@
 import json
 import os
 
-from finetuning.flags.settings import MAX_SEED
+from finetuning.flags.settings import MAX_SEED, as_value
 from finetuning.run_info import fingerprints
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
@@ -218,7 +218,7 @@ def with_dev_set(before, digests):
 
 def _changed(before, now, names):
     return [
-        "--%s was %s, is %s" % (name, _shown(before[name]), _shown(now[name]))
+        "--%s was %s, is %s" % (name, as_value(before[name]), as_value(now[name]))
         for name in names
         if name in before and _same_for_all(name, before) != _same_for_all(name, now)
     ]
@@ -238,7 +238,7 @@ def _changed_files(before, now, names):
             continue
         flag = name if " " in name else "--" + name
         if old is None or new is None:
-            paths = [_shown(each and each["path"]) for each in (old, new)]
+            paths = [as_value(each and each["path"]) for each in (old, new)]
             found.append("%s was %s, is %s" % (flag, paths[0], paths[1]))
         elif old["sha256"] != new["sha256"]:
             found.append(
@@ -252,10 +252,3 @@ def _changed_files(before, now, names):
                 )
             )
     return found
-
-
-def _shown(value):
-    """As it is written on a command line."""
-    if value is None:
-        return "not given"
-    return str(value).lower() if isinstance(value, bool) else value
