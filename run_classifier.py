@@ -85,7 +85,7 @@ def _run(chosen, without_effect, logs):
     log.info("Device: %s", device.line())
     for line in warnings:
         log.warning(line)
-    log.info("Same numbers twice: %s", device.determinism)
+    log.info("Reproducibility: %s", device.determinism)
     if compute.precision.is_short:
         log.info("Products in %s, all else in float32", compute.precision.dtype.name)
     log.info("Task: %s, results in %s", inputs.task.name, chosen.output_dir)

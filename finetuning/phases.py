@@ -201,14 +201,10 @@ def _save_settings(run, num_steps):
             "step %s: %s" % (inputs.resumed.step, each)
             for each in (*inputs.changes, *moved)
         ]
-        description["determinism"] = determinism.of_training(
-            before.get("determinism"),
-            inputs.resumed.step,
-            run.device.determinism,
-            same_versions=not moved,
-        )
         for line in moved:
             log.warning("The training that goes on was begun otherwise: %s", line)
+    step = inputs.resumed.step if inputs.resumed else 0
+    description.update(determinism.of_training(before, step, description))
     provenance.save(
         run.settings,
         description,

@@ -1,49 +1,82 @@
-"""Which promise holds that a run gives the same numbers twice, in words.
+"""Whether the same command gives the same numbers again, bit for bit.
 
-All of them are about the same command on the same machine with the same versions.
+Every statement is about the same command on the same machine with the same versions.
 """
 
 EXACT = "bit for bit"
-NOT_PROMISED = "not promised"
-_MEASURED = "all runs measured on 2 threads were equal bit for bit"
+NOT_GUARANTEED = "not guaranteed"
 
 
 def guarantee(kind, threads, tensorflow, ops_are_deterministic):
-    """What holds of a run, for people.
+    """Returns what is guaranteed for one run, as a line.
 
     Args:
       kind: "GPU" or "CPU".
       threads: CPU threads that one operation may use.
       tensorflow: its version.
-      ops_are_deterministic: whether TensorFlow was told to have every operation give
-        the same result each time; for whole sessions such as this program's it promises
-        nothing then either
+      ops_are_deterministic: whether TensorFlow was told to use deterministic ops. Even
+        then it guarantees nothing for a session that runs on several threads
         (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism).
 
     Returns:
-      A line that begins with `EXACT` or `NOT_PROMISED`.
+      A line that begins with `EXACT` or `NOT_GUARANTEED`.
     """
     if kind == "CPU" and threads == 1:
         return "%s (CPU, one thread)" % EXACT
-    where = kind if kind == "GPU" else "CPU, %d threads" % threads
-    ops = "deterministic operations" if ops_are_deterministic else "no such switch"
-    line = "%s (%s, TensorFlow %s: %s)" % (NOT_PROMISED, where, tensorflow, ops)
+    device = kind if kind == "GPU" else "CPU, %d threads" % threads
+    ops = "with" if ops_are_deterministic else "without"
+    line = "%s (%s, TensorFlow %s %s deterministic ops)" % (
+        NOT_GUARANTEED,
+        device,
+        tensorflow,
+        ops,
+    )
     if kind == "GPU":
-        return line + "; not measured on a GPU yet"
-    return "%s; %s; --num_threads=1 promises it" % (line, _MEASURED)
+        return line + "; not measured on GPUs"
+    return line + (
+        "; all runs measured on 2 threads were equal bit for bit; --num_threads=1 "
+        "guarantees it"
+    )
 
 
-def of_training(before, step, now, same_versions=True):
-    """What holds of weights whose training was begun in another run.
+def of_training(before, step, now):
+    """Describes a training run that may have been resumed on another device.
 
     Args:
-      before: what held until then; None: it is not known.
-      step: the step at which this run goes on; 0: it begins.
-      now: what holds of this run.
-      same_versions: whether both were made with the same libraries.
+      before: the saved settings of the run that is resumed; empty for a new run, or if
+        nothing was saved.
+      step: the global step at which this process starts to train.
+      now: what `provenance.describe` returned of this process.
+
+    Returns:
+      Dictionary with `determinism`, a line for people, and `determinism_history`, a
+      list of dictionaries with `from_step`, `deterministic` (None: unknown),
+      `guarantee` and `versions`, one for each part of the run that differs.
     """
-    if not step or (before == now and same_versions):
-        return now
-    if not same_versions:
-        before = "%s, under other versions" % (before or "not known")
-    return "until step %d: %s; from there on: %s" % (step, before or "not known", now)
+    history = [part for part in _history(before) if part["from_step"] < step]
+    current = _part(step, now)
+    if not history or dict(history[-1], from_step=step) != current:
+        history.append(current)
+    line = current["guarantee"]
+    if len(history) > 1:
+        steps = ", ".join(str(part["from_step"]) for part in history[1:])
+        line = "%s: device or versions changed at step %s, see determinism_history" % (
+            NOT_GUARANTEED,
+            steps,
+        )
+    return {"determinism": line, "determinism_history": history}
+
+
+def _history(saved):
+    """The parts of a saved run; older versions of this program saved the line alone."""
+    return saved.get("determinism_history") or [_part(0, saved)]
+
+
+def _part(step, description):
+    line = description.get("determinism")
+    return {
+        "from_step": step,
+        "deterministic": None if line is None else line.startswith(EXACT),
+        "guarantee": line or "unknown",
+        "versions": description.get("versions"),
+    }

@@ -131,8 +131,10 @@ def test_one_thread_is_exact(monkeypatch):
     assert one.determinism == "bit for bit (CPU, one thread)"
     assert one.description == "1 thread"
     two = detect.find_device(2).determinism
-    assert two.startswith("not promised (CPU, 2 threads, TensorFlow " + tf.__version__)
-    assert ("deterministic operations" in two) == has_switch()
+    assert two.startswith(
+        "not guaranteed (CPU, 2 threads, TensorFlow " + tf.__version__
+    )
+    assert ("with deterministic ops" in two) == has_switch()
 
 
 def test_first_gpu(monkeypatch):

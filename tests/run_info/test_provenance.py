@@ -16,7 +16,7 @@ from finetuning.flags.settings import MAX_SEED, Settings
 from finetuning.run_info import provenance, saved_run
 
 DEVICE = detect.Device("GPU", "Tesla V100, 15.8 GB", "1.14.0", "10.0.130", "7.6.5")
-DEVICE = dataclasses.replace(DEVICE, determinism="not promised (GPU)")
+DEVICE = dataclasses.replace(DEVICE, determinism="not guaranteed (GPU)")
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_description(tmp_path, monkeypatch):
     assert described["settings"]["learning_rate"] == 2e-5
     assert described["random_seed"] == 17
     assert described["device"] == DEVICE.line()
-    assert described["determinism"] == "not promised (GPU)"
+    assert described["determinism"] == "not guaranteed (GPU)"
     assert described["git_revision"] == "abc-dirty"
     assert described["command"] == ["run_classifier.py", "--do_train=true"]
     versions = described["versions"]

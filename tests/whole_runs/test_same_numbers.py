@@ -115,7 +115,7 @@ def test_another_seed_gives_others(root, flags, undisturbed, directory):
 
 def test_what_is_promised_is_said(undisturbed):
     run, out = undisturbed
-    assert "\nSame numbers twice: %s\n" % EXACT in run.out
+    assert "\nReproducibility: %s\n" % EXACT in run.out
     assert saved_json(out, "run_settings.json")["determinism"] == EXACT
 
 
