@@ -1,58 +1,75 @@
-"""One run of the program: what all of its phases know."""
+"""One run of the program, from the settings to the results."""
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from typing import Tuple
 
 from encoder import mixed_precision
 from finetuning import classifier
+from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.checks.inputs import Inputs
+from finetuning.checks.inputs import check as check_inputs
 from finetuning.data import preparation
-from finetuning.device import backend, detect, failures
+from finetuning.device import backend, detect, failures, self_test
+from finetuning.evaluation import evaluate, sanity_checks, weights
 from finetuning.flags.settings import Settings
+from finetuning.run_info import provenance
+from finetuning.training import plan, train
+from finetuning.utils import console, files
+from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
-# XLA compiles anew for each shape: 128 tokens make four.
+# XLA compiles the graph again for each shape: a length of 128 tokens makes four.
 _XLA_LENGTHS = 32
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the program, ready to start.
+    """What all phases of a run need to know.
 
     Attributes:
       settings: `Settings`.
       inputs: `checks.inputs.Inputs`.
+      output_dir: `OutputDir`.
       device: `detect.Device`.
-      seed: of all that is random.
       compute: `classifier.ComputeOptions`.
-      sets: `preparation.Dataset` of each source; none before they are prepared.
+      seed: the seed of fresh weights, shuffling and dropout.
+      datasets: `preparation.Dataset` of each data file, once they are prepared.
     """
 
     settings: Settings
     inputs: Inputs
+    output_dir: OutputDir
     device: detect.Device
-    seed: int
     compute: classifier.ComputeOptions
-    sets: Tuple[preparation.Dataset, ...] = ()
+    seed: int
+    datasets: Tuple[preparation.Dataset, ...] = ()
 
     @property
     def task(self):
         return self.inputs.task
 
+    @property
+    def first_step(self):
+        """The global step at which training starts."""
+        return self.inputs.resumed.step if self.inputs.resumed else 0
+
     def datasets_for(self, split):
-        """The sets of a kind: "train", "dev" or "test"."""
-        return [each for each in self.sets if each.data_file.split == split]
+        """The datasets of a split: "train", "dev" or "test"."""
+        return [
+            dataset for dataset in self.datasets if dataset.data_file.split == split
+        ]
 
     @property
     def session_config(self):
         return backend.session_config(self.settings.num_threads, self.settings.xla)
 
     def memory_errors(self, phase, flag):
-        """A context in which want of memory ends the run in a line that can be used.
+        """A context in which running out of memory becomes one line of advice.
 
         Args:
           phase: what is under way, such as "training".
-          flag: name of the flag that gives its batch size.
+          flag: name of the flag that gives the batch size of the phase.
         """
         settings = self.settings
         size = getattr(settings, flag)
@@ -67,17 +84,177 @@ class Run:
         )
 
 
-def choose_compute_options(settings, device):
-    """How the settings ask this device to compute: `classifier.ComputeOptions`.
+@failures.tensorflow_errors()
+@failures.disk_full_errors()
+def main(settings, ignored_flags, resources):
+    """Trains, evaluates and predicts, as the settings ask.
+
+    Args:
+      settings: `Settings`.
+      ignored_flags: names of flags that were given and have no effect.
+      resources: `contextlib.ExitStack` that keeps the lock and the log file open, so
+        that the caller can still log what ended the run.
 
     Raises:
-      InputError: the device cannot.
+      InputError: the user's files or flags cannot be used, or training fails.
+      signals.Stopped: a signal has ended the training run.
     """
-    chosen = mixed_precision.FLOAT32
+    output_dir = OutputDir(settings.output_dir)
+    is_new = not files.is_directory(output_dir.path)
+    if settings.do_train and not is_new:
+        lock(settings, output_dir, resources)
+    inputs = check_files(settings, output_dir)
+    device, compute, device_warnings = choose_device(settings)
+    if not settings.check:
+        if is_new:
+            inputs = create_output_dir(settings, output_dir, inputs, resources)
+        resources.enter_context(console.log_file(output_dir.path))
+    seed, seed_source = provenance.choose_seed(settings, output_dir.saved_run)
+    run = Run(settings, inputs, output_dir, device, compute, seed)
+    report(run, seed_source, ignored_flags, device_warnings)
+    run = prepare_data(run, resources)
+    training_plan = plan.make_plan(run) if settings.do_train else None
+    if settings.check:
+        report_check(run, training_plan)
+        return
+    if settings.do_train and not training_plan.is_finished:
+        train.train(run, training_plan)
+    if settings.do_eval or settings.do_predict:
+        weights.use(run, evaluate_and_predict)
+
+
+def evaluate_and_predict(run, contents):
+    """Evaluates and predicts with the weights of one checkpoint."""
+    if run.settings.do_eval:
+        evaluate.evaluate(run, contents)
+    if run.settings.do_predict:
+        evaluate.predict(run, contents)
+
+
+def lock(settings, output_dir, resources):
+    """Keeps other training runs out of the directory until this run ends."""
+    if settings.check:
+        output_dir.require_unlocked()
+        return
+    lock_file = output_dir.lock()
+    if lock_file is not None:
+        resources.enter_context(lock_file)
+
+
+def check_files(settings, output_dir):
+    """`checks.inputs.check`, where every error of TensorFlow is that of a file."""
+    with failures.tensorflow_errors(of_files_alone=True):
+        return check_inputs(settings, output_dir)
+
+
+def choose_device(settings):
+    """Finds and tests the device.
+
+    Returns:
+      `detect.Device`, `classifier.ComputeOptions`, and warnings about the device.
+
+    Raises:
+      InputError: the device is not what the settings require, or computes wrongly.
+    """
+    device = detect.find_device(settings.num_threads)
+    if settings.require_gpu and device.kind != "GPU":
+        raise InputError(
+            "--require_gpu: TensorFlow finds no GPU; %s; set TF_CPP_MIN_LOG_LEVEL=0 in "
+            "the environment to see why" % device.line()
+        )
+    compute = choose_compute_options(settings, device)
+    types = dict.fromkeys(("float32", compute.precision.dtype.name))
+    return device, compute, self_test.check_device(device, types, settings.num_threads)
+
+
+def choose_compute_options(settings, device):
+    """Chooses how the graph computes on a device: `classifier.ComputeOptions`.
+
+    Raises:
+      InputError: the device does not support what the settings ask for.
+    """
+    precision = mixed_precision.FLOAT32
     if settings.precision == "mixed":
-        chosen = mixed_precision.precision_named(detect.short_type(device))
+        precision = mixed_precision.precision_named(detect.short_type(device))
     if settings.xla and device.kind != "GPU":
         raise InputError(
-            "--xla=true compiles for a GPU, and there is none here; leave the flag out"
+            "--xla=true compiles for a GPU, and TensorFlow finds none; leave out the "
+            "flag"
         )
-    return classifier.ComputeOptions(chosen, _XLA_LENGTHS if settings.xla else None)
+    return classifier.ComputeOptions(precision, _XLA_LENGTHS if settings.xla else None)
+
+
+def create_output_dir(settings, output_dir, inputs, resources):
+    """Creates the output directory; another run may have used it in the meantime.
+
+    Returns:
+      `Inputs`, of new checks if there is a checkpoint now.
+    """
+    files.make_directory(output_dir.path)
+    if settings.do_train:
+        lock(settings, output_dir, resources)
+        output_dir.refresh()
+        if output_dir.latest.prefix is not None:
+            return check_files(settings, output_dir)
+    return inputs
+
+
+def report(run, seed_source, ignored_flags, device_warnings):
+    """Logs what the run works with."""
+    log.info("Device: %s", run.device.line())
+    for line in device_warnings:
+        log.warning(line)
+    log.info("Reproducibility: %s", run.device.determinism)
+    precision = run.compute.precision
+    if precision.is_short:
+        log.info(
+            "Matrix products in %s, everything else in float32", precision.dtype.name
+        )
+    log.info("Task: %s, results in %s", run.task.name, run.output_dir.path)
+    for name in ignored_flags:
+        log.info("--%s has no effect: it is a TPU option of the original", name)
+    for note in run.inputs.notes:
+        log.info(note)
+    if run.settings.do_train:
+        log.info("Random seed: %d, %s", run.seed, seed_source)
+
+
+def prepare_data(run, resources):
+    """Reads all examples and writes the record files; `--check` writes none.
+
+    Returns:
+      `Run` with its datasets.
+    """
+    directory = None if run.settings.check else _record_directory(run, resources)
+    datasets = preparation.prepare(run.settings, run.inputs, directory)
+    for dataset in datasets:
+        for line in sanity_checks.truncation_warnings([dataset], run.settings):
+            log.warning(line)
+    return replace(run, datasets=datasets)
+
+
+def _record_directory(run, resources):
+    """Where the record files go: not where another process reads its own."""
+    if not run.settings.do_train:
+        holder = run.output_dir.lock_holder()
+        if holder is not None:
+            log.info(
+                "A training run is writing to %s (%s)", run.output_dir.path, holder
+            )
+            return resources.enter_context(tempfile.TemporaryDirectory())
+    return run.output_dir.path
+
+
+def report_check(run, training_plan):
+    """Logs what --check has found out, and that nothing was written."""
+    if run.settings.do_train:
+        if training_plan.is_finished:
+            log.info("CHECKED: no problems found. Nothing was written")
+            return
+        train.report_start(run)
+    else:
+        contents = weights.find(run)
+        saved = weights.directory_of(run, contents).saved_run
+        for line in sanity_checks.training_set_warnings(run.datasets_for("dev"), saved):
+            log.warning(line)
+    log.info("CHECKED: this run can start. Nothing was written")

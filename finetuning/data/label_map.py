@@ -42,13 +42,17 @@ def load(directory):
         ) from None
 
 
-def check(directory, task):
+def check(directory, saved, task):
     """Refuses weights that were trained with other labels, or in another order.
 
+    Args:
+      directory: where the weights are.
+      saved: what `load` returned for it.
+      task: `tasks.Task`.
+
     Raises:
-      InputError: a directory's saved labels are not the task's.
+      InputError: the saved labels are not those of the task.
     """
-    saved = load(directory)
     if saved is not None and saved != task.labels:
         raise InputError(
             "%s: the weights there were trained with the labels %s, in this order, "

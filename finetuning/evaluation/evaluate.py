@@ -1,4 +1,4 @@
-"""What comes of the weights: scores of the dev set, predictions of the test set."""
+"""Evaluation and prediction: run the model, then write and show the results."""
 
 import os
 
@@ -9,152 +9,166 @@ from finetuning.evaluation import (
     sanity_checks,
     scoring,
     submission,
+    weights,
 )
-from finetuning.run_info import provenance, saved_run
+from finetuning.run_info import provenance
 from finetuning.utils import tensorboard
 from finetuning.utils.console import log
 
 
-def _infer(run, weights, examples, phase, flag):
-    """`inference.infer` in batches of the size that a flag gives."""
-    label = " ".join(filter(None, (phase, examples.data_file.layout.part)))
-    log.info("%s: restoring %s", label.capitalize(), weights.prefix)
-    with run.memory_errors(label, flag):
-        return inference.infer(
-            inference.Inference(
-                config=run.inputs.config,
-                num_labels=run.task.num_outputs,
-                contents=weights,
-                examples=examples.records,
-                batch_size=getattr(run.settings, flag),
-                seed=run.seed,
-                label=label,
-                compute=run.compute,
-                session_config=run.session_config,
-            )
-        )
+def evaluate(run, contents):
+    """Scores the development set; writes and shows the results.
 
+    Args:
+      run: `run.Run`.
+      contents: `compatibility.CheckpointContents` of the weights.
 
-def evaluate(run, weights):
-    """Scores the development set; writes and shows the results."""
-    sets, found = run.datasets_for("dev"), []
-    for each in sets:
-        predictions = _infer(run, weights, each, "evaluation", "eval_batch_size")
-        found.append((each.data_file.layout.part, predictions))
-        name = result_files.EVAL_PREDICTIONS % each.data_file.suffix
-        _write_predictions(run, each, predictions, name)
-    step = weights.step or 0
-    scored = scoring.evaluate(run.task, found, step)
-    output_dir = run.settings.output_dir
-    path = result_files.write_evaluation(output_dir, scored.figures)
-    warnings = _warnings(run, weights, sets)
-    warnings += sanity_checks.training_set_warnings(sets, weights)
+    Raises:
+      InputError: the probabilities are not finite, or memory or disk run out.
+    """
+    datasets, parts = run.datasets_for("dev"), []
+    for dataset in datasets:
+        predictions = _infer(run, contents, dataset, "evaluation", "eval_batch_size")
+        parts.append((dataset.data_file.layout.part, predictions))
+        name = result_files.EVAL_PREDICTIONS % dataset.data_file.suffix
+        _write_predictions(run, dataset, predictions, name)
+    step = contents.step or 0
+    scored = scoring.evaluate(run.task, parts, step)
+    path = result_files.write_evaluation(run.output_dir.path, scored.figures)
+    warnings = _warnings(run, contents, datasets)
+    saved = weights.directory_of(run, contents).saved_run
+    warnings += sanity_checks.training_set_warnings(datasets, saved)
     warnings += sanity_checks.score_warnings(scored, run.task.is_regression)
-    _write_evaluation_json(run, weights, sets, scored, warnings)
-    tensorboard.write(os.path.join(output_dir, "eval"), scored.figures, step)
-    _show_scores(run, sets, scored)
+    content = dict(
+        _provenance(run, contents, datasets),
+        results=scored.figures,
+        main_metrics=list(run.task.main),
+        majority_accuracy=scored.majority_accuracy,
+        majority_score=scored.majority_score,
+        predicted_one_class=scored.one_class,
+        warnings=warnings,
+    )
+    provenance.write_json(run.output_dir.join(result_files.EVAL_JSON), content)
+    tensorboard.write(run.output_dir.join("eval"), scored.figures, step)
+    _show_scores(run, datasets, scored)
     for line in warnings:
         log.warning(line)
     log.info("Written to %s and %s", path, result_files.EVAL_JSON)
 
 
-def _show_scores(run, sets, scored):
+def predict(run, contents):
+    """Predicts the test set; writes files for programs, for GLUE and for people.
+
+    Args:
+      run: `run.Run`.
+      contents: `compatibility.CheckpointContents` of the weights.
+
+    Raises:
+      InputError: the probabilities are not finite, or memory or disk run out.
+    """
+    datasets, written = run.datasets_for("test"), []
+    for dataset in datasets:
+        predictions = _infer(run, contents, dataset, "prediction", "predict_batch_size")
+        written += _write_all_predictions(run, dataset, predictions)
+    content = dict(
+        _provenance(run, contents, datasets),
+        warnings=_warnings(run, contents, datasets),
+        files=[os.path.basename(path) for path in written],
+    )
+    provenance.write_json(run.output_dir.join(result_files.PREDICT_JSON), content)
+
+
+def _infer(run, contents, dataset, phase, flag):
+    """`inference.infer` in batches of the size that a flag gives."""
+    label = " ".join(filter(None, (phase, dataset.data_file.layout.part)))
+    log.info("%s: restoring %s", label.capitalize(), contents.prefix)
+    with run.memory_errors(label, flag):
+        return inference.infer(
+            run, contents, dataset.records, getattr(run.settings, flag), label
+        )
+
+
+def _write_all_predictions(run, dataset, predictions):
+    """Writes the prediction files of one dataset; returns their paths."""
+    output_dir, data_file = run.output_dir.path, dataset.data_file
+    lines = result_files.probabilities_lines(predictions.probabilities)
+    name = result_files.PROBABILITIES % data_file.suffix
+    paths = [result_files.write(output_dir, name, lines)]
+    log.info("%d predictions written to %s", dataset.records.count, paths[0])
+    name = result_files.PREDICTIONS % data_file.suffix
+    paths.append(_write_predictions(run, dataset, predictions, name))
+    log.info("The same with ids and labels: %s", paths[1])
+    if data_file.layout.submission:
+        name = result_files.SUBMISSION % data_file.layout.submission
+        predicted = scoring.predicted_labels(run.task, predictions.probabilities)
+        text = submission.text(run.task, predicted)
+        paths.append(result_files.write(output_dir, name, [text]))
+        log.info("The same for GLUE's server: %s", paths[2])
+    return paths
+
+
+def _write_predictions(run, dataset, predictions, name):
+    """Writes the table of predictions for people; returns its path."""
+    lines = result_files.predictions_lines(
+        run.task,
+        reading.read_examples(run.task, dataset.data_file),
+        predictions.probabilities,
+        scoring.predicted_labels(run.task, predictions.probabilities),
+        has_labels=dataset.data_file.layout.label is not None,
+    )
+    return result_files.write(run.output_dir.path, name, lines)
+
+
+def _show_scores(run, datasets, scored):
     title = "Scores on %s (%d examples), step %d" % (
-        " and ".join(each.data_file.path for each in sets),
-        sum(each.records.count for each in sets),
+        " and ".join(dataset.data_file.path for dataset in datasets),
+        sum(dataset.records.count for dataset in datasets),
         scored.figures["global_step"],
     )
     names = " and ".join(run.task.main)
-    if len(run.task.main) > 1 or len(sets) > 1:
-        names = "mean of %s%s" % (names, " of both halves" if len(sets) > 1 else "")
+    if len(run.task.main) > 1 or len(datasets) > 1:
+        halves = " of both halves" if len(datasets) > 1 else ""
+        names = "mean of %s%s" % (names, halves)
     titles = {scoring.MAIN_SCORE: "main score (%s)" % names}
-    named = [
+    rows = [
         (titles.get(name, name.replace("eval_", "")), scored.figures[name])
         for name in scored.shown
     ]
     if scored.majority_accuracy is not None:
-        named.append(("(accuracy of the majority class)", scored.majority_accuracy))
-    for line in result_files.table(title, named):
+        rows.append(("(accuracy of the majority class)", scored.majority_accuracy))
+    for line in result_files.table(title, rows):
         log.info(line)
 
 
-def _warnings(run, weights, sets):
-    """What a reader of the results of these sets is to be warned of: lines."""
-    found = sanity_checks.weight_warnings(weights, run.settings)
-    return found + sanity_checks.truncation_warnings(sets, run.settings)
+def _warnings(run, contents, datasets):
+    """The warnings that results from these weights and datasets carry."""
+    directory = weights.directory_of(run, contents)
+    return sanity_checks.weight_warnings(
+        contents, directory, run.settings
+    ) + sanity_checks.truncation_warnings(datasets, run.settings)
 
 
-def _write_evaluation_json(run, weights, sets, scored, warnings):
-    content = _made_by(run, weights, sets)
-    content["results"] = scored.figures
-    content["main_metrics"] = list(run.task.main)
-    content["majority_accuracy"] = scored.majority_accuracy
-    content["majority_score"] = scored.majority_score
-    content["predicted_one_class"] = scored.one_class
-    content["warnings"] = warnings
-    path = os.path.join(run.settings.output_dir, result_files.EVAL_JSON)
-    provenance.write_json(path, content)
-
-
-def _made_by(run, weights, sets):
-    """What results come from: the run, the weights and what made them, the data."""
+def _provenance(run, contents, datasets):
+    """Where results come from: the run, the weights and their run, the data."""
     content = provenance.describe(run.settings, run.seed, run.device)
-    # What made the weights may be another run than this one.
-    from_here = weights is not run.inputs.initial
-    training = saved_run.load(run.settings.output_dir) if from_here else None
-    content["training"] = training
+    training = None
+    if contents is not run.inputs.initial:
+        training = run.output_dir.saved_run.content
+    # The seed that decided the weights may be that of another run than this one.
     if training is not None:
         content["random_seed"] = training["random_seed"]
-    elif not weights.fresh:
+    elif not contents.fresh:
         content["random_seed"] = None
-    content["task"] = run.task.name
-    content["labels"] = list(run.task.labels)
-    content["checkpoint"] = weights.prefix
-    content["global_step"] = weights.step
-    content["untrained_variables"] = list(weights.fresh)
-    content["data_file"] = sets[0].data_file.path
-    content["data_files"] = [each.data_file.path for each in sets]
-    content["num_examples"] = sum(each.records.count for each in sets)
-    content["num_truncated"] = sum(each.truncated for each in sets)
-    return content
-
-
-def predict(run, weights):
-    """Writes what the model says of the test set: for programs, GLUE and people."""
-    output_dir, written = run.settings.output_dir, []
-    for each in run.datasets_for("test"):
-        predictions = _infer(run, weights, each, "prediction", "predict_batch_size")
-        lines = result_files.probabilities_lines(predictions.probabilities)
-        name = result_files.PROBABILITIES % each.data_file.suffix
-        path = result_files.write(output_dir, name, lines)
-        written.append(path)
-        log.info("%d predictions written to %s", each.records.count, path)
-        name = result_files.PREDICTIONS % each.data_file.suffix
-        path = _write_predictions(run, each, predictions, name)
-        written.append(path)
-        log.info("The same with ids and labels: %s", path)
-        if each.data_file.layout.submission:
-            name = result_files.SUBMISSION % each.data_file.layout.submission
-            predicted = scoring.predicted_labels(run.task, predictions.probabilities)
-            path = result_files.write(
-                output_dir, name, [submission.text(run.task, predicted)]
-            )
-            written.append(path)
-            log.info("The same for GLUE's server: %s", path)
-    content = _made_by(run, weights, run.datasets_for("test"))
-    content["warnings"] = _warnings(run, weights, run.datasets_for("test"))
-    content["files"] = [os.path.basename(path) for path in written]
-    path = os.path.join(output_dir, result_files.PREDICT_JSON)
-    provenance.write_json(path, content)
-
-
-def _write_predictions(run, each, predictions, name):
-    """Writes the table of predictions for people; returns its path."""
-    lines = result_files.predictions_lines(
-        run.task,
-        reading.read_examples(run.task, each.data_file),
-        predictions.probabilities,
-        scoring.predicted_labels(run.task, predictions.probabilities),
-        has_labels=each.data_file.layout.label is not None,
+    return dict(
+        content,
+        training=training,
+        task=run.task.name,
+        labels=list(run.task.labels),
+        checkpoint=contents.prefix,
+        global_step=contents.step,
+        untrained_variables=list(contents.fresh),
+        data_file=datasets[0].data_file.path,
+        data_files=[dataset.data_file.path for dataset in datasets],
+        num_examples=sum(dataset.records.count for dataset in datasets),
+        num_truncated=sum(dataset.truncated for dataset in datasets),
     )
-    return result_files.write(run.settings.output_dir, name, lines)

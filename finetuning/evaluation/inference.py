@@ -1,175 +1,154 @@
-"""Running the model over a whole set: in a session of its own, or within a training."""
+"""Running the model over a whole dataset: in its own session, or during training."""
 
 import collections
-from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-import modeling
 from finetuning import classifier
 from finetuning.checkpoints import compatibility
-from finetuning.data import input_pipeline, records
+from finetuning.data import input_pipeline
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
 
 Predictions = collections.namedtuple(
     "Predictions", "probabilities per_example_loss label_ids"
 )
-Predictions.__doc__ = """What the model says of a whole set, in file order.
+Predictions.__doc__ = """The output of the model for a whole dataset, in file order.
 
-probabilities: float32 array [examples, L]; of a regression the numbers, L = 1.
+probabilities: float32 array [examples, L]; the predicted numbers of a regression.
 per_example_loss: float32 array [examples].
 label_ids: array [examples], the labels in the record file: int32 ids, or float32.
 """
 
 
-@dataclass(frozen=True)
-class Inference:
-    """All that evaluation or prediction depends on.
-
-    Attributes:
-      config: `modeling.BertConfig`.
-      num_labels: L.
-      contents: `compatibility.CheckpointContents`, whose variables are restored.
-      examples: `records.RecordFile`.
-      batch_size: see `input_pipeline.inference_batches`.
-      seed: of the variables that the checkpoint lacks.
-      label: what the progress is called.
-      compute: `classifier.ComputeOptions`.
-      session_config: `tf.ConfigProto`.
-    """
-
-    config: modeling.BertConfig
-    num_labels: int
-    contents: compatibility.CheckpointContents
-    examples: records.RecordFile
-    batch_size: int
-    seed: int
-    label: str
-    compute: classifier.ComputeOptions = classifier.DEFAULT_COMPUTE
-    session_config: Optional[tf.ConfigProto] = None
-
-
-def infer(inference):
-    """Runs the model over a record file.
+def infer(run, contents, record_file, batch_size, label):
+    """Runs the model over a record file, in a session of its own.
 
     Args:
-      inference: `Inference`.
+      run: `run.Run`, for the model's config, labels, seed and compute options.
+      contents: `compatibility.CheckpointContents` of the weights.
+      record_file: `records.RecordFile`.
+      batch_size: see `input_pipeline.inference_batches`.
+      label: the name of the progress bar.
 
     Returns:
-      `Predictions`, in file order.
+      `Predictions`.
 
     Raises:
       InputError: the probabilities are not finite.
-      checkpoints.VanishedError: the checkpoint is no longer there.
+      compatibility.VanishedError: the checkpoint no longer exists.
     """
-    contents, examples = inference.contents, inference.examples
     with tf.Graph().as_default():
-        tf.set_random_seed(inference.seed)
-        few_shapes = inference.compute.pad_to is not None
+        # Variables that the checkpoint lacks get random values.
+        tf.set_random_seed(run.seed)
         batch = input_pipeline.inference_batches(
-            examples, inference.batch_size, few_shapes
+            record_file, batch_size, run.compute.pad_to is not None
         )
         graph = classifier.inference_graph(
-            inference.config, inference.num_labels, batch, inference.compute
+            run.inputs.config, run.task.num_outputs, batch, run.compute
         )
         variables = {variable.op.name: variable for variable in tf.global_variables()}
         saver = tf.train.Saver({name: variables[name] for name in contents.restored})
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
-        with tf.Session(config=inference.session_config) as session:
+        with tf.Session(config=run.session_config) as session:
             session.run(fresh)
             compatibility.restore(saver, session, contents.prefix)
             fetches = graph + (batch["position"],)
-            progress = Progress(inference.label, examples.count, unit="example")
-            predictions = _run_all(session, fetches, examples.count, progress)
+            progress = Progress(label, record_file.count, unit="example")
+            predictions = _run_all(session, fetches, record_file.count, progress)
     _require_finite(predictions, contents.prefix)
     return predictions
 
 
-class Evaluator:
-    """A forward pass beside a training's graph, over the training's own variables."""
+def _never():
+    return False
 
-    def __init__(self, config, num_labels, sets, batch_size, compute):
-        """Adds it to the graph, in which `classifier.training_graph` must be.
+
+class Evaluator:
+    """A forward pass beside the training graph, which shares its variables."""
+
+    def __init__(self, config, num_labels, record_files, batch_size, compute):
+        """Adds the forward pass to a graph that has `classifier.training_graph`.
 
         Args:
           config: `modeling.BertConfig`.
           num_labels: L.
-          sets: sequence of `records.RecordFile` of one layout.
+          record_files: sequence of `records.RecordFile` of one sequence length.
           batch_size: see `input_pipeline.inference_batches`.
           compute: `classifier.ComputeOptions`.
         """
-        self._sets = sets
-        few_shapes = compute.pad_to is not None
+        self._record_files = record_files
         batch, self._initializers = input_pipeline.switched_batches(
-            sets, batch_size, few_shapes
+            record_files, batch_size, compute.pad_to is not None
         )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             graph = classifier.inference_graph(config, num_labels, batch, compute)
         self._fetches = graph + (batch["position"],)
 
-    def run(self, session, label, leave=bool):
-        """Runs the model with the weights of this moment.
+    def run(self, session, label, is_cancelled=_never):
+        """Runs the model with the current weights of the session.
 
         Args:
-          session: `tf.Session` of the training.
-          label: what the progress is called.
-          leave: function that is asked after each batch whether to leave off.
+          session: `tf.Session` of the training run.
+          label: the name of the progress bar.
+          is_cancelled: function that is called after each batch and may return True to
+            break off.
 
         Returns:
-          List of the `Predictions` of each set; None where it was left off.
+          List of `Predictions`, one for each record file; None if it was cancelled.
 
         Raises:
           InputError: the probabilities are not finite.
         """
-        found = []
-        for examples, initializer in zip(self._sets, self._initializers):
+        results = []
+        for record_file, initializer in zip(self._record_files, self._initializers):
             session.run(initializer)
-            progress = Progress(label, examples.count, unit="example", brief=True)
-            count = examples.count
-            predictions = _run_all(session, self._fetches, count, progress, leave)
+            count = record_file.count
+            progress = Progress(label, count, unit="example", brief=True)
+            predictions = _run_all(
+                session, self._fetches, count, progress, is_cancelled
+            )
             if predictions is None:
                 return None
-            found.append(predictions)
-            _require_finite(found[-1], "the " + label)
-        return found
+            _require_finite(predictions, "the " + label)
+            results.append(predictions)
+        return results
 
 
 def _require_finite(predictions, source):
     if not np.all(np.isfinite(predictions.probabilities)):
         raise InputError(
             "%s gives probabilities that are not finite: the training failed; use an "
-            "earlier checkpoint, or train anew with a lower --learning_rate" % source
+            "earlier checkpoint, or train from scratch with a lower --learning_rate"
+            % source
         )
 
 
-def _run_all(session, fetches, count, progress, leave=bool):
-    """Fetches batch by batch to the end of the set; `Predictions` in file order.
+def _run_all(session, fetches, count, progress, is_cancelled=_never):
+    """Fetches all batches; returns `Predictions` in file order, or None if cancelled.
 
-    Of each example no more stays than its L + 2 numbers of 4 bytes. None where
-    `leave()`, asked after each batch, was true.
+    Memory holds no more of an example than its L + 2 numbers.
     """
     columns, done = None, 0
     while True:
         try:
-            *found, positions = session.run(fetches)
+            *arrays, positions = session.run(fetches)
         except tf.errors.OutOfRangeError:
             break
         if columns is None:
-            columns = [np.empty((count,) + v.shape[1:], v.dtype) for v in found]
-        for column, values in zip(columns, found):
-            column[positions] = values
+            columns = [np.empty((count,) + a.shape[1:], a.dtype) for a in arrays]
+        for column, array in zip(columns, arrays):
+            column[positions] = array
         done += len(positions)
         progress.update(done)
-        if leave():
+        if is_cancelled():
             progress.close()
             return None
     progress.close()
     if done != count:
         raise InputError(
-            "%d examples were written to be read, and %d were found: the record file "
-            "was changed meanwhile; start the same command again" % (count, done)
+            "%d examples were written to the record file, but %d were read: the file "
+            "was changed in the meantime; run the same command again" % (count, done)
         )
     return Predictions(*columns)

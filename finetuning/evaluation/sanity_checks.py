@@ -1,142 +1,150 @@
-"""Results that are not what they seem: what a reader of them is to be warned of."""
+"""Warnings about results that do not mean what they seem to mean."""
 
 import os
 
-from finetuning.checkpoints import compatibility, finding
+from finetuning.checkpoints import compatibility
 from finetuning.data import preparation
 from finetuning.evaluation import history
 from finetuning.run_info import fingerprints, saved_run
 
-# Trained as MNLI, and made for it.
+# AX is made for models that are trained on MNLI.
 _DIAGNOSTIC = ("ax", "mnli")
 
 
-def weight_warnings(weights, settings):
-    """What is wrong with the weights that are evaluated or predicted with: lines.
+def weight_warnings(contents, directory, settings):
+    """Warns about the weights that a run evaluates or predicts with.
 
     Args:
-      weights: `compatibility.CheckpointContents`.
-      settings: `settings.Settings`.
+      contents: `compatibility.CheckpointContents`.
+      directory: `OutputDir` of the run that trained the weights.
+      settings: `settings.Settings` of the current run.
 
-    Raises:
-      InputError: what their training saved of itself is damaged.
+    Returns:
+      List of lines.
     """
-    trained, found = finding.training_directory(weights.prefix), []
+    warnings = []
     if not settings.do_train:
-        for each in saved_run.changed_reading(trained, settings):
-            found.append("The weights were trained otherwise: %s" % each)
-        found += _of_another_task(trained, settings)
-    if weights.fresh:
-        found.append(
-            "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so will be the "
+        for change in saved_run.changed_reading(directory.saved_run, settings):
+            warnings.append("The weights were trained differently: %s" % change)
+        warnings += _other_task_warnings(directory.saved_run, settings)
+    if contents.fresh:
+        warnings.append(
+            "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so are the "
             "results. Train first, or give a fine-tuned --init_checkpoint"
-            % (weights.prefix, " and ".join(weights.fresh))
+            % (contents.prefix, " and ".join(contents.fresh))
         )
-    return found + _of_unfinished(weights, trained)
+    return warnings + _unfinished_warnings(contents, directory)
 
 
-def _of_another_task(trained, settings):
-    before = _saved_settings(trained).get("task_name")
-    tasks = (settings.task_name.lower(), before and before.lower())
-    if before is None or tasks[0] == tasks[1] or tasks == _DIAGNOSTIC:
+def _other_task_warnings(saved, settings):
+    trained = saved.settings.get("task_name")
+    names = (settings.task_name.lower(), trained and trained.lower())
+    if trained is None or names[0] == names[1] or names == _DIAGNOSTIC:
         return []
     return [
-        "ANOTHER TASK: the weights were trained for %s, and this run is of %s"
-        % (before, settings.task_name)
+        "DIFFERENT TASK: the weights were trained for %s, and this run is for %s"
+        % (trained, settings.task_name)
     ]
 
 
-def _of_unfinished(weights, trained):
-    """The step against those that were planned; an early stop ends a training too."""
-    content = saved_run.load(trained) or {}
-    planned, step = content.get("planned_steps"), weights.step
-    newest = finding.newest_in(trained)
-    if os.path.dirname(weights.prefix) != trained:  # They are the best of it.
-        step = compatibility.read_step(newest) if newest else None
-    if planned is None or step is None or step >= planned:
+def _unfinished_warnings(contents, directory):
+    """Compares the step with the planned steps; an early stop ends a run as well."""
+    saved, step = directory.saved_run, contents.step
+    if os.path.dirname(contents.prefix) != directory.path:  # In `best/`.
+        latest = directory.latest.intact_prefix()
+        step = compatibility.read_step(latest) if latest else None
+    if saved.planned_steps is None or step is None or step >= saved.planned_steps:
         return []
-    patience = _saved_settings(trained).get("early_stop")
+    patience = saved.settings.get("early_stop")
     if patience:
-        past = history.History(trained, resumed=True)
+        past = history.History(directory.path, resumed=True)
         if past.since_best(step) >= patience:
             return []
     return [
-        "THE TRAINING IS NOT FINISHED: %s is of step %d of %d; the training's command "
-        "again goes on with it" % (weights.prefix, step, planned)
+        "UNFINISHED TRAINING: %s is of step %d of %d; run the training command again "
+        "to resume" % (contents.prefix, step, saved.planned_steps)
     ]
 
 
-def _saved_settings(trained):
-    return (saved_run.load(trained) or {}).get("settings") or {}
-
-
-def truncation_warnings(sets, settings):
-    """Whether too much of the text was cut: lines.
+def truncation_warnings(datasets, settings):
+    """Warns if too many texts are truncated.
 
     Args:
-      sets: `preparation.Dataset` of the sets that were computed with.
+      datasets: `preparation.Dataset`s that the results come from.
       settings: `settings.Settings`.
+
+    Returns:
+      List of lines.
     """
-    count = sum(each.records.count for each in sets)
-    truncated = sum(each.truncated for each in sets)
+    count = sum(dataset.records.count for dataset in datasets)
+    truncated = sum(dataset.truncated for dataset in datasets)
     if truncated <= preparation.MOST_TRUNCATED * count:
         return []
-    needed = max(each.length_needed for each in sets)
     return [
-        "%s: %d of %d examples (%.0f %%) are cut to --max_seq_length=%d, and the model "
-        "sees no more of them; with %d at most %.0f %% would be: train and evaluate "
-        "with more, as far as the model's max_position_embeddings go"
+        "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; "
+        "--max_seq_length=%d would truncate at most %.0f %%. Train and evaluate with "
+        "a longer one, up to the model's max_position_embeddings"
         % (
-            " and ".join(each.data_file.path for each in sets),
+            " and ".join(dataset.data_file.path for dataset in datasets),
             truncated,
             count,
             100 * truncated / count,
             settings.max_seq_length,
-            needed,
+            max(dataset.length_needed for dataset in datasets),
             100 * preparation.MOST_TRUNCATED,
         )
     ]
 
 
-def training_set_warnings(sets, weights):
-    """Whether what is scored is what the weights were trained on: lines.
+def training_set_warnings(datasets, saved):
+    """Warns if the weights are evaluated on the data that they were trained on.
 
     Args:
-      sets: `preparation.Dataset` of the sets that are scored.
-      weights: `compatibility.CheckpointContents`.
+      datasets: `preparation.Dataset`s that are scored.
+      saved: `SavedRun` of the run that trained the weights.
+
+    Returns:
+      List of lines.
     """
-    trained = finding.training_directory(weights.prefix)
-    saved = (saved_run.load(trained) or {}).get("fingerprints") or {}
-    digest = saved.get(fingerprints.TRAINING_SET, {}).get("sha256")
+    digest = saved.fingerprints.get(fingerprints.TRAINING_SET, {}).get("sha256")
+    if digest is None:
+        return []
     return [
-        "THE TRAINING SET IS SCORED: %s is what the weights were trained on; its "
-        "scores say nothing of other text" % each.data_file.path
-        for each in sets
-        if digest is not None and fingerprints.sha256(each.data_file.path) == digest
+        "EVALUATED ON THE TRAINING SET: the weights were trained on %s, so its scores "
+        "say nothing about other texts" % dataset.data_file.path
+        for dataset in datasets
+        if fingerprints.sha256(dataset.data_file.path) == digest
     ]
 
 
-def score_warnings(scored, regression):
-    """Whether the scores are those of a model that has learned nothing: lines.
+def score_warnings(scored, is_regression):
+    """Warns about the scores of a model that has learned nothing.
 
     Args:
       scored: `scoring.Evaluation`.
-      regression: whether the labels are numbers.
+      is_regression: whether the labels are numbers.
+
+    Returns:
+      List of lines.
     """
-    found = []
+    warnings = []
     if scored.one_class:
-        found.append(
+        warnings.append(
             "ALL PREDICTIONS ARE THE SAME (%s): the model has learned nothing; try "
             "another --random_seed, a lower --learning_rate or "
             "--adam_bias_correction=true" % " and ".join(scored.only_labels)
         )
     score, majority = scored.main_score, scored.majority_score
-    # Where the labels are all the same, guessing is always right.
+    # If all labels are the same, guessing is always right.
     if score <= majority < 1:
-        found.append(
-            "NO BETTER THAN GUESSING: the main score is %.4f, and always giving the "
-            "%s scores %.4f; try another --random_seed, more epochs or a lower "
+        warnings.append(
+            "NO BETTER THAN GUESSING: the main score is %.4f, and always predicting "
+            "the %s scores %.4f; try another --random_seed, more epochs or a lower "
             "--learning_rate"
-            % (score, "same number" if regression else "commonest label", majority)
+            % (
+                score,
+                "same number" if is_regression else "most frequent label",
+                majority,
+            )
         )
-    return found
+    return warnings

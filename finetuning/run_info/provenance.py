@@ -16,29 +16,27 @@ from finetuning.flags import flag_file
 from finetuning.flags.settings import MAX_SEED
 from finetuning.run_info import saved_run
 from finetuning.utils import files
-from finetuning.utils.console import log
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def choose_seed(settings):
-    """The run's seed: the flag's, else the saved one, else a new one.
+def choose_seed(settings, saved):
+    """Chooses the seed of a run: that of the flag, else the saved one, else a new one.
 
-    Says which, if the run trains.
+    Args:
+      settings: `settings.Settings`.
+      saved: `saved_run.SavedRun` of the output directory.
+
+    Returns:
+      The seed, and a phrase that says where it comes from.
     """
-    saved = saved_run.load_seed(settings.output_dir)
-    given = settings.random_seed
-    if given is not None:
-        seed, source = given, "as given"
-    elif saved is not None:
-        seed, source = saved, "as saved in %s" % settings.output_dir
-    else:
-        # From the system's entropy: no state of the program decides it.
-        seed = random.SystemRandom().randint(0, MAX_SEED)
-        source = "drawn; --random_seed=%d repeats this run" % seed
-    if settings.do_train:
-        log.info("Random seed: %d, %s", seed, source)
-    return seed
+    if settings.random_seed is not None:
+        return settings.random_seed, "as given"
+    if saved.random_seed is not None:
+        return saved.random_seed, "as saved in %s" % settings.output_dir
+    # From the system's entropy: no state of the program decides it.
+    seed = random.SystemRandom().randint(0, MAX_SEED)
+    return seed, "drawn; --random_seed=%d repeats this run" % seed
 
 
 def describe(settings, seed, device):

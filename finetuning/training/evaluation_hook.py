@@ -1,6 +1,5 @@
 """Evaluations during training: scores, the best weights, early stopping."""
 
-import os
 import time
 from dataclasses import dataclass
 from typing import Callable, Sequence
@@ -9,72 +8,113 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import compatibility, finding, saving
 from finetuning.data import records
+from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
 from finetuning.evaluation.inference import Evaluator
-from finetuning.utils import signals
 from finetuning.utils.console import log
 
 
 @dataclass(frozen=True)
 class EvalSchedule:
-    """Evaluations during a training, and what follows from them.
+    """When to evaluate during training, and what follows from the scores.
 
     Attributes:
-      sets: `records.RecordFile`s of the development set.
-      batch_size: of the evaluation.
+      record_files: `records.RecordFile`s of the development set.
       is_due: function from a step to whether an evaluation follows it.
-      score: function from a list of `inference.Predictions`, one a set, and the step to
-        a `scoring.Evaluation`.
-      keep_best: whether the weights of the best are kept in a place of their own.
-      patience: evaluations in a row without a new best that end the training; 0: none.
+      score: function from a list of `inference.Predictions`, one for each record file,
+        and the step to `scoring.Evaluation`.
+      keep_best: whether to keep the weights of the best evaluation.
+      patience: the run stops after so many evaluations in a row without a new best; 0:
+        it never does.
     """
 
-    sets: Sequence[records.RecordFile]
-    batch_size: int
+    record_files: Sequence[records.RecordFile]
     is_due: Callable[[int], bool]
     score: Callable
     keep_best: bool
     patience: int
 
 
-class EvaluationHook(tf.train.SessionRunHook):
-    """Evaluates in the training's own session; keeps the best weights; stops early."""
+def make_schedule(run, num_examples, num_steps):
+    """Makes the schedule that the settings ask for.
 
-    def __init__(self, training, progress_hook, wish=None):
-        """Adds the evaluation to the graph, in which the training must be.
+    Args:
+      run: `run.Run` with its datasets.
+      num_examples: examples in the training set.
+      num_steps: optimiser steps of the training run.
+
+    Returns:
+      `EvalSchedule`.
+    """
+    settings = run.settings
+    datasets = run.datasets_for("dev")
+    parts = [dataset.data_file.layout.part for dataset in datasets]
+
+    def epochs(step):
+        return step * settings.train_batch_size // num_examples
+
+    def is_due(step):
+        if step == num_steps:
+            return True
+        if settings.eval_steps:
+            return step % settings.eval_steps == 0
+        return epochs(step) > epochs(step - 1)
+
+    def score(predictions, step):
+        return scoring.evaluate(run.task, list(zip(parts, predictions)), step)
+
+    return EvalSchedule(
+        record_files=[dataset.records for dataset in datasets],
+        is_due=is_due,
+        score=score,
+        keep_best=settings.keep_best,
+        patience=settings.early_stop,
+    )
+
+
+class EvaluationHook(tf.train.SessionRunHook):
+    """Evaluates in the training session; keeps the best weights; stops early."""
+
+    def __init__(self, run, plan, progress_hook, stop_request):
+        """Adds the evaluation to the training graph, which must exist already.
 
         Args:
-          training: `loop.Training` that has a `selection`.
-          progress_hook: the training's `ProgressHook`, which must run before this one.
-          wish: `signals.StopRequest`, which when true leaves an evaluation undone: the
-            training that goes on makes up for it.
+          run: `run.Run`.
+          plan: `plan.TrainingPlan` with a schedule.
+          progress_hook: the `ProgressHook` of the run, which must come before this one.
+          stop_request: `signals.StopRequest`; once it is true an evaluation is broken
+            off, and done when training resumes.
         """
-        self._wish = signals.StopRequest() if wish is None else wish
-        self._selection = training.selection
-        self._training = training
+        self._schedule = plan.schedule
+        self._num_steps = plan.hyperparameters.num_steps
+        self._first_step = run.first_step
         self._progress = progress_hook
+        self._stop_request = stop_request
         self._evaluator = Evaluator(
-            training.config,
-            training.num_labels,
-            self._selection.sets,
-            self._selection.batch_size,
-            training.compute,
+            run.inputs.config,
+            run.task.num_outputs,
+            self._schedule.record_files,
+            run.settings.eval_batch_size,
+            run.compute,
         )
-        self._history = History(training.output_dir, training.resumed is not None)
-        self._best = BestWeights(training) if self._selection.keep_best else None
+        is_resumed = run.inputs.resumed is not None
+        self._history = History(run.output_dir.path, is_resumed)
+        self._best = None
+        if self._schedule.keep_best:
+            self._best = BestWeights(run.output_dir, is_resumed)
         self._table = None
 
     def begin(self):
         if self._best:
-            self._best.compare(self._history, self._training.first_step)
+            self._best.warn_if_lost(self._history, self._first_step)
 
     def after_create_session(self, session, coord):
-        """Makes up for what a stop between two writes left undone."""
-        step = self._training.first_step
-        if not step or not self._selection.is_due(step):
+        """Does the evaluation that a run was stopped before, after its last save."""
+        step = self._first_step
+        if not step or not self._schedule.is_due(step):
             return
         if self._history.score(step) is None:
-            if self._evaluate(session, step) and self._is_enough(step):
+            if self._evaluate(session, step) and self._stops_early(step):
                 coord.request_stop()
         elif self._best:
             self._best.offer(session, step, self._history)
@@ -82,65 +122,63 @@ class EvaluationHook(tf.train.SessionRunHook):
     def after_run(self, run_context, run_values):
         del run_values
         step = self._progress.step
-        if not self._selection.is_due(step):
+        if not self._schedule.is_due(step):
             return
         started = time.monotonic()
         is_done = self._evaluate(run_context.session, step)
         self._progress.leave_out(time.monotonic() - started)
-        if is_done and self._is_enough(step):
+        if is_done and self._stops_early(step):
             run_context.request_stop()
 
-    def _is_enough(self, step):
-        """Whether to stop early; says so."""
-        patience = self._selection.patience
-        if step == self._training.hyperparameters.num_steps or not patience:
-            return False
-        if self._history.since_best(step) < patience:
+    def _stops_early(self, step):
+        """Whether to stop early; logs it if so."""
+        patience = self._schedule.patience
+        evaluations = self._history.since_best(step)
+        if step == self._num_steps or not patience or evaluations < patience:
             return False
         log.info(
             "Stopping early at step %d: evaluations without a new best: %d",
             step,
-            self._history.since_best(step),
+            evaluations,
         )
         return True
 
     def _evaluate(self, session, step):
-        """Evaluates; returns whether it came to its end."""
-        label = "evaluation at step %d" % step
-        found = None
-        if not self._wish:
-            found = self._evaluator.run(session, label, lambda: bool(self._wish))
-        if found is None:
+        """Evaluates; returns whether the evaluation was finished."""
+        predictions = None
+        if not self._stop_request:
+            predictions = self._evaluator.run(
+                session,
+                "evaluation at step %d" % step,
+                lambda: bool(self._stop_request),
+            )
+        if predictions is None:
             return False
+        evaluation = self._schedule.score(predictions, step)
         training_loss = self._progress.take_mean_loss()
-        evaluation = self._selection.score(found, step)
         figures = dict({"training_loss": training_loss}, **evaluation.figures)
         del figures["global_step"], figures["loss"]
         self._history.add(step, figures)
-        is_best = self._history.since_best(step) == 0
         if self._table is None:
             self._table = _Table(["training_loss"] + list(evaluation.shown), figures)
-        self._table.show(step, figures, is_best)
+        self._table.show(step, figures, self._history.since_best(step) == 0)
         if self._best:
             self._best.offer(session, step, self._history)
         return True
 
 
 class _Table:
-    """The evaluations on the screen: a heading, then a line each."""
+    """The evaluations on the screen: a heading, then one line for each."""
 
     def __init__(self, names, figures):
-        # Counts would make the lines too long; the file has them.
+        # Counts would make the lines too long; they are in `eval_history.tsv`.
         self._names = [name for name in names if isinstance(figures[name], float)]
         self._titles = [
             name.replace("eval_", "").replace("_", " ") for name in self._names
         ]
-        self._shown = False
+        log.info("eval |   step  %s", "  ".join("%8s" % t for t in self._titles))
 
     def show(self, step, figures, is_best):
-        if not self._shown:
-            self._shown = True
-            log.info("eval |   step  %s", "  ".join("%8s" % t for t in self._titles))
         cells = [
             "%*.4f" % (max(8, len(title)), figures[name])
             for name, title in zip(self._names, self._titles)
@@ -151,32 +189,38 @@ class _Table:
 
 
 class BestWeights:
-    """The best weights of a training, without optimiser state, in `best/`."""
+    """The best weights of a training run, without optimiser state, in `best/`."""
 
-    def __init__(self, training):
-        self._directory = os.path.join(training.output_dir, finding.BEST)
+    def __init__(self, output_dir, is_resumed):
+        """Adds the saver to the graph.
+
+        Args:
+          output_dir: `OutputDir`.
+          is_resumed: whether the directory holds the best weights of this run so far.
+        """
+        directory = output_dir.join(finding.BEST)
+        self._prefix = output_dir.join(finding.BEST, "model.ckpt")
         variables = tf.trainable_variables() + [tf.train.get_global_step()]
         self._saver = saving.Saver(variables, keep=1)
         self._step = None
-        if training.resumed is not None:
-            self._saver.recover_last_checkpoints(finding.all_in(self._directory))
-            newest = finding.find_newest(self._directory)
-            for line in newest.lines():
+        if is_resumed:
+            self._saver.recover_last_checkpoints(finding.all_in(directory))
+            for line in output_dir.best.warnings():
                 log.warning(line)
-            if newest.prefix:
-                self._step = compatibility.read_step(newest.prefix)
+            if output_dir.best.prefix:
+                self._step = compatibility.read_step(output_dir.best.prefix)
 
-    def compare(self, history, step):
-        """Warns where the best evaluation up to a step was not kept."""
-        best, kept = history.best(step), self._score(history)
+    def warn_if_lost(self, history, step):
+        """Warns if the weights of the best evaluation up to a step were not kept."""
+        best, kept_score = history.best(step), self._score(history)
         if best in (None, step):
             return
-        # Those kept may be of a later step, from which the training had to go back.
-        if kept is not None and kept >= history.score(best):
+        # The kept weights may be of a later step, before the run had to go back.
+        if kept_score is not None and kept_score >= history.score(best):
             return
         log.warning(
             "The weights of the best evaluation so far, at step %d, were not kept: "
-            "best/ holds the best from here on",
+            "best/ holds the best of the evaluations from now on",
             best,
         )
 
@@ -184,19 +228,17 @@ class BestWeights:
         return None if self._step is None else history.score(self._step)
 
     def offer(self, session, step, history):
-        """Saves the weights of this moment if they are better than those kept.
+        """Saves the current weights if they are better than those that are kept.
 
-        Also if those kept are of the same step, of an earlier life of this training:
-        the history now holds the score of this one's.
+        Weights of the same step are replaced as well: an earlier run wrote them, and
+        the history now holds the score of this one.
         """
-        kept = self._score(history)
-        if step != self._step and kept is not None and history.score(step) <= kept:
+        kept_score = self._score(history)
+        is_new_step = step != self._step and kept_score is not None
+        if is_new_step and history.score(step) <= kept_score:
             return
         prefix = self._saver.save(
-            session,
-            os.path.join(self._directory, "model.ckpt"),
-            global_step=step,
-            write_meta_graph=False,
+            session, self._prefix, global_step=step, write_meta_graph=False
         )
         self._step = step
         log.info("Kept as the best so far: %s", prefix)

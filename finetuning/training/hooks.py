@@ -1,4 +1,4 @@
-"""What happens beside a training's steps: progress, saving, evaluations."""
+"""What happens around each training step: progress, summaries, checks before saving."""
 
 import math
 import os
@@ -12,61 +12,68 @@ from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
 
 _SUMMARY_STEPS = 10
-# By then the largest loss scale, 2**24, has fallen to 1, and it was not the scale.
+# After so many the largest loss scale, 2**24, is down to 1: the scale is not the cause.
 _MOST_SKIPPED_IN_A_ROW = 30
 
 
 class ProgressHook(tf.train.SessionRunHook):
-    """Shows each step, writes summaries, and stops where the loss is not finite."""
+    """Shows each step, writes summaries, and ends the run if the loss is not finite."""
 
-    def __init__(self, training, graph):
-        """Takes a `loop.Training` and its `classifier.TrainGraph`."""
-        self._training = training
+    def __init__(self, run, plan, graph):
+        """Prepares to watch a training run.
+
+        Args:
+          run: `run.Run`.
+          plan: `plan.TrainingPlan`.
+          graph: `classifier.TrainGraph`.
+        """
+        self._output_dir = run.output_dir.path
+        self._batch_size = run.settings.train_batch_size
+        self._first_step = run.first_step
+        self._num_steps = plan.hyperparameters.num_steps
+        self._peak_rate = plan.hyperparameters.learning_rate
         self._fetches = {
             "loss": graph.loss,
             "learning_rate": graph.learning_rate,
             "gradient_norm": graph.gradient_norm,
         }
-        if graph.skipped_steps is not None:  # There is a loss scale.
+        if graph.skipped_steps is not None:  # The loss is scaled.
             self._fetches["skipped_steps"] = graph.skipped_steps
+        self._step = run.first_step
         self._skipped = None
-        self._in_a_row = 0
-        self._step = training.first_step
+        self._skipped_in_a_row = 0
         self._progress = None
         self._writer = None
-        self._summarized = None
-        self._losses = 0.0, 0  # Their sum and number.
+        self._last_summary = None
+        self._loss_sum, self._loss_count = 0.0, 0
 
     @property
     def step(self):
-        """Steps that are done."""
+        """The number of finished steps."""
         return self._step
 
     def take_mean_loss(self):
-        """Mean loss of the steps since this was last asked."""
-        total, count = self._losses
-        self._losses = 0.0, 0
-        return total / count if count else math.nan
+        """The mean loss of the steps since the last call; NaN if there was none."""
+        mean = self._loss_sum / self._loss_count if self._loss_count else math.nan
+        self._loss_sum, self._loss_count = 0.0, 0
+        return mean
 
     def leave_out(self, seconds):
-        """Has a pause between two steps not count in what is shown."""
+        """Leaves a pause between two steps out of the speed that is shown."""
         self._progress.leave_out(seconds)
 
     def after_create_session(self, session, coord):
         del session, coord
         if self._progress is not None:
-            # Its variables would be the initial ones again, its step 0.
+            # A new session would begin again with the initial weights, at step 0.
             raise InputError(
-                "TensorFlow lost its session after step %d; the same command goes on "
-                "from the last checkpoint" % self._step
+                "TensorFlow lost its session after step %d; run the same command again "
+                "to resume from the last checkpoint" % self._step
             )
-        # The cached writer is the checkpoint hook's too: one event file in all.
-        self._writer = tf.summary.FileWriterCache.get(self._training.output_dir)
+        # The checkpoint hook uses the same cached writer: one event file in all.
+        self._writer = tf.summary.FileWriterCache.get(self._output_dir)
         self._progress = Progress(
-            "training",
-            self._training.hyperparameters.num_steps,
-            self._training.first_step,
-            self._training.batch_size,
+            "training", self._num_steps, self._first_step, self._batch_size
         )
 
     def before_run(self, run_context):
@@ -77,60 +84,52 @@ class ProgressHook(tf.train.SessionRunHook):
         del run_context
         self._step += 1
         loss = float(run_values.results["loss"])
-        self._losses = self._losses[0] + loss, self._losses[1] + 1
         learning_rate = float(run_values.results["learning_rate"])
         norm = float(run_values.results["gradient_norm"])
-        scaled = "skipped_steps" in run_values.results
-        if not (math.isfinite(loss) and (scaled or math.isfinite(norm))):
-            self._progress.close()
-            raise InputError(
-                "the loss is %g and the gradient's norm %g at step %d: training has "
-                "failed; try a lower --learning_rate than %g%s"
-                % (
-                    loss,
-                    norm,
-                    self._step,
-                    self._training.hyperparameters.learning_rate,
-                    _last_good(self._training.output_dir),
-                )
+        skipped = run_values.results.get("skipped_steps")
+        self._loss_sum += loss
+        self._loss_count += 1
+        # A scaled loss may overflow in the gradients: that step is skipped.
+        if not (math.isfinite(loss) and (skipped is not None or math.isfinite(norm))):
+            self._fail(
+                "the loss is %g and the gradient norm %g at step %d: training has "
+                "failed; try a lower --learning_rate than %g"
+                % (loss, norm, self._step, self._peak_rate)
             )
-        facts = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
-        if scaled:
-            facts += self._skipped_facts(int(run_values.results["skipped_steps"]))
-        self._progress.update(self._step, facts)
-        last = self._step == self._training.hyperparameters.num_steps
-        if last or self._step % _SUMMARY_STEPS == 0:
+        shown = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
+        if skipped is not None:
+            shown += self._count_skipped(int(skipped))
+        self._progress.update(self._step, shown)
+        if self._step == self._num_steps or self._step % _SUMMARY_STEPS == 0:
             self._summarize(loss, learning_rate)
 
-    def _skipped_facts(self, skipped):
-        """Stops where step after step overflows; else what the progress line adds."""
+    def _count_skipped(self, skipped):
+        """Ends the run if each step is skipped; else returns what progress shows."""
         before, self._skipped = self._skipped, skipped
-        self._in_a_row = self._in_a_row + 1 if before not in (None, skipped) else 0
-        if self._in_a_row >= _MOST_SKIPPED_IN_A_ROW:
-            self._progress.close()
-            raise InputError(
-                "%d steps in a row up to step %d gave gradients that are not finite: "
+        is_skipped = before not in (None, skipped)
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if is_skipped else 0
+        if self._skipped_in_a_row >= _MOST_SKIPPED_IN_A_ROW:
+            self._fail(
+                "the gradients of %d steps in a row, up to step %d, were not finite: "
                 "training has failed; try --precision=float32, or a lower "
-                "--learning_rate than %g%s"
-                % (
-                    self._in_a_row,
-                    self._step,
-                    self._training.hyperparameters.learning_rate,
-                    _last_good(self._training.output_dir),
-                )
+                "--learning_rate than %g"
+                % (self._skipped_in_a_row, self._step, self._peak_rate)
             )
         return ", %d skipped" % skipped if skipped else ""
+
+    def _fail(self, message):
+        self._progress.close()
+        raise InputError(message + _last_checkpoint(self._output_dir))
 
     def end(self, session):
         del session
         self._progress.close()
         self._writer.flush()
-        output_dir = self._training.output_dir
-        if self._summarized not in (None, tensorboard.last_step(output_dir)):
+        if self._last_summary not in (None, tensorboard.last_step(self._output_dir)):
             log.warning(
-                "The summaries in %s are not whole: is there room? The training is not "
-                "touched by it",
-                output_dir,
+                "TensorBoard summaries in %s are incomplete (disk full?). Training is "
+                "not affected",
+                self._output_dir,
             )
 
     def _summarize(self, loss, learning_rate):
@@ -139,22 +138,25 @@ class ProgressHook(tf.train.SessionRunHook):
         if rate is not None:
             values["examples_per_second"] = rate
         self._writer.add_summary(tensorboard.scalars(values), self._step)
-        self._summarized = self._step
+        self._last_summary = self._step
 
 
-def _last_good(output_dir):
-    """What to know of the newest checkpoint, if any; its weights are finite."""
-    newest = finding.find_newest(output_dir).prefix
-    changed = " (in a new --output_dir, or in this with --allow_changes=true)"
-    good = "; the last good checkpoint is %s" % newest if newest else ""
-    return (changed if newest else "") + good
+def _last_checkpoint(output_dir):
+    """Names the latest checkpoint, if there is one; its weights are finite."""
+    latest = finding.find_latest(output_dir).prefix
+    if latest is None:
+        return ""
+    return (
+        " (in a new --output_dir, or in this one with --allow_changes=true); the last "
+        "good checkpoint is %s" % latest
+    )
 
 
 class SaveListener(tf.train.CheckpointSaverListener):
-    """Refuses weights that are not finite, and says that a checkpoint was written."""
+    """Refuses to save weights that are not finite, and logs each saved checkpoint."""
 
     def __init__(self, output_dir):
-        self._prefix = os.path.join(output_dir, "model.ckpt")
+        self._output_dir = output_dir
         finite = [
             tf.reduce_all(tf.math.is_finite(variable))
             for variable in tf.trainable_variables()
@@ -166,9 +168,10 @@ class SaveListener(tf.train.CheckpointSaverListener):
             raise InputError(
                 "the weights are not finite after step %d and are not saved: training "
                 "has failed; try a lower --learning_rate%s"
-                % (global_step_value, _last_good(os.path.dirname(self._prefix)))
+                % (global_step_value, _last_checkpoint(self._output_dir))
             )
 
     def after_save(self, session, global_step_value):
         del session
-        log.info("Saved %s-%d", self._prefix, global_step_value)
+        prefix = os.path.join(self._output_dir, "model.ckpt")
+        log.info("Saved %s-%d", prefix, global_step_value)

@@ -1,109 +1,76 @@
-"""A training's session: its graph, its variables' first values, its steps."""
+"""The training session: its graph, the first values of its variables, its steps."""
 
-import os
 import time
-from dataclasses import dataclass
-from typing import Optional
 
 import tensorflow.compat.v1 as tf
 
-import modeling
 from encoder import mixed_precision
 from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding, saving
-from finetuning.data import input_pipeline, records
-from finetuning.training.evaluation_hook import EvalSchedule, EvaluationHook
+from finetuning.data import input_pipeline
+from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener
 from finetuning.utils import signals
 from finetuning.utils.console import log
 from finetuning.utils.progress import duration
 
 
-@dataclass(frozen=True)
-class Training:
-    """All that a training depends on.
-
-    Attributes:
-      config: `modeling.BertConfig`.
-      num_labels: L.
-      examples: `records.RecordFile`.
-      batch_size: B.
-      hyperparameters: `classifier.Hyperparameters`.
-      seed: of fresh weights, shuffling and dropout.
-      output_dir: directory of checkpoints and summaries.
-      save_steps: steps between two checkpoints.
-      keep_checkpoints: newest checkpoints that stay; 0: all.
-      initial: `compatibility.CheckpointContents` to start from, or None: random weights.
-      resumed: `compatibility.CheckpointContents` of the training in `output_dir` that goes on, or
-        None; if there is one, `initial` is not looked at.
-      selection: `evaluation_hook.EvalSchedule`, or None: no evaluation during the training.
-      compute: `classifier.ComputeOptions`.
-      session_config: `tf.ConfigProto`.
-    """
-
-    config: modeling.BertConfig
-    num_labels: int
-    examples: records.RecordFile
-    batch_size: int
-    hyperparameters: classifier.Hyperparameters
-    seed: int
-    output_dir: str
-    save_steps: int
-    keep_checkpoints: int
-    initial: Optional[compatibility.CheckpointContents]
-    resumed: Optional[compatibility.CheckpointContents]
-    selection: Optional[EvalSchedule] = None
-    compute: classifier.ComputeOptions = classifier.DEFAULT_COMPUTE
-    session_config: Optional[tf.ConfigProto] = None
-
-    @property
-    def first_step(self):
-        return self.resumed.step if self.resumed else 0
-
-
-def train(training):
-    """Trains up to the planned number of steps, or until the selection ends it.
+def train(run, plan):
+    """Trains to the last step of the plan, or until it stops early.
 
     Args:
-      training: `Training`.
+      run: `run.Run`.
+      plan: `plan.TrainingPlan`.
 
     Raises:
-      InputError: the loss is no longer finite, or there is no room for a checkpoint.
-      stopping.Stopped: a signal asked for the end; all that was done is saved.
+      InputError: the loss is not finite, or the disk is full.
+      signals.Stopped: a signal has ended the run; its last step is saved.
     """
+    settings = run.settings
     log.info("Building the training graph")
     with tf.Graph().as_default():
-        tf.set_random_seed(training.seed)
-        graph = _training_graph(training)
-        scaffold = _scaffold(training)
+        tf.set_random_seed(run.seed)
+        graph = _training_graph(run, plan)
+        scaffold = _scaffold(run)
         saver_hook = tf.train.CheckpointSaverHook(
-            training.output_dir,
-            save_steps=training.save_steps,
+            settings.output_dir,
+            save_steps=settings.save_checkpoints_steps,
             scaffold=scaffold,
-            listeners=[SaveListener(training.output_dir)],
+            listeners=[SaveListener(settings.output_dir)],
         )
-        progress_hook = ProgressHook(training, graph)
-        # In this order: what is no longer finite must not be saved.
+        progress_hook = ProgressHook(run, plan, graph)
+        # The order matters: a loss that is not finite must end the run before a save.
         hooks = [progress_hook, saver_hook]
-        wish = signals.StopRequest()
-        if training.selection is not None:
-            hooks.append(EvaluationHook(training, progress_hook, wish))
-        log.info(_starting_line(training))
+        stop_request = signals.StopRequest()
+        if plan.schedule is not None:
+            hooks.append(EvaluationHook(run, plan, progress_hook, stop_request))
+        log.info(_starting_line(run))
         started = time.monotonic()
-        with signals.deferring_signals(wish), _session(
-            training, scaffold, hooks
+        with signals.deferring_signals(stop_request), _session(
+            run, scaffold, hooks
         ) as session:
-            for _ in range(training.first_step, training.hyperparameters.num_steps):
-                if wish or session.should_stop():
+            for _ in range(run.first_step, plan.hyperparameters.num_steps):
+                if stop_request or session.should_stop():
                     break
                 session.run(graph.train_op)
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
-    if wish:
-        raise signals.Stopped(_stopped_line(training, wish, progress_hook.step), wish)
+    if stop_request:
+        raise signals.Stopped(
+            "STOPPED by %s after step %d of %d, saved as %s-%d; run the same command "
+            "again to resume"
+            % (
+                stop_request.name,
+                progress_hook.step,
+                plan.hyperparameters.num_steps,
+                run.output_dir.join("model.ckpt"),
+                progress_hook.step,
+            ),
+            stop_request,
+        )
 
 
-def _session(training, scaffold, hooks):
+def _session(run, scaffold, hooks):
     return tf.train.MonitoredTrainingSession(
         scaffold=scaffold,
         hooks=hooks,
@@ -112,68 +79,59 @@ def _session(training, scaffold, hooks):
         save_summaries_steps=None,
         save_summaries_secs=None,
         log_step_count_steps=None,
-        config=training.session_config,
+        config=run.session_config,
     )
 
 
-def _stopped_line(training, wish, step):
-    return (
-        "STOPPED by %s after step %d of %d, saved as %s-%d; the same command goes on "
-        "from there"
-        % (
-            wish.name,
-            step,
-            training.hyperparameters.num_steps,
-            os.path.join(training.output_dir, "model.ckpt"),
-            step,
-        )
-    )
-
-
-def _training_graph(training):
+def _training_graph(run, plan):
     batch = input_pipeline.training_batches(
-        training.examples, training.batch_size, training.seed, training.first_step
+        plan.dataset.records, run.settings.train_batch_size, run.seed, run.first_step
     )
     return classifier.training_graph(
-        training.config,
-        training.num_labels,
+        run.inputs.config,
+        run.task.num_outputs,
         batch,
-        training.seed,
-        training.hyperparameters,
-        training.compute,
+        run.seed,
+        plan.hyperparameters,
+        run.compute,
     )
 
 
-def _scaffold(training):
-    """How the session's variables get their values, and the saver of all of them."""
-    saver = saving.Saver(keep=training.keep_checkpoints)
-    if training.resumed is None:
-        if training.initial is not None:
-            same_names = {name: name for name in training.initial.restored}
-            tf.train.init_from_checkpoint(training.initial.prefix, same_names)
+def _scaffold(run):
+    """How the variables of the session get their values, and the saver of them all."""
+    saver = saving.Saver(keep=run.settings.keep_checkpoint_max)
+    resumed, initial = run.inputs.resumed, run.inputs.initial
+    if resumed is None:
+        if initial is not None:
+            same_names = {name: name for name in initial.restored}
+            tf.train.init_from_checkpoint(initial.prefix, same_names)
         return tf.train.Scaffold(saver=saver)
 
-    # A training in float32 leaves no loss scale.
+    # The checkpoint of a float32 run holds no loss scale.
     optional = tf.global_variables(mixed_precision.LOSS_SCALE_SCOPE + "/")
-    fresh = compatibility.lacking(training.resumed.prefix, optional)
-    names = {variable.op.name for variable in fresh}
+    fresh = compatibility.lacking(resumed.prefix, optional)
+    fresh_names = {variable.op.name for variable in fresh}
     restorer = tf.train.Saver(
-        [each for each in tf.global_variables() if each.op.name not in names]
+        [
+            variable
+            for variable in tf.global_variables()
+            if variable.op.name not in fresh_names
+        ]
     )
 
     def restore(scaffold, session):
         del scaffold
-        restorer.restore(session, training.resumed.prefix)
-        # Else the saver would forget which older ones to delete in time.
-        saver.recover_last_checkpoints(finding.all_in(training.output_dir))
+        restorer.restore(session, resumed.prefix)
+        # Otherwise the saver would never delete the checkpoints of earlier runs.
+        saver.recover_last_checkpoints(finding.all_in(run.output_dir.path))
 
     init_op = tf.variables_initializer(fresh)
     return tf.train.Scaffold(init_op=init_op, init_fn=restore, saver=saver)
 
 
-def _starting_line(training):
-    if training.resumed is not None:
-        return "Restoring the training at step %d" % training.first_step
-    if training.initial is not None:
+def _starting_line(run):
+    if run.inputs.resumed is not None:
+        return "Restoring the training state of step %d" % run.first_step
+    if run.inputs.initial is not None:
         return "Restoring the initial weights; the first step takes the longest"
     return "Drawing random weights; the first step takes the longest"

@@ -1,11 +1,13 @@
-"""What a training will do: its steps, its hyperparameters, its evaluations; or nothing more."""
+"""What a training run will do: its steps, hyperparameters and evaluations."""
 
-import os
+from dataclasses import dataclass
+from typing import Optional
 
 from finetuning import classifier
-from finetuning.checkpoints import compatibility, finding
-from finetuning.data import class_weights, label_map
-from finetuning.evaluation import history, scoring
+from finetuning.checkpoints import compatibility
+from finetuning.data import class_weights, label_map, preparation
+from finetuning.evaluation import history
+from finetuning.run_info import saved_run
 from finetuning.training import evaluation_hook
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
@@ -13,22 +15,77 @@ from finetuning.utils.errors import InputError
 _MOST_STEPS = 2**31 - 1
 
 
-def hyperparameters(settings, task, examples):
-    """What the optimiser is told: `classifier.Hyperparameters`.
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a training run will do.
+
+    Attributes:
+      dataset: `preparation.Dataset` of the training set.
+      hyperparameters: `classifier.Hyperparameters`.
+      schedule: `evaluation_hook.EvalSchedule`; None: no evaluation during training.
+      is_finished: whether the output directory holds the finished run already.
+    """
+
+    dataset: preparation.Dataset
+    hyperparameters: classifier.Hyperparameters
+    schedule: Optional[evaluation_hook.EvalSchedule]
+    is_finished: bool
+
+
+def make_plan(run):
+    """Plans the training and logs the plan.
 
     Args:
-      settings: `settings.Settings`.
-      task: `tasks.Task`.
-      examples: `preparation.Dataset` of the training set.
+      run: `run.Run` with its datasets.
+
+    Returns:
+      `TrainingPlan`.
 
     Raises:
       InputError: there would be no step, or too many.
     """
-    num_steps, num_warmup_steps = count_steps(settings, examples.records.count)
+    for change in run.inputs.changes:
+        log.warning("This run resumes with different settings: %s", change)
+    (dataset,) = run.datasets_for("train")
+    settings, count = run.settings, dataset.records.count
+    hyperparameters = choose_hyperparameters(settings, run.task, dataset)
+    log.info(
+        "Training: %d examples, batch size %d, %g epochs: %d steps, %d of them warm-up",
+        count,
+        settings.train_batch_size,
+        settings.num_train_epochs,
+        hyperparameters.num_steps,
+        hyperparameters.num_warmup_steps,
+    )
+    schedule = None
+    if settings.evaluates_while_training:
+        schedule = evaluation_hook.make_schedule(run, count, hyperparameters.num_steps)
+    finished = run.inputs.resumed is not None and _is_finished(
+        run, hyperparameters.num_steps, schedule
+    )
+    return TrainingPlan(dataset, hyperparameters, schedule, finished)
+
+
+def choose_hyperparameters(settings, task, dataset):
+    """Chooses the steps, the learning rate and the weights of the labels.
+
+    Args:
+      settings: `settings.Settings`.
+      task: `tasks.Task`.
+      dataset: `preparation.Dataset` of the training set.
+
+    Returns:
+      `classifier.Hyperparameters`.
+
+    Raises:
+      InputError: there would be no step, or too many.
+    """
+    num_steps, num_warmup_steps = count_steps(settings, dataset.records.count)
     weights = class_weights.parse(settings.class_weights, task.labels)
     if settings.class_weights == class_weights.BALANCED:
-        ids = range(len(task.labels))
-        weights = class_weights.balanced([examples.label_counts[each] for each in ids])
+        label_ids = range(len(task.labels))
+        counts = [dataset.label_counts[label_id] for label_id in label_ids]
+        weights = class_weights.balanced(counts)
     if weights is not None:
         names = map(label_map.quoted, task.labels)
         shown = ["%s=%.3g" % pair for pair in zip(names, weights)]
@@ -43,10 +100,17 @@ def hyperparameters(settings, task, examples):
 
 
 def count_steps(settings, num_examples):
-    """Optimiser steps in all, and of them in warm-up.
+    """Counts the optimiser steps of a training run.
+
+    Args:
+      settings: `settings.Settings`.
+      num_examples: examples in the training set.
+
+    Returns:
+      The number of steps, and of warm-up steps among them.
 
     Raises:
-      InputError: there would be none, or too many.
+      InputError: there would be no step, or too many.
     """
     batches = num_examples / settings.train_batch_size
     steps = batches * settings.num_train_epochs
@@ -58,78 +122,33 @@ def count_steps(settings, num_examples):
                 num_examples,
                 settings.train_batch_size,
                 settings.num_train_epochs,
-                "no whole step" if steps < 1 else "more steps than can be counted",
+                "less than one step" if steps < 1 else "too many steps to count",
             )
         )
     num_steps = int(steps)
     return num_steps, int(num_steps * settings.warmup_proportion)
 
 
-def eval_schedule(run, num_examples, num_steps):
-    """What is evaluated while training, and when: `evaluation_hook.EvalSchedule`, or None.
-
-    Args:
-      run: `run.Run`.
-      num_examples: of the training set.
-      num_steps: optimiser steps in all.
-    """
-    settings = run.settings
-    if not settings.evaluates_while_training:
-        return None
-    sets = run.datasets_for("dev")
-    parts = [each.data_file.layout.part for each in sets]
-
-    def epochs(step):
-        return step * settings.train_batch_size // num_examples
-
-    def is_due(step):
-        if settings.eval_steps:
-            at_turn = step % settings.eval_steps == 0
-        else:
-            at_turn = epochs(step) > epochs(step - 1)
-        return at_turn or step == num_steps
-
-    def score(predictions, step):
-        pairs = list(zip(parts, predictions))
-        return scoring.evaluate(run.task, pairs, step)
-
-    return evaluation_hook.EvalSchedule(
-        sets=[each.records for each in sets],
-        batch_size=settings.eval_batch_size,
-        is_due=is_due,
-        score=score,
-        keep_best=settings.keep_best,
-        patience=settings.early_stop,
-    )
-
-
-def is_finished(run, num_steps, chosen):
-    """Whether the training in the output directory has nothing left to do; says so.
-
-    Args:
-      run: `run.Run` that goes on with a training.
-      num_steps: optimiser steps in all.
-      chosen: its `selection`.
-    """
+def _is_finished(run, num_steps, schedule):
+    """Whether the run in the output directory has nothing left to do; logs it if so."""
     settings, step = run.settings, run.inputs.resumed.step
-    since_best = 0
-    if chosen is not None:
-        past = history.History(settings.output_dir, resumed=True)
-        if _is_left_undone(settings, step, chosen, past):
+    evaluations_since_best = 0
+    if schedule is not None:
+        past = history.History(settings.output_dir, _continues_history(run))
+        if _is_evaluation_missing(run, schedule, past):
             return False
-        since_best = past.since_best(step)
-    patience = settings.early_stop
-    used_up = patience and since_best >= patience
-    if step < num_steps and not used_up:
+        evaluations_since_best = past.since_best(step)
+    stopped_early = 0 < settings.early_stop <= evaluations_since_best
+    if step < num_steps and not stopped_early:
         return False
     ended = "at step %d of %d" % (step, num_steps)
     longer = "--num_train_epochs%s, with --allow_changes=true"
-    longer %= " and --early_stop" if used_up else ""
+    longer %= " and --early_stop" if stopped_early else ""
     if step < num_steps:
-        ended, longer = "that stopped early, " + ended, "--early_stop"
+        ended, longer = "early, " + ended, "--early_stop"
     log.warning(
-        "NOTHING LEFT TO TRAIN: %s holds a training %s; 0 steps are run. To train "
-        "anew give an --output_dir that is empty; to train longer raise %s",
+        "NOTHING LEFT TO TRAIN: the run in %s ended %s, so 0 steps are run. To train "
+        "from scratch use an empty --output_dir; to train longer raise %s",
         settings.output_dir,
         ended,
         longer,
@@ -137,18 +156,25 @@ def is_finished(run, num_steps, chosen):
     return True
 
 
-def _is_left_undone(settings, step, chosen, past):
-    """Whether a stop after the last save kept its evaluation, or the best, from coming.
+def _continues_history(run):
+    """Scores on another dev set say nothing about which weights are best on this."""
+    saved, digests = run.output_dir.saved_run, run.inputs.fingerprints
+    return not saved_run.has_another_dev_set(saved, digests)
 
-    `evaluation_hook.EvaluationHook` then makes up for it, be there steps left or none.
+
+def _is_evaluation_missing(run, schedule, past):
+    """Whether the run was stopped after a checkpoint, before its evaluation was done.
+
+    `evaluation_hook.EvaluationHook` then does it when training resumes, even if there
+    is no step left.
     """
-    if not chosen.is_due(step):
+    step = run.inputs.resumed.step
+    if not schedule.is_due(step):
         return False
     if past.score(step) is None:
         return True
-    if not chosen.keep_best:
+    if not schedule.keep_best:
         return False
-    best = os.path.join(settings.output_dir, finding.BEST)
-    kept = finding.find_newest(best).prefix
+    best = run.output_dir.best.prefix
     is_best = past.since_best(step) == 0
-    return kept is None or (is_best and compatibility.read_step(kept) != step)
+    return best is None or (is_best and compatibility.read_step(best) != step)

@@ -12,9 +12,9 @@ from typing import Optional
 
 import pooch
 import requests
+from fetching import sources, unpack, workspace
 from tqdm import tqdm
 
-from fetching import sources, unpack, workspace
 from finetuning.utils.errors import InputError
 
 _CHUNK = 2**16

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from fetching import download, mrpc, unpack, workspace
+
 from finetuning.utils.errors import InputError
 
 

@@ -4,8 +4,8 @@ import json
 import os
 
 import pooch
-
 from fetching import download, sources, unpack, workspace
+
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
 

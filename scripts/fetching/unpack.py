@@ -10,6 +10,7 @@ import zipfile
 import zlib
 
 from fetching import workspace
+
 from finetuning.utils.errors import InputError
 
 # The largest of Google's checkpoints is 1.4 GB; GLUE's largest task is smaller.

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 
 from fetching import sources
+
 from finetuning.utils.errors import InputError, is_disk_full
 
 _PREFIX = ".fetching-"

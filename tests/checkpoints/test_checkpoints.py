@@ -121,12 +121,12 @@ def test_directory_with_several(tmp_path):
 
 
 def test_newest_in(tmp_path):
-    assert finding.newest_in(str(tmp_path)) is None
-    assert finding.newest_in(str(tmp_path / "none")) is None
+    assert finding.latest_in(str(tmp_path)) is None
+    assert finding.latest_in(str(tmp_path / "none")) is None
     save_checkpoints(tmp_path, "model.ckpt-9", "model.ckpt-10")
-    assert finding.newest_in(str(tmp_path)) is None
+    assert finding.latest_in(str(tmp_path)) is None
     write_state(tmp_path, "model.ckpt-9", "model.ckpt-10")
-    assert finding.newest_in(str(tmp_path)) == str(tmp_path / "model.ckpt-9")
+    assert finding.latest_in(str(tmp_path)) == str(tmp_path / "model.ckpt-9")
 
 
 def test_newest_in_a_moved_directory(tmp_path):
@@ -134,9 +134,9 @@ def test_newest_in_a_moved_directory(tmp_path):
     os.mkdir(old)
     save_checkpoints(old, "model.ckpt-5", "model.ckpt-9")
     write_state(old, old + "/model.ckpt-9", old + "/model.ckpt-5")
-    assert finding.newest_in(old) == old + "/model.ckpt-9"
+    assert finding.latest_in(old) == old + "/model.ckpt-9"
     os.rename(old, new)
-    assert finding.newest_in(new) == new + "/model.ckpt-9"
+    assert finding.latest_in(new) == new + "/model.ckpt-9"
     assert finding.all_in(new) == [new + "/model.ckpt-5", new + "/model.ckpt-9"]
 
 
@@ -146,8 +146,8 @@ def test_newest_in_a_copied_directory_is_the_copys(tmp_path):
     save_checkpoints(old, "model.ckpt-9")
     write_state(old, old + "/model.ckpt-9")
     shutil.copytree(old, new)
-    assert finding.newest_in(new) == new + "/model.ckpt-9"
-    assert finding.newest_in(old) == old + "/model.ckpt-9"
+    assert finding.latest_in(new) == new + "/model.ckpt-9"
+    assert finding.latest_in(old) == old + "/model.ckpt-9"
 
 
 def test_listed_checkpoints_that_are_gone(tmp_path):

@@ -90,9 +90,9 @@ def test_every_damage_is_found(out, damage, part):
     assert integrity.damage(newest) is None
     damage(newest + part)
     assert integrity.damage(newest)
-    found = finding.find_newest(out)
+    found = finding.find_latest(out)
     assert found.prefix == os.path.join(out, "model.ckpt-12")
-    assert [prefix for prefix, _ in found.damaged] == [newest]
+    assert [prefix for prefix, _ in found.corrupt] == [newest]
     kept = [os.path.join(out, "model.ckpt-%d" % step) for step in (9, 12)]
     assert finding.all_in(out) == kept
 
@@ -102,7 +102,7 @@ def test_evaluation_and_training_go_on_from_the_intact_one(trained, out, damage,
     newest = os.path.join(out, "model.ckpt-15")
     damage(newest + part)
     training, evaluation = commands(trained, out)
-    warning = "WARNING: DAMAGED CHECKPOINT %s (" % newest
+    warning = "WARNING: CORRUPT CHECKPOINT %s (" % newest
     instead = "): using %s/model.ckpt-12 instead\n" % out
     run = succeed(evaluation)
     assert run.out.count(warning) == run.out.count(instead) == 1
@@ -145,7 +145,7 @@ def test_the_file_that_names_them_is_damaged(trained, out, state):
     if STATES[state] is not None:
         with open(path, "wb") as file:
             file.write(STATES[state])
-    newest = finding.find_newest(out)
+    newest = finding.find_latest(out)
     assert newest.prefix == os.path.join(out, "model.ckpt-15")
     (line,) = newest.lines()
     assert line.endswith("using %s/model.ckpt-15 instead" % out)
@@ -153,7 +153,7 @@ def test_the_file_that_names_them_is_damaged(trained, out, state):
         training, _ = commands(trained, out)
         run = succeed(training)
         assert (
-            "WARNING: DAMAGED CHECKPOINT %s (missing or unreadable)" % path in run.out
+            "WARNING: CORRUPT CHECKPOINT %s (missing or unreadable)" % path in run.out
         )
         assert "RESUMING at step 15" in run.out
         assert steps_in(out) == [15, 18, 20]
@@ -183,7 +183,7 @@ def test_none_is_intact(trained, out):
 
 
 def best_in(out):
-    return finding.find_newest(os.path.join(out, "best")).prefix
+    return finding.find_latest(os.path.join(out, "best")).prefix
 
 
 def test_the_best_is_damaged(trained, out):
@@ -193,7 +193,7 @@ def test_the_best_is_damaged(trained, out):
     message = refused(evaluation + ["--keep_best=true"])
     assert "%s/best holds no checkpoint that is intact" % out in message
     run = succeed(training)
-    assert "WARNING: DAMAGED CHECKPOINT %s (" % best in run.out
+    assert "WARNING: CORRUPT CHECKPOINT %s (" % best in run.out
     assert "RESUMING at step 15" in run.out
 
 

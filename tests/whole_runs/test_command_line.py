@@ -624,7 +624,7 @@ def test_mixed_precision(flags, trained, tmp_path):
 def go_on(directory, flags, num_steps, chosen):
     """Trains on in-process, in a precision that this machine need not be fast in."""
     config = model_config.read_config(flag(flags, "bert_config_file"))
-    prefix = finding.newest_in(directory)
+    prefix = finding.latest_in(directory)
     examples = records.RecordFile(os.path.join(directory, "train.tf_record"), 40, 32)
     loop.train(
         loop.Training(

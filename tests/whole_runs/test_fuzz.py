@@ -408,7 +408,7 @@ STATE += [b"\xe9", b"\0", b"{", b"}", b"/", b"x", b"\xff\xfe", b'"../model.ckpt"
 def check_state(saved, content):
     directory = os.path.dirname(saved[0])
     write(directory, "checkpoint", content)
-    assert ours(finding.newest_in, directory) in (None, saved[0])
+    assert ours(finding.latest_in, directory) in (None, saved[0])
     assert set(ours(finding.all_in, directory) or ()) <= {saved[0]}
 
 

@@ -151,7 +151,7 @@ def wait_for_work(process):
 
 
 def tensors(directory):
-    prefix = finding.newest_in(directory)
+    prefix = finding.latest_in(directory)
     assert integrity.damage(prefix) is None
     names = [name for name, _ in tf.train.list_variables(prefix)]
     return {name: tf.train.load_variable(prefix, name) for name in names}

@@ -1,0 +1,99 @@
+"""Which weights an evaluation or prediction uses."""
+
+from finetuning.checkpoints import compatibility
+from finetuning.checkpoints.output_dir import OutputDir
+from finetuning.evaluation import sanity_checks
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+
+# How often a checkpoint may be removed by a training run before it is restored.
+_MOST_VANISHED = 5
+
+
+def use(run, action):
+    """Calls `action(run, contents)` with the weights to use.
+
+    If a training run in the same directory removes that checkpoint before it is
+    restored, the action is repeated with the latest one.
+
+    Args:
+      run: `run.Run`.
+      action: function of the run and `compatibility.CheckpointContents`.
+
+    Raises:
+      InputError: the checkpoints are removed faster than they can be read.
+    """
+    for tries_left in reversed(range(_MOST_VANISHED)):
+        try:
+            action(run, find(run))
+            return
+        except compatibility.VanishedError as error:
+            run.output_dir.refresh()
+            latest = _latest(run)
+            if latest.prefix in (None, error.prefix):
+                raise
+            if not tries_left:
+                raise InputError(
+                    "%s: a training run there removes its checkpoints faster than they "
+                    "can be read; give it a higher --keep_checkpoint_max or "
+                    "--save_checkpoints_steps, or wait until it ends" % latest.directory
+                ) from None
+            log.info("%s: training continues there; using its latest checkpoint", error)
+
+
+def find(run):
+    """Reads which weights to use, and logs warnings about them.
+
+    They are the best or the latest weights in the output directory, or else those of
+    the initial checkpoint; `checks.inputs` has made sure that one of them exists.
+
+    Args:
+      run: `run.Run`.
+
+    Returns:
+      `compatibility.CheckpointContents`.
+    """
+    latest = _latest(run)
+    prefix = latest.intact_prefix()
+    contents = run.inputs.initial if prefix is None else _read(run, prefix)
+    for line in latest.warnings():
+        log.warning(line)
+    if prefix is not None and run.settings.keep_best:
+        log.info("Using the best weights, of step %d: %s", contents.step, prefix)
+    elif prefix is not None:
+        _mention_best(run.output_dir, contents.step)
+    directory = directory_of(run, contents)
+    for line in sanity_checks.weight_warnings(contents, directory, run.settings):
+        log.warning(line)
+    return contents
+
+
+def directory_of(run, contents):
+    """The `OutputDir` of the training run that wrote a checkpoint."""
+    directory = OutputDir.of_checkpoint(contents.prefix)
+    return run.output_dir if directory.path == run.output_dir.path else directory
+
+
+def _latest(run):
+    return run.output_dir.best if run.settings.keep_best else run.output_dir.latest
+
+
+def _read(run, prefix):
+    resumed = run.inputs.resumed
+    if resumed is not None and resumed.prefix == prefix:
+        return resumed
+    return compatibility.read_contents(prefix, run.inputs.config, run.task.num_outputs)
+
+
+def _mention_best(output_dir, step):
+    best = output_dir.best.prefix
+    if best is None:
+        return
+    best_step = compatibility.read_step(best)
+    if best_step != step:
+        log.info(
+            "Using the latest weights, of step %s; --keep_best=true uses the best, of "
+            "step %d",
+            step,
+            best_step,
+        )

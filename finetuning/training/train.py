@@ -1,0 +1,91 @@
+"""A training run: what is saved about it before its first step, and its start."""
+
+from finetuning.checkpoints import cleanup, finding
+from finetuning.data import label_map
+from finetuning.device import determinism
+from finetuning.evaluation import history
+from finetuning.run_info import provenance, saved_run
+from finetuning.training import loop
+from finetuning.utils import files
+from finetuning.utils.console import log
+
+
+def train(run, plan):
+    """Trains to the last step of the plan.
+
+    Args:
+      run: `run.Run`, which holds the lock of its output directory.
+      plan: `plan.TrainingPlan`.
+
+    Raises:
+      InputError: training fails.
+      signals.Stopped: a signal has ended it.
+    """
+    settings, output_dir = run.settings, run.output_dir
+    removed = cleanup.remove_leftovers(output_dir.path)
+    if removed:
+        log.info("Removed temporary files of a killed run: %s", ", ".join(removed))
+    if run.inputs.resumed is not None:
+        _set_old_scores_aside(run)
+    report_start(run)
+    _save_settings(run, plan.hyperparameters.num_steps)
+    label_map.save(output_dir.path, run.task)
+    if settings.keep_best:
+        best = output_dir.join(finding.BEST)
+        files.make_directory(best)
+        label_map.save(best, run.task)
+    try:
+        with run.memory_errors("training", "train_batch_size"):
+            loop.train(run, plan)
+    finally:
+        output_dir.refresh()
+
+
+def report_start(run):
+    """Logs which weights the training starts from."""
+    resumed, initial = run.inputs.resumed, run.inputs.initial
+    if resumed is not None:
+        for line in run.output_dir.latest.warnings():
+            log.warning(line)
+        log.info(
+            "RESUMING at step %d from %s; to train from scratch use an empty "
+            "--output_dir",
+            resumed.step,
+            resumed.prefix,
+        )
+    elif initial is not None:
+        for line in initial.lines():
+            log.info("Warm start: %s", line)
+    else:
+        log.warning("No --init_checkpoint: training starts from random weights")
+
+
+def _set_old_scores_aside(run):
+    saved, digests = run.output_dir.saved_run, run.inputs.fingerprints
+    if saved_run.has_another_dev_set(saved, digests):
+        path = history.set_aside(run.output_dir.path, run.inputs.resumed.step)
+        if path is not None:
+            log.warning("The scores on the other dev set are kept in %s", path)
+
+
+def _save_settings(run, num_steps):
+    """Saves what is trained beside the checkpoints, before the first of them."""
+    inputs, before, changes = run.inputs, saved_run.SavedRun(), []
+    description = provenance.describe(run.settings, run.seed, run.device)
+    if inputs.resumed is not None:
+        step, before = inputs.resumed.step, run.output_dir.saved_run
+        versions = saved_run.changed_versions(before, description)
+        changes += before.changes
+        changes += ["step %s: %s" % (step, c) for c in (*inputs.changes, *versions)]
+        for line in versions:
+            log.warning("This run resumes with different versions: %s", line)
+    description.update(
+        determinism.of_training(before.content or {}, run.first_step, description)
+    )
+    provenance.save(
+        run.settings,
+        description,
+        fingerprints=saved_run.with_dev_set(before, inputs.fingerprints),
+        changes=changes,
+        planned_steps=num_steps,
+    )
