@@ -1,64 +1,59 @@
-"""Writes docs/SCORES.md and docs/scores.png from the runs that are kept.
+"""Writes docs/SCORES.md and docs/scores.png from the runs under docs/scores.
 
   python scripts/scores_page.py
   python scripts/scores_page.py --add=DIR ...
 
---add takes the runs below a directory into docs/scores first: that of a sweep, or any
-with eval_results.json in it, of run_classifier.py, benchmarks/hf_glue.py or
-benchmarks/original_glue.py. The page is made of these, of docs/scores/published.json,
-and of nothing else.
+--add first copies the runs below a directory to docs/scores: that of a sweep, or any
+with files eval_results.json of run_classifier.py, benchmarks/hf_glue.py or
+benchmarks/original_glue.py. The page is made from these runs and from
+docs/scores/published.json only.
 """
 
 import json
 import os
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+if not __package__:  # Started by its path.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import entry  # noqa: E402
-import scores_data  # noqa: E402
-import scores_picture  # noqa: E402
-import scores_text  # noqa: E402
+from finetuning.utils import files
+from scripts import entry
+from scripts.scores import page, picture, runs
 
-from finetuning.utils import files  # noqa: E402
-
-DOCS = os.path.join(ROOT, "docs")
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+DOCS = os.path.join(_ROOT, "docs")
 DATA, PAGE, PICTURE = "scores", "SCORES.md", "scores.png"
 
 
-def page(docs):
-    """The page's text, and the groups of runs that it shows.
+def make(docs):
+    """Returns the page's text and the groups of runs that it shows.
 
     Args:
-      docs: directory that holds `DATA`.
+      docs: directory that contains `DATA`.
     """
     directory = os.path.join(docs, DATA)
-    groups = scores_data.groups(scores_data.load(directory))
-    path = os.path.join(directory, scores_data.PUBLISHED)
-    with open(path, encoding="utf-8") as file:
-        published = json.load(file)
-    return scores_text.page(groups, published, PICTURE), groups
+    groups = runs.group(runs.load(directory))
+    published = json.loads(files.read_text(os.path.join(directory, runs.PUBLISHED)))
+    return page.page(groups, published, PICTURE), groups
 
 
 def run(arguments):
-    directory = os.path.join(arguments.docs, DATA)
     if arguments.add:
-        print("%d new runs" % scores_data.add(directory, arguments.add))
-    text, groups = page(arguments.docs)
+        directory = os.path.join(arguments.docs, DATA)
+        print("%d new runs" % runs.add(directory, arguments.add))
+    text, groups = make(arguments.docs)
     files.write_text(os.path.join(arguments.docs, PAGE), text)
-    names = [PAGE]
     if groups:
-        scores_picture.draw(os.path.join(arguments.docs, PICTURE), groups)
-        names.append(PICTURE)
-    print("Written to %s: %s" % (arguments.docs, ", ".join(names)))
+        picture.draw(os.path.join(arguments.docs, PICTURE), groups)
+    written = [PAGE, PICTURE] if groups else [PAGE]
+    print("Written to %s: %s" % (arguments.docs, ", ".join(written)))
 
 
 def parse(argv):
     parser = entry.Parser(prog="scores_page.py", description=__doc__)
-    parser.add_argument("--add", action="append", metavar="DIR", help="may come often")
+    parser.add_argument("--add", action="append", metavar="DIR", help="may be repeated")
     parser.add_argument(
-        "--docs", default=DOCS, help="where %s and %s/ lie" % (PAGE, DATA)
+        "--docs", default=DOCS, help="directory of %s and %s/" % (PAGE, DATA)
     )
     return parser.parse_args(argv)
 

@@ -1,119 +1,114 @@
-"""Runs one task over many seeds, and over a grid of settings; shows mean and spread.
+"""Trains one task with several seeds, and a grid of settings; shows mean and spread.
 
   python scripts/sweep.py --sweep_dir=DIR --seeds=5 --task_name=MRPC ...
   python scripts/sweep.py --sweep_dir=DIR --seeds=1,2,3 --grid=paper ...
 
-Every other flag is run_classifier.py's and is passed on to it; --do_train=true and
---do_eval=true go without saying. Each run has a directory of its own, runs/<settings>
-below DIR, with the command's files and output.txt, what it said.
+All other flags are passed on to run_classifier.py, with --do_train=true and
+--do_eval=true. Each run has its own directory, DIR/runs/<settings>, which also contains
+its output as output.txt. After each run, DIR contains the results so far as sweep.txt,
+sweep.json and sweep.png.
 
-The same command again goes on where it was stopped: runs that are done are skipped, one
-that was begun goes on from its last checkpoint, those that failed are tried again. More
-seeds or values may be given then; anything else that decides a score must be as it was
-once a run is done or has a checkpoint. At the end, and after each run, DIR holds the
-table as sweep.txt, sweep.json and sweep.png.
+Rerun the same command to resume: finished runs are skipped, an interrupted run resumes
+from its latest checkpoint, failed runs are tried again. You may add seeds or values
+then. Once a run is finished or has a checkpoint, all other flags that affect a score
+must stay the same.
 
-A checkpoint with the optimiser's state takes 1.3 GB for BERT-Base. When a run is done,
---keep_checkpoints decides: best (the default) keeps those of the run with the highest
-main score so far, all keeps all, none none. Record files go with the checkpoints.
-Nothing is deleted that the sweep's own runs did not write.
+A checkpoint with the optimizer's state takes 1.3 GB for BERT-Base. When a run is done,
+--keep_checkpoints decides which checkpoints and record files to keep: those of the run
+with the highest main score so far (best, the default), all, or none. Only files that
+the sweep's own runs wrote are removed.
 """
 
 import os
 import signal
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+if not __package__:  # Started by its path.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import entry  # noqa: E402
-import sweep_grid  # noqa: E402
-import sweep_picture  # noqa: E402
-import sweep_report  # noqa: E402
-import sweep_runs  # noqa: E402
-
-from finetuning.data import data_files  # noqa: E402
-from finetuning.flags import command_line  # noqa: E402
-from finetuning.run_info import provenance  # noqa: E402
-from finetuning.utils import exit_status, files  # noqa: E402
-from finetuning.utils.console import log  # noqa: E402
-from finetuning.utils.errors import InputError  # noqa: E402
+from finetuning.data import data_files
+from finetuning.flags import command_line
+from finetuning.run_info import provenance
+from finetuning.utils import exit_status, files
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+from scripts import entry
+from scripts.sweeping import grid, picture, report
+from scripts.sweeping.runs import KEEP, RUNS_DIR, Sweep
 
 TEXT, JSON, PICTURE = "sweep.txt", "sweep.json", "sweep.png"
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_PROGRAM = os.path.join(_ROOT, "run_classifier.py")
 
 
 def parse(argv):
-    """The sweep's own arguments, and the flags for the command."""
+    """Returns the sweep's own arguments, and the list of flags to pass on."""
     parser = entry.Parser(prog="sweep.py", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
-    add("--sweep_dir", required=True, help="directory for all that the sweep writes")
+    add("--sweep_dir", required=True, help="directory for everything the sweep writes")
     add("--seeds", required=True, help="such as 1,2,3; a single 5 means 1 to 5")
     add("--learning_rates", help="such as 5e-5,3e-5")
     add("--batch_sizes", help="such as 16,32")
     add("--epochs", help="such as 2,3")
     add(
         "--grid",
-        choices=sorted(sweep_grid.GRIDS),
+        choices=sorted(grid.GRIDS),
         help="paper: batch sizes 16, 32, rates 5e-5, 3e-5, 2e-5, epochs 2, 3, 4",
     )
-    add("--keep_checkpoints", choices=sweep_runs.KEEP, help="see above")
-    add("--python", default=sys.executable, help="interpreter of the runs")
+    add("--keep_checkpoints", choices=KEEP, help="see above")
+    add("--python", default=sys.executable, help="Python interpreter of the runs")
     add(
         "--script",
-        default=os.path.join(ROOT, "run_classifier.py"),
+        default=_PROGRAM,
         help="another program with the same flags and eval_results.json, such as "
         "benchmarks/hf_glue.py",
     )
     return parser.parse_known_args(argv)
 
 
-def plan(own, passed):
-    """What is to be run.
+def plan(arguments, flags):
+    """Validates a sweep before anything is written, and returns it as a `Sweep`.
 
     Args:
-      own: the sweep's arguments.
-      passed: list of flags for the command.
-
-    Returns:
-      `sweep_runs.Command` and the tuple of `sweep_grid.Point`.
+      arguments: the sweep's own arguments.
+      flags: list of flags to pass on.
 
     Raises:
-      InputError: a flag is unknown or wrong, or a file of the task is missing.
+      InputError: a flag is unknown or invalid, or an input file is missing.
     """
-    place = os.path.join(own.sweep_dir, "runs")
-    always = ["--output_dir=" + place, "--do_train=true", "--do_eval=true"]
-    chosen, _ = command_line.parse([own.script] + always + passed)
-    if chosen.random_seed is not None:
-        raise InputError("--random_seed: give --seeds to a sweep")
-    if chosen.output_dir != place:
-        raise InputError("--output_dir: give --sweep_dir to a sweep")
-    if not (chosen.do_train and chosen.do_eval):
-        raise InputError(
-            "a sweep trains and evaluates: leave --do_train, --do_eval out"
-        )
-    if chosen.check:
-        raise InputError(
-            "--check=true: a sweep has no run that only checks; give it to "
-            "run_classifier.py"
-        )
-    points = sweep_grid.points(own, chosen)
+    output_dir = os.path.join(arguments.sweep_dir, RUNS_DIR)
+    required = ["--output_dir=" + output_dir, "--do_train=true", "--do_eval=true"]
+    command = [arguments.script, *required, *flags]
+    settings, _ = command_line.parse(command)
+    if settings.random_seed is not None:
+        raise InputError("--random_seed: use --seeds for a sweep")
+    if settings.output_dir != output_dir:
+        raise InputError("--output_dir: use --sweep_dir for a sweep")
+    if not (settings.do_train and settings.do_eval):
+        raise InputError("a sweep trains and evaluates: omit --do_train and --do_eval")
+    if settings.check:
+        raise InputError("--check=true: only run_classifier.py has a dry run")
+    points = grid.points(arguments, settings)
     for point in points:
-        command_line.parse([own.script] + always + passed + point.flags())
-    data_files.find(chosen)
-    for name in ("vocab_file", "bert_config_file"):
-        value = getattr(chosen, name)
-        files.require_file("--%s=%s" % (name, value), value)
-    _require_checkpoint(chosen.init_checkpoint)
-    if not os.path.isfile(own.script):
-        raise InputError("--script=%s: no such file" % own.script)
-    command = sweep_runs.Command(
-        own.python, own.script, tuple(passed), chosen, own.keep_checkpoints
+        command_line.parse(command + point.flags())
+    _require_files(settings)
+    files.require_file("--script=" + arguments.script, arguments.script)
+    return Sweep(
+        arguments.sweep_dir,
+        arguments.python,
+        arguments.script,
+        flags,
+        points,
+        arguments.keep_checkpoints,
     )
-    return command, points
 
 
-def _require_checkpoint(path):
-    """Refuses a path at which no run would find a checkpoint."""
+def _require_files(settings):
+    data_files.find(settings)
+    for name in ("vocab_file", "bert_config_file"):
+        value = getattr(settings, name)
+        files.require_file("--%s=%s" % (name, value), value)
+    path = settings.init_checkpoint
     if path and not (files.exists(path) or files.exists(path + ".index")):
         raise InputError(
             "--init_checkpoint=%s: no checkpoint there (%s.index is missing); give the "
@@ -121,36 +116,34 @@ def _require_checkpoint(path):
         )
 
 
-def report(directory, description, points, results):
-    """Writes table, figures and picture of what is done; returns the table's lines."""
-    found = sweep_report.collect(description, points, results)
-    lines = sweep_report.lines(found)
+def write_report(directory, sweep, results):
+    """Writes the tables, their data and the picture; returns the tables' lines."""
+    collected = report.collect(sweep.description(), sweep.points, results)
+    lines = report.lines(collected)
     files.write_text(os.path.join(directory, TEXT), "\n".join(lines) + "\n")
-    provenance.write_json(os.path.join(directory, JSON), found)
-    if found["runs"]:
-        sweep_picture.draw(os.path.join(directory, PICTURE), found)
+    provenance.write_json(os.path.join(directory, JSON), collected)
+    if collected["runs"]:
+        picture.draw(os.path.join(directory, PICTURE), collected)
     return lines
 
 
 def run(argv):
-    own, passed = parse(argv)
-    command, points = plan(own, passed)
-    with sweep_runs.Sweep(own.sweep_dir, command, points) as sweep:
-        log.info("%d runs in %s", len(points), own.sweep_dir)
+    arguments, flags = parse(argv)
+    directory = arguments.sweep_dir
+    with plan(arguments, flags) as sweep:
+        log.info("%d runs in %s", len(sweep.points), directory)
         for results in sweep.run():
-            lines = report(own.sweep_dir, sweep.description(), points, results)
+            lines = write_report(directory, sweep, results)
     for line in lines:
         log.info(line)
-    log.info("Written to %s, with %s and %s", own.sweep_dir, JSON, PICTURE)
+    log.info("Written to %s, with %s and %s", directory, JSON, PICTURE)
+    if not sweep.failed:
+        return exit_status.SUCCESS
     for name, error in sweep.failed.items():
         log.error("%s failed: %s", name, error)
-    if sweep.failed:
-        log.error(
-            "%d of %d runs failed; the same command tries them again",
-            len(sweep.failed),
-            len(points),
-        )
-    return exit_status.FAILURE if sweep.failed else exit_status.SUCCESS
+    counts = len(sweep.failed), len(sweep.points)
+    log.error("%d of %d runs failed; rerun the same command to try them again", *counts)
+    return exit_status.FAILURE
 
 
 def main(argv=None):
@@ -161,14 +154,14 @@ def main(argv=None):
     )
 
 
-def end_runs_when_ended():
-    """Has what ends this process otherwise act as Ctrl-C does: its run ends with it."""
+def treat_signals_as_interrupts():
+    """Makes SIGTERM and SIGHUP act like Ctrl-C, so that they also stop the run."""
     for number in (signal.SIGTERM, signal.SIGHUP):
-        # Under nohup, SIGHUP is ignored and stays so.
+        # Under nohup, SIGHUP is ignored, and must stay so.
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
 
 
 if __name__ == "__main__":
-    end_runs_when_ended()
+    treat_signals_as_interrupts()
     sys.exit(main())

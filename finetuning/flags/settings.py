@@ -25,6 +25,7 @@ _GROUP_RULES = {
     _CUSTOM_DATA: {"affects": "weights", "needs": "custom"},
     _TEXT: {"affects": "weights"},
     _TRAINING: {"affects": "weights"},
+    _EVALUATION: {"affects": "scores"},
 }
 _TPU_OPTION = "Ignored; TPU option of the original."
 MAX_INT = 2**31 - 1
@@ -47,7 +48,7 @@ def _flag(group, default, help_text, **rules):
       **rules: these, in addition to the rules of the group:
         is_path: True if the value is a path.
         affects: "weights" if a run with another value trains other weights, so that a
-          run must not be resumed with one.
+          run must not be resumed with one; "scores" if only the run's scores change.
         needs: what the flag has no effect without: "do_train", "do_eval",
           "do_predict", "evaluation" (during training) or "custom" (the task).
         required: True if the flag must be given.
@@ -101,6 +102,7 @@ class Settings:
         _FILES,
         None,
         "Labelled file to evaluate on instead of the dev set in --data_dir.",
+        affects="scores",
         needs="do_eval",
     )
     predict_file: Optional[str] = _flag(

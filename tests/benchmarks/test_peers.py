@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.data import data_files, tasks
 from finetuning.utils.errors import InputError
+from scripts.scores import runs
 from tests.support import corpus
 from tests.support.paths import ROOT
 from tests.support.running import value, without
@@ -46,10 +47,7 @@ def run(python, script, flags, **environment):
 
 def check_result(path, program):
     """What every program's eval_results.json holds for the scores page."""
-    sys.path.append(os.path.join(ROOT, "scripts"))
-    import scores_data
-
-    kept = scores_data.entry(path)
+    kept = runs.read(path)
     assert kept["program"] == program and kept["task"] == "MRPC"
     names = {"eval_accuracy", "eval_f1", "eval_loss", "eval_main_score", "global_step"}
     assert names <= set(kept["results"])

@@ -1,0 +1,1 @@
+"""The parts of scripts/sweep.py: many runs of one task, their table and picture."""

@@ -1,0 +1,280 @@
+"""The runs of a sweep: which are done, which are left, and what is kept of them."""
+
+import json
+import os
+import time
+
+from finetuning.evaluation.result_files import EVAL_JSON
+from finetuning.evaluation.scoring import MAIN_SCORE
+from finetuning.flags import command_line
+from finetuning.flags.settings import as_flag, flags_with
+from finetuning.run_info import provenance
+from finetuning.utils import files, locking
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+from finetuning.utils.progress import duration
+from scripts.sweeping import grid, process
+
+KEEP = ("best", "all", "none")
+SWEEP_FILE, RUN_FILE, OUTPUT = "sweep_settings.json", "sweep_run.json", "output.txt"
+RUNS_DIR = "runs"
+_LOCK = ".lock"
+
+
+class Sweep:
+    """All runs in one sweep directory, which is locked while the context is entered.
+
+    Attributes:
+      points: tuple of `grid.Point`.
+      failed: name of each run that failed -> its error message as one line.
+
+    Example:
+      with Sweep("sweep", "python", "run_classifier.py", flags, points) as sweep:
+          for results in sweep.run():
+              print(len(results), "runs are done")
+    """
+
+    def __init__(self, directory, python, script, flags, points, keep=None):
+        """Describes a sweep; nothing is read or written yet.
+
+        Args:
+          directory: path of the sweep directory.
+          python: path of the interpreter of the runs.
+          script: path of the program.
+          flags: list of the flags that all runs share.
+          points: tuple of `grid.Point`.
+          keep: one of `KEEP`. None: the value saved in the directory, or "best".
+        """
+        self.points = points
+        self.failed = {}
+        self._directory = directory
+        self._python = python
+        self._script = script
+        self._flags = flags
+        self._keep = keep
+        self._lock = None
+
+    def __enter__(self):
+        """Locks the directory and saves the sweep's settings there.
+
+        Raises:
+          InputError: it holds other files, a sweep with other settings, or one that is
+            running.
+        """
+        saved = _load_settings(self._directory)
+        if _has_trained(self._directory):
+            _require_same(self._directory, saved["fixed"], self._fixed())
+        self._keep = self._keep or saved.get("keep_checkpoints") or "best"
+        files.make_directory(os.path.join(self._directory, RUNS_DIR))
+        try:
+            self._lock = locking.acquire(os.path.join(self._directory, _LOCK))
+        except locking.HeldError as error:
+            raise InputError(
+                "--sweep_dir=%s: another sweep, or a run it started, is still running "
+                "there (%s)" % (self._directory, error)
+            ) from None
+        path = os.path.join(self._directory, SWEEP_FILE)
+        provenance.write_json(path, self.description())
+        return self
+
+    def __exit__(self, *_):
+        if self._lock is not None:
+            self._lock.close()
+
+    def description(self):
+        """Returns a dictionary: `fixed`, `flags` and `keep_checkpoints`."""
+        return {
+            "fixed": self._fixed(),
+            "flags": self._flags,
+            "keep_checkpoints": self._keep,
+        }
+
+    def _fixed(self):
+        """Returns what must stay the same once a run has trained, as a dictionary."""
+        settings, _ = command_line.parse(self._command(self.points[0]))
+        names = set(flags_with(affects="weights") + flags_with(affects="scores"))
+        names -= {*grid.SWEPT.values(), "random_seed"}
+        values = {name: getattr(settings, name) for name in sorted(names)}
+        return dict(values, python=self._python, script=os.path.abspath(self._script))
+
+    def _command(self, point):
+        """Returns the command line of one run: the program and its arguments."""
+        phases = ["--do_train=true", "--do_eval=true"]
+        output_dir = "--output_dir=" + self.directory(point)
+        return [self._script, *self._flags, *phases, output_dir, *point.flags()]
+
+    def directory(self, point):
+        return os.path.join(self._directory, RUNS_DIR, point.name)
+
+    def run(self):
+        """Executes the runs that are not done yet.
+
+        Yields:
+          Before the first and after each run: dictionary of each finished `Point` to
+          its result from `read_result`.
+        """
+        saved = {point: read_result(self.directory(point)) for point in self.points}
+        results = {point: result for point, result in saved.items() if result}
+        if results:
+            log.info("Skipping %d runs that are already done", len(results))
+        yield results
+        remaining = [point for point in self.points if point not in results]
+        started = time.monotonic()
+        for index, point in enumerate(remaining):
+            number = self.points.index(point) + 1
+            label = "run %d of %d" % (number, len(self.points))
+            log.info("%s: %s, seed %d", label, point.setting, point.seed)
+            error = self._execute(point)
+            if error is None:
+                results[point] = read_result(self.directory(point))
+                self._remove_checkpoints(results)
+                _log_result(
+                    label, results[point], _time_left(remaining, index, started)
+                )
+            else:
+                self.failed[point.name] = error
+                log.error("%s failed: %s", label, error)
+            yield results
+
+    def _execute(self, point):
+        """Executes one run; returns None on success, otherwise its error message."""
+        directory = self.directory(point)
+        state = _open_run(directory)
+        command = [self._python, *self._command(point)]
+        started = time.monotonic()
+        error = "interrupted"
+        try:
+            error = process.execute(
+                command, os.path.join(directory, OUTPUT), self._lock
+            )
+            error = error or _missing_result(directory)
+        finally:
+            state["seconds"] += time.monotonic() - started
+            state.update(finished=error is None, error=error)
+            provenance.write_json(os.path.join(directory, RUN_FILE), state)
+        return error
+
+    def _remove_checkpoints(self, results):
+        if self._keep == "all":
+            return
+        best = max(results, key=lambda point: results[point]["results"][MAIN_SCORE])
+        for point in results:
+            if self._keep == "none" or point != best:
+                remove_checkpoints(self.directory(point))
+
+
+def read_result(directory):
+    """Returns the result of a finished run, or None if the run is not finished.
+
+    Returns:
+      Dictionary of the run's eval_results.json with `seconds`, the time it took.
+    """
+    state = _read_json(os.path.join(directory, RUN_FILE))
+    result = _read_json(os.path.join(directory, EVAL_JSON))
+    if not (state and state.get("finished") and result):
+        return None
+    return dict(result, seconds=state["seconds"])
+
+
+def remove_checkpoints(directory):
+    """Removes a run's checkpoints and record files, but not its results."""
+    if not os.path.exists(os.path.join(directory, RUN_FILE)):
+        return
+    for folder in (directory, os.path.join(directory, "best")):
+        for name in _names(folder):
+            is_checkpoint = name == "checkpoint" or name.startswith("model.ckpt-")
+            if is_checkpoint or name.endswith(".tf_record"):
+                os.remove(os.path.join(folder, name))
+
+
+def _read_json(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _load_settings(directory):
+    """Returns the saved settings of the sweep in a directory; {} for a new sweep."""
+    if os.path.exists(directory) and not os.path.isdir(directory):
+        raise InputError("--sweep_dir=%s is a file; give a directory" % directory)
+    path = os.path.join(directory, SWEEP_FILE)
+    if os.path.exists(path):
+        saved = _read_json(path)
+        if not isinstance(saved, dict) or not isinstance(saved.get("fixed"), dict):
+            raise InputError("%s is corrupt; give another --sweep_dir" % path)
+        return saved
+    if _names(directory):
+        raise InputError(
+            "--sweep_dir=%s contains files that are not a sweep's; give an empty "
+            "directory" % directory
+        )
+    return {}
+
+
+def _has_trained(directory):
+    """Tells whether a run is finished or has a checkpoint to resume from."""
+    folder = os.path.join(directory, RUNS_DIR)
+    runs = [os.path.join(folder, name) for name in _names(folder)]
+    return any(read_result(run) or "checkpoint" in _names(run) for run in runs)
+
+
+def _names(directory):
+    return os.listdir(directory) if os.path.isdir(directory) else []
+
+
+def _require_same(directory, saved, now):
+    for name in now:
+        if saved.get(name) != now[name]:
+            raise InputError(
+                "--sweep_dir=%s contains a sweep with %s instead of %s; choose another "
+                "--sweep_dir, or restore the old value"
+                % (directory, as_flag(name, saved.get(name)), as_flag(name, now[name]))
+            )
+
+
+def _open_run(directory):
+    """Creates a run's directory, or returns the saved state of one to resume.
+
+    Raises:
+      InputError: the directory was not made by this sweep.
+    """
+    path = os.path.join(directory, RUN_FILE)
+    state = _read_json(path)
+    if state is None:
+        if _names(directory):
+            raise InputError(
+                "%s was not made by this sweep; move it elsewhere" % directory
+            )
+        files.make_directory(directory)
+        state = {"seconds": 0.0, "finished": False, "error": None}
+        provenance.write_json(path, state)
+    return state
+
+
+def _missing_result(directory):
+    """Returns what is missing from a run's results, or None."""
+    result = _read_json(os.path.join(directory, EVAL_JSON))
+    if result is None:
+        return "no %s was written" % EVAL_JSON
+    if MAIN_SCORE not in result.get("results", {}):
+        return "%s has no %s" % (EVAL_JSON, MAIN_SCORE)
+    return None
+
+
+def _time_left(points, index, started):
+    """Estimates the seconds for the points after `index` from the epochs so far."""
+    epochs = [point.epochs for point in points]
+    done, left = sum(epochs[: index + 1]), sum(epochs[index + 1 :])
+    return left * (time.monotonic() - started) / done
+
+
+def _log_result(label, result, seconds_left):
+    log.info(
+        "%s: main score %.4f in %s%s",
+        label,
+        result["results"][MAIN_SCORE],
+        duration(result["seconds"]),
+        ", about %s left" % duration(seconds_left) if seconds_left else "",
+    )
