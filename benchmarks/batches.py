@@ -57,7 +57,7 @@ def mrpc_examples(data_dir, vocab_file, split_name, length):
     layout = task.layout(split_name)
     source = tasks.DataFile(split_name, layout, os.path.join(data_dir, layout.file))
     rows = [
-        features.convert_example(example, task.labels, length, tokenizer)
+        features.encode_example(example, task.labels, length, tokenizer).padded(length)
         for example in reading.read_examples(task, source)
     ]
     attributes = NAMES[:3] + ("label_id",)

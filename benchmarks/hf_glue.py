@@ -31,7 +31,7 @@ import hf_model  # noqa: E402
 import peer  # noqa: E402
 
 import tokenization  # noqa: E402
-from finetuning.data import data_files, features, reading, tasks  # noqa: E402
+from finetuning.data import data_files, features, reading  # noqa: E402
 from finetuning.evaluation import scoring  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
 from finetuning.utils import console  # noqa: E402
@@ -51,8 +51,7 @@ def _main(argv):
     chosen = peer.parse(argv, _HONOURED)
     if chosen.random_seed is None:
         raise InputError("--random_seed must be given")
-    task = tasks.find_task(chosen.task_name)
-    found, _ = data_files.find(chosen)
+    task, found, _ = data_files.find(chosen)
     console.log.info("Task: %s, results in %s", task.name, chosen.output_dir)
     run(chosen, task, found)
 
@@ -106,7 +105,7 @@ def read_checkpoint(path):
 
 
 def read(chosen, task, source, tokenizer):
-    """The examples of a file as a list of `features.PackedExample`."""
+    """The examples of a file as a list of `features.EncodedExample`."""
 
     def examples():
         return reading.read_examples(task, source)
@@ -114,7 +113,7 @@ def read(chosen, task, source, tokenizer):
     chosen_ones = examples()
     if source.split == "train" and chosen.max_train_examples:
         chosen_ones = reading.sample(examples, chosen.max_train_examples)
-    packed = features.pack_examples(
+    packed = features.encode_examples(
         chosen_ones, task.labels, chosen.max_seq_length, tokenizer
     )
     rows = list(packed)

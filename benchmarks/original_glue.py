@@ -59,7 +59,7 @@ def _main(argv):
             "--task_name=%s: this runs the original on %s alone"
             % (chosen.task_name, _TASK)
         )
-    training, dev = data_files.find(chosen)[0]
+    _, (training, dev), _ = data_files.find(chosen)
     with tempfile.TemporaryDirectory() as data_dir:
         for name, path in (("train", training.path), ("dev", dev.path)):
             shutil.copy(path, os.path.join(data_dir, name + ".tsv"))

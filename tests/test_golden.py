@@ -159,7 +159,7 @@ def test_pretrained_encoder_on_real_text(shared_dir, golden):
     source = mrpc_dev(shared_dir, task)
     examples = list(reading.read_examples(task, source))[:32]
     rows = [
-        features.convert_example(example, task.labels, 128, tokenizer)
+        features.encode_example(example, task.labels, 128, tokenizer).padded(128)
         for example in examples
     ]
     for name in ("input_ids", "input_mask", "segment_ids"):
@@ -201,9 +201,10 @@ def test_record_file_of_the_original_run(shared_dir, tmp_path):
     records.write_records(
         path,
         (
-            features.convert_example(example, task.labels, 64, tokenizer)
+            features.encode_example(example, task.labels, 64, tokenizer)
             for example in reading.read_examples(task, source)
         ),
+        64,
     )
     theirs = os.path.join(
         shared_dir, "golden", "original_run", "output", "eval.tf_record"

@@ -10,7 +10,7 @@ import tokenization
 from finetuning.checkpoints import compatibility, finding
 from finetuning.checks import model_config, vocabulary
 from finetuning.checks import output_dir as output_dir_checks
-from finetuning.data import class_weights, custom_task, data_files, label_map, tasks
+from finetuning.data import class_weights, data_files, label_map, tasks
 from finetuning.run_info import saved_run
 from finetuning.utils.errors import InputError
 
@@ -57,11 +57,10 @@ def check(settings, output_dir):
       InputError: a file cannot be used, or two do not fit together.
     """
     output_dir_checks.require_usable(output_dir.path)
-    if not custom_task.is_custom(settings):
-        tasks.find_task(settings.task_name)  # Report a misspelt task first.
-    files_found, notes = data_files.find(settings)
+    task, files_found, notes = data_files.find(
+        settings, lambda: _labels_directory(settings, output_dir)
+    )
     initial_prefix = _initial_prefix(settings)
-    task = _find_task(settings, files_found, output_dir, initial_prefix)
     class_weights.parse(settings.class_weights, task.labels)
     config, tokenizer, about_model = _read_model(settings)
     output_dir_checks.require_nothing_overwritten(settings, files_found)
@@ -96,16 +95,13 @@ def check(settings, output_dir):
     )
 
 
-def _find_task(settings, files_found, output_dir, initial_prefix):
-    """The task; the labels of a custom one come from its weights, if there are any."""
-    if not custom_task.is_custom(settings):
-        return tasks.find_task(settings.task_name)
-    directory = None
+def _labels_directory(settings, output_dir):
+    """The directory of the weights whose labels a custom task has, or None."""
     if output_dir.latest.intact_prefix():
-        directory = output_dir.path
-    elif initial_prefix and not settings.do_train:
-        directory = os.path.dirname(initial_prefix)
-    return custom_task.find_task(settings, files_found, directory)
+        return output_dir.path
+    if settings.init_checkpoint and not settings.do_train:
+        return os.path.dirname(_initial_prefix(settings))
+    return None
 
 
 def _read_model(settings):

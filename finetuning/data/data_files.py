@@ -1,4 +1,4 @@
-"""Which files a run reads: those of the task, or those that flags name."""
+"""Resolves the task and the files of a run: the task's own, or those that flags name."""
 
 import os
 
@@ -9,45 +9,57 @@ from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 
-def find(settings):
-    """Finds the files of every set that the run needs.
+def find(settings, find_weights_directory=lambda: None):
+    """Looks up the task and the files of every split that the run reads.
 
     Args:
       settings: `settings.Settings`.
+      find_weights_directory: function without arguments that returns the directory of
+        the weights that will be resumed or used, or None for a new classifier. Called
+        for --task_name=custom only, whose labels are saved there.
 
     Returns:
-      Tuple of `DataFile`, in the order train, dev, test; and lines about what is missing
-      but not needed, as a list.
+      `tasks.Task`; tuple of `DataFile`, in the order train, dev, test; and notes about
+      optional files that are missing, a list of str.
 
     Raises:
-      InputError: a file is missing, or no file.
+      InputError: the task is unknown, a file is missing or is a directory, or the
+        columns or labels of the user's own data are wrong.
+
+    Example:
+      task, data_files, notes = find(Settings(task_name="MRPC", data_dir=..., ...))
     """
+    task = None if settings.is_custom else tasks.find_task(settings.task_name)
     if settings.data_dir and not files.is_directory(settings.data_dir):
         raise InputError("--data_dir=%s is not a directory" % settings.data_dir)
-    found, notes = [], []
-    for split, given in settings.files.items():
-        if given:
-            files.require_file("--%s=%s" % (FILE_FLAGS[split], given), given)
-            found.append(DataFile(split, _layout(settings, split, given), given))
-        elif custom_task.is_custom(settings):
-            path = custom_task.find_file(settings, split)
-            found.append(DataFile(split, _layout(settings, split, path), path))
+    data_files, notes = [], []
+    for split, path in settings.files.items():
+        if path:
+            files.require_file("--%s=%s" % (FILE_FLAGS[split], path), path)
+        if settings.is_custom:
+            path = path or custom_task.find_file(settings, split)
+            layout = custom_task.read_layout(settings, split, path)
+            data_files.append(DataFile(split, layout, path))
+        elif path:
+            data_files.append(DataFile(split, _layout(task, split, path), path))
         else:
-            task = tasks.find_task(settings.task_name)
-            found += _of_task(settings.data_dir, task, split, notes)
-    return tuple(found), notes
+            data_files += _official_files(settings.data_dir, task, split, notes)
+    if settings.is_custom:
+        directory = find_weights_directory()
+        task = custom_task.create_task(settings, data_files, directory)
+    return task, tuple(data_files), notes
 
 
-def _of_task(data_dir, task, split, notes):
-    """The official files of a set; of two halves the second may be missing."""
-    found = []
+def _official_files(data_dir, task, split, notes):
+    """The task's own files of a split; the second of two halves may be missing."""
+    data_files = []
     for layout in task.layouts(split):
         path = os.path.join(data_dir, layout.file)
-        suffix = "_" + layout.part if found else ""
-        if found and not files.exists(path):
+        is_second = bool(data_files)
+        if is_second and not files.exists(path):
             notes.append(
-                "%s is missing in --data_dir=%s: the results lack the %s half"
-                % (layout.file, data_dir, layout.part)
+                "--data_dir=%s: %s is missing; there will be no results for the %s half"
+                % (data_dir, layout.file, layout.part)
             )
             continue
         if not files.exists(path):
@@ -60,31 +72,29 @@ def _of_task(data_dir, task, split, notes):
                 "--data_dir=%s: %s is a directory, expected a file"
                 % (data_dir, layout.file)
             )
-        if split == "test" and task.dev and _is_labelled(task, path):
+        if split == "test" and task.dev and _has_labels(task, path):
             raise InputError(
                 "--data_dir=%s: %s has labels, expected GLUE's test file, which has "
-                "none; to predict examples with labels give --predict_file"
+                "none; to predict labelled examples give --predict_file"
                 % (data_dir, layout.file)
             )
-        found.append(DataFile(split, layout, path, suffix))
-    return found
+        suffix = "_" + layout.part if is_second else ""
+        data_files.append(DataFile(split, layout, path, suffix))
+    return data_files
 
 
-def _layout(settings, split, path):
-    """The `FileLayout` of a file that a flag names, or that is the user's own."""
-    if custom_task.is_custom(settings):
-        return custom_task.read_layout(settings, split, path)
-    task = tasks.find_task(settings.task_name)
-    if split == "test" and task.dev and _is_labelled(task, path):
+def _layout(task, split, path):
+    """The layout of a file that a flag names."""
+    if split == "test" and task.dev and _has_labels(task, path):
         return tasks.unofficial(task.layout("dev"))
     return tasks.unofficial(task.layout(split))
 
 
-def _is_labelled(task, path):
-    """Whether a file has the columns of the labelled sets, by its first line."""
+def _has_labels(task, path):
+    """Whether the first line of a file looks like that of the task's dev set."""
     layout = task.layout("dev")
     columns = reading.first_columns(path, layout.quoted)
     if len(columns) <= max(layout.label, 0):
         return False
-    found = columns[layout.label]
-    return found == layout.label_name if layout.header else found in task.labels
+    value = columns[layout.label]
+    return value == layout.label_name if layout.header else value in task.labels

@@ -1,4 +1,4 @@
-"""Text to features: packing token ids into sequences of a fixed length."""
+"""Converts text to features: token ids in sequences of a maximum length."""
 
 import logging
 from dataclasses import dataclass
@@ -8,27 +8,31 @@ import tokenization
 from finetuning.data.tasks import InputExample
 
 __all__ = [
+    "EncodedExample",
     "InputExample",
     "InputFeatures",
-    "convert_single_example",
     "convert_examples_to_features",
-    "pack",
+    "convert_single_example",
+    "encode_example",
+    "encode_examples",
+    "join_segments",
 ]
-SHOWN_EXAMPLES = 5
+_LOGGED_EXAMPLES = 5
 _log = logging.getLogger("finetuning")
 
 
 @dataclass
 class InputFeatures:
-    """One example as the model reads it.
+    """One example as the model reads it, padded to S = `max_seq_length`.
 
     Attributes:
       input_ids: S token ids, padded with 0.
       input_mask: S ints, 1 for tokens and 0 for padding.
-      segment_ids: S ints, 0 up to and with the first [SEP] and for padding, 1 between.
-      label_id: position of the label in the task's labels; its number in a regression.
+      segment_ids: S ints, 0 up to and including the first [SEP], 1 for the second text,
+        0 for padding.
+      label_id: index of the label in the task's labels; in a regression, the number.
       is_real_example: always True; False marked padding examples on TPUs.
-      truncated: whether tokens were left out to fit the length.
+      truncated: whether tokens were removed to fit the length.
     """
 
     input_ids: List[int]
@@ -39,25 +43,25 @@ class InputFeatures:
     truncated: bool = False
 
 
-class PackedExample(NamedTuple):
-    """One example without its padding, from which all of `InputFeatures` follows.
+class EncodedExample(NamedTuple):
+    """One example without padding, which `InputFeatures` can be derived from.
 
     Attributes:
-      token_ids: list of its n token ids, `[CLS]` and `[SEP]` among them, n <= S.
-      first_segment: how many of them are of segment 0; the rest are of segment 1.
-      label_id: position of the label in the task's labels; its number in a regression.
-      truncated: whether tokens were left out to fit the length.
-      whole_length: tokens that it would have if none were left out.
+      token_ids: ids of [CLS], the texts' tokens and each [SEP].
+      first_segment: how many of them are in segment 0; the others are in segment 1.
+      label_id: index of the label in the task's labels; in a regression, the number.
+      truncated: whether tokens were removed to fit the length.
+      full_length: number of tokens without truncation.
     """
 
     token_ids: List[int]
     first_segment: int
     label_id: Union[int, float]
     truncated: bool
-    whole_length: int = 0
+    full_length: int = 0
 
     def padded(self, max_seq_length):
-        """The same as `InputFeatures` of S = `max_seq_length`."""
+        """Returns the example as `InputFeatures` of `max_seq_length` tokens."""
         length = len(self.token_ids)
         padding = [0] * (max_seq_length - length)
         second_segment = [1] * (length - self.first_segment)
@@ -71,7 +75,7 @@ class PackedExample(NamedTuple):
 
 
 def convert_examples_to_features(examples, label_list, max_seq_length, tokenizer):
-    """`convert_single_example` for each of an iterable of examples, as a list."""
+    """Calls `convert_single_example` for each example; returns a list."""
     return [
         convert_single_example(index, example, label_list, max_seq_length, tokenizer)
         for index, example in enumerate(examples)
@@ -79,63 +83,72 @@ def convert_examples_to_features(examples, label_list, max_seq_length, tokenizer
 
 
 def convert_single_example(ex_index, example, label_list, max_seq_length, tokenizer):
-    """Packs one example; logs it if it is one of the first five.
+    """Converts one example to features, and logs it if it is one of the first five.
 
     Args:
-      ex_index: its position in the file.
+      ex_index: its index in the file.
       example: `InputExample`.
-      label_list: labels in the order of their ids; empty: labels are numbers.
-      max_seq_length: S, in tokens.
+      label_list: labels in the order of their ids; empty if labels are numbers.
+      max_seq_length: S, in tokens, 3 or more.
       tokenizer: `tokenization.FullTokenizer`.
 
     Returns:
       `InputFeatures`.
     """
-    features = convert_example(example, label_list, max_seq_length, tokenizer)
-    if ex_index < SHOWN_EXAMPLES:
-        _show(example, features, tokenizer)
+    encoded = encode_example(example, label_list, max_seq_length, tokenizer)
+    features = encoded.padded(max_seq_length)
+    if ex_index < _LOGGED_EXAMPLES:
+        _log_example(example, features, tokenizer)
     return features
 
 
-def convert_example(example, label_list, max_seq_length, tokenizer):
-    """`convert_single_example`, without a word."""
-    packed = pack_example(example, label_list, max_seq_length, tokenizer)
-    return packed.padded(max_seq_length)
+def encode_examples(
+    examples, label_list, max_seq_length, tokenizer, log_examples=False
+):
+    """Encodes examples one by one, without padding.
 
+    Args:
+      examples: iterable of `InputExample`.
+      label_list: as for `convert_single_example`.
+      max_seq_length: as for `convert_single_example`.
+      tokenizer: as for `convert_single_example`.
+      log_examples: whether to log the first five.
 
-def pack_examples(examples, label_list, max_seq_length, tokenizer, shown=False):
-    """Yields the `PackedExample` of each example, and logs the first five if `shown`.
-
-    This is the fast way to a record file; the arguments are otherwise those of
-    `convert_examples_to_features`.
+    Yields:
+      `EncodedExample`.
     """
     for index, example in enumerate(examples):
-        packed = pack_example(example, label_list, max_seq_length, tokenizer)
-        if shown and index < SHOWN_EXAMPLES:
-            _show(example, packed.padded(max_seq_length), tokenizer)
-        yield packed
+        encoded = encode_example(example, label_list, max_seq_length, tokenizer)
+        if log_examples and index < _LOGGED_EXAMPLES:
+            _log_example(example, encoded.padded(max_seq_length), tokenizer)
+        yield encoded
 
 
-def pack_example(example, label_list, max_seq_length, tokenizer):
-    """The `PackedExample` of one example; arguments as of `convert_single_example`."""
-    split, ends = tokenizer.tokenize, ("[CLS]", "[SEP]")
-    straight_to_ids = _is_our_own(tokenizer)
+def encode_example(example, label_list, max_seq_length, tokenizer):
+    """Encodes one example; arguments as for `convert_single_example`.
+
+    Returns:
+      `EncodedExample`.
+    """
+    split, special = tokenizer.tokenize, ("[CLS]", "[SEP]")
+    straight_to_ids = _is_unmodified(tokenizer)
     if straight_to_ids:
-        split, ends = tokenizer.text_to_ids, tokenizer.convert_tokens_to_ids(ends)
+        split = tokenizer.text_to_ids
+        special = tokenizer.convert_tokens_to_ids(special)
     a = split(example.text_a)
     b = split(example.text_b) if example.text_b else []
-    packed, first_segment = pack(a, b, max_seq_length, ends)
-    whole_length = len(a) + len(b) + (3 if b else 2)
-    truncated = whole_length > len(packed)
+    tokens, first_segment = join_segments(a, b, max_seq_length, special)
+    full_length = len(a) + len(b) + (3 if b else 2)
+    truncated = full_length > len(tokens)
     if not straight_to_ids:
-        packed = tokenizer.convert_tokens_to_ids(packed)
+        tokens = tokenizer.convert_tokens_to_ids(tokens)
     label = example.label
     label_id = list(label_list).index(label) if label_list else float(label)
-    return PackedExample(packed, first_segment, label_id, truncated, whole_length)
+    return EncodedExample(tokens, first_segment, label_id, truncated, full_length)
 
 
-def _is_our_own(tokenizer):
-    """Whether `text_to_ids` skips no method that a user's class or object replaced."""
+def _is_unmodified(tokenizer):
+    """Whether `text_to_ids` may replace methods that a user could have overridden."""
     ours = tokenization.FullTokenizer
     return (
         getattr(tokenizer.tokenize, "__func__", None) is ours.tokenize
@@ -144,44 +157,47 @@ def _is_our_own(tokenizer):
     )
 
 
-def pack(tokens_a, tokens_b, max_seq_length, ends=("[CLS]", "[SEP]")):
-    """`[CLS] a [SEP]`, or `[CLS] a [SEP] b [SEP]` where b has tokens.
+def join_segments(tokens_a, tokens_b, max_seq_length, special=("[CLS]", "[SEP]")):
+    """Joins two texts to `[CLS] a [SEP] b [SEP]`, or one to `[CLS] a [SEP]`.
 
     Args:
       tokens_a: list of the first text's tokens, or of their ids.
-      tokens_b: list of the second text's; empty: a single sentence.
-      max_seq_length: most tokens of the result, 3 or more.
-      ends: what stands for `[CLS]` and `[SEP]`, such as their ids.
+      tokens_b: list of the second text's; empty for a single text.
+      max_seq_length: maximum number of tokens of the result, 3 or more.
+      special: `[CLS]` and `[SEP]`, or their ids.
 
     Returns:
-      The tokens, a new list, and how many of them are of the first segment.
+      The tokens, a new list, and how many of them are in the first segment.
     """
-    begin, end = ends
+    cls, sep = special
     kept_a, kept_b = max_seq_length - 2, 0
     if tokens_b:
-        kept_a, kept_b = _kept_lengths(len(tokens_a), len(tokens_b), max_seq_length - 3)
-    first = [begin] + tokens_a[:kept_a] + [end]
-    if not kept_b:  # None was given, or nothing of it is left.
+        kept_a, kept_b = _truncated_lengths(
+            len(tokens_a), len(tokens_b), max_seq_length - 3
+        )
+    first = [cls] + tokens_a[:kept_a] + [sep]
+    if not kept_b:  # There is no second text, or nothing is left of it.
         return first, len(first)
-    return first + tokens_b[:kept_b] + [end], len(first)
+    return first + tokens_b[:kept_b] + [sep], len(first)
 
 
-def _kept_lengths(length_a, length_b, room):
-    """What is left of a pair whose longer side loses its last token until both fit.
+def _truncated_lengths(length_a, length_b, available):
+    """Lengths of a pair after truncation to `available` tokens.
 
-    On a tie b loses it. Computed at once: a text of 100,000 words costs what it must.
+    The longer text loses its last token until both fit; on a tie, b loses it. The
+    result is computed directly, as a loop would be slow on very long texts.
     """
-    if length_a + length_b <= room:
+    if length_a + length_b <= available:
         return length_a, length_b
     shorter = min(length_a, length_b)
-    if shorter > room - shorter:
-        return (room + 1) // 2, room // 2
+    if shorter > available - shorter:
+        return (available + 1) // 2, available // 2
     if length_a < length_b:
-        return length_a, room - length_a
-    return room - length_b, length_b
+        return length_a, available - length_a
+    return available - length_b, length_b
 
 
-def _show(example, features, tokenizer):
+def _log_example(example, features, tokenizer):
     length = sum(features.input_mask)
     tokens = tokenizer.convert_ids_to_tokens(features.input_ids[:length])
     _log.info("*** Example ***")

@@ -1,4 +1,4 @@
-"""From the files of a run to its record files, and the table of what was read."""
+"""Converts the files of a run to record files, and reports what was read."""
 
 import collections
 import os
@@ -14,29 +14,30 @@ from finetuning.utils.console import align_columns, log
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import duration
 
-# Names that the original gave the record files; a second half's has a suffix.
+# The original's names; those of a second half have a suffix.
 _RECORD_FILES = {
     "train": "train%s.tf_record",
     "dev": "eval%s.tf_record",
     "test": "predict%s.tf_record",
 }
-_MOST_LABELS_SHOWN = 20
-_NO_TEXT = 2  # Tokens: [CLS] and [SEP].
-# Of the examples; more of them cut, and the scores are those of another text.
-MOST_TRUNCATED = 0.05
-# Of so many examples, chance puts no label after the other.
-_FEWEST_SORTED = 20
+_MAX_LABELS_LOGGED = 20
+_LENGTH_WITHOUT_TEXT = 2  # Tokens: [CLS] and [SEP].
+# Fraction of the examples; if more are truncated, scores are no longer comparable.
+MAX_TRUNCATED = 0.05
+# Among fewer examples, the labels could be in sorted order by chance.
+_MIN_SORTED = 20
 
 
 class Dataset(NamedTuple):
-    """A set that is ready to be computed with.
+    """A split of the data, converted to records.
 
     Attributes:
       data_file: `tasks.DataFile`.
       records: `records.RecordFile`.
-      truncated: examples that were cut to the length.
-      label_counts: how many examples have each label id; none in a regression.
-      length_needed: the least length, in tokens, to which few examples would be cut.
+      truncated: number of truncated examples.
+      label_counts: number of examples per label id; empty in a regression.
+      length_needed: the smallest maximum length, in tokens, that would truncate at most
+        `MAX_TRUNCATED` of the examples; 0 if the present one does.
     """
 
     data_file: DataFile
@@ -47,105 +48,83 @@ class Dataset(NamedTuple):
 
 
 def prepare(settings, inputs, directory):
-    """Writes the record file of every set that the run needs.
+    """Converts every file that the run reads.
 
-    All before the first step: a bad row of the test set is found now, not after hours.
+    All files are converted before the first step, so that a bad row of the test set is
+    reported at once and not after hours of training.
 
     Args:
       settings: `settings.Settings`.
       inputs: `inputs.Inputs`.
-      directory: where the record files go; None has all rows read and judged, and no
-        file written.
+      directory: directory of the record files; None to read and check all rows without
+        writing anything.
 
     Returns:
-      Tuple of `Dataset`, in the order of the sources.
+      Tuple of `Dataset`, in the order of `inputs.data_files`.
 
     Raises:
-      InputError: a row cannot be used, or a file has none.
+      InputError: a row is invalid, or a file has no rows.
     """
     started = time.monotonic()
-    prepared = []
+    datasets = []
     for data_file in inputs.data_files:
-        # Those of one file show what the model reads; more of them would hide the rest.
-        prepared.append(_convert(settings, inputs, data_file, not prepared, directory))
-    for line in align_columns(_table(prepared, settings.max_seq_length)):
+        # The examples of one file suffice to show what the model reads.
+        log_examples = not datasets
+        datasets.append(_convert(settings, inputs, data_file, log_examples, directory))
+    for line in align_columns(_table(datasets, settings.max_seq_length)):
         log.info(line)
-    _show_labels(inputs.task, prepared)
+    _log_label_counts(inputs.task, datasets)
     log.info("Read in %s", duration(time.monotonic() - started))
-    for each in prepared:
-        _compare_sample(settings, each)
-    lacking = [_compare_count(settings, inputs.task, each) for each in prepared]
-    if any(lacking) and inputs.task.remark:
+    _log_unused_sampling(settings, datasets)
+    incomplete = [
+        _warn_about_count(settings, inputs.task, dataset) for dataset in datasets
+    ]
+    if any(incomplete) and inputs.task.remark:
         log.warning(inputs.task.remark)
-    return tuple(prepared)
+    return tuple(datasets)
 
 
-def _convert(settings, inputs, data_file, shown, directory):
+def _convert(settings, inputs, data_file, log_examples, directory):
     log.info("Reading %s", data_file.path)
     task, length = inputs.task, settings.max_seq_length
     name = _RECORD_FILES[data_file.split] % data_file.suffix
-    write = directory is not None
-    target = os.path.join(directory if write else settings.output_dir, name)
-    notes, seen = [], _Seen(counts_labels=not task.is_regression)
-    packed = features.pack_examples(
-        _examples(settings, task, data_file, notes),
+    path = os.path.join(directory or settings.output_dir, name)
+    notes, statistics = [], _Statistics(counts_labels=not task.is_regression)
+    examples = features.encode_examples(
+        _read(settings, task, data_file, notes),
         task.labels,
         length,
         inputs.tokenizer,
-        shown,
+        log_examples,
     )
-    if write:
-        records.write_packed_records(target, seen.passing(packed), length)
+    if directory is None:
+        collections.deque(statistics.counting(examples), maxlen=0)
     else:
-        collections.deque(seen.passing(packed), maxlen=0)
-    if not seen.count:
-        if write:
-            files.remove_if_there(target)
-        raise InputError("%s holds no examples" % data_file.path)
+        records.write_records(path, statistics.counting(examples), length)
+    if not statistics.count:
+        if directory is not None:
+            files.remove_if_there(path)
+        raise InputError("%s contains no examples" % data_file.path)
     for note in dict.fromkeys(notes):
         log.warning(note)
-    if seen.without_text:
+    if statistics.without_text:
         log.warning(
-            "%s: %d examples have no text, or none that is seen",
+            "%s: %d examples have no text, or none that the tokenizer keeps",
             data_file.path,
-            seen.without_text,
+            statistics.without_text,
         )
-    _judge_labels(task, data_file, seen)
+    _warn_about_labels(task, data_file, statistics)
     label_type = tf.float32 if task.is_regression else tf.int32
-    file = records.RecordFile(target, seen.count, length, label_type)
     return Dataset(
-        data_file, file, seen.truncated, seen.label_counts, seen.length_needed
+        data_file,
+        records.RecordFile(path, statistics.count, length, label_type),
+        statistics.truncated,
+        statistics.label_counts,
+        statistics.length_needed,
     )
 
 
-def _judge_labels(task, data_file, seen):
-    """Warns of a training set whose labels teach nothing, or stand in their order."""
-    if data_file.split != "train" or task.is_regression or seen.count < 2:
-        return
-    names = [task.labels[each] for each in sorted(seen.label_counts)]
-    lacking = [label for label in task.labels if label not in names]
-    if len(names) == 1:
-        log.warning(
-            "%s: ALL %d EXAMPLES HAVE THE LABEL %s: nothing can be learned from them; "
-            "is it the whole file?",
-            data_file.path,
-            seen.count,
-            names[0],
-        )
-    elif lacking and len(lacking) <= _MOST_LABELS_SHOWN:
-        log.warning(
-            "%s: no example has the label %s", data_file.path, " or ".join(lacking)
-        )
-    is_sorted = len(names) > 1 and seen.label_turns == len(names)
-    if is_sorted and seen.count >= _FEWEST_SORTED:
-        log.warning(
-            "%s is sorted by label. It is shuffled whole here, but a part of such a "
-            "file is no fair sample, and other programs train badly on it",
-            data_file.path,
-        )
-
-
-def _examples(settings, task, data_file, notes):
+def _read(settings, task, data_file, notes):
     def read():
         return reading.read_examples(task, data_file, notes)
 
@@ -154,102 +133,137 @@ def _examples(settings, task, data_file, notes):
     return read()
 
 
-class _Seen:
-    """What is counted of the examples while they pass by."""
+class _Statistics:
+    """Counts of the examples of a file, taken while they are converted."""
 
     def __init__(self, counts_labels):
-        """Takes whether labels are ids: of numbers there may be as many as examples."""
+        """Takes whether labels are ids, which are counted, or numbers."""
         self._counts_labels = counts_labels
+        self._last_label = None
+        self._truncated_lengths = collections.Counter()  # Before truncation.
         self.label_counts = collections.Counter()
-        self.whole_lengths = collections.Counter()  # Of those that were cut.
+        self.label_changes = 0
         self.count = 0
         self.without_text = 0
-        self.label_turns = 0
-        self._last = None
 
     @property
     def truncated(self):
-        return sum(self.whole_lengths.values())
+        return sum(self._truncated_lengths.values())
 
     @property
     def length_needed(self):
-        left = int(MOST_TRUNCATED * self.count)
-        for length in sorted(self.whole_lengths, reverse=True):
-            left -= self.whole_lengths[length]
-            if left < 0:
+        """See `Dataset`."""
+        tolerated = int(MAX_TRUNCATED * self.count)
+        for length in sorted(self._truncated_lengths, reverse=True):
+            tolerated -= self._truncated_lengths[length]
+            if tolerated < 0:
                 return length
         return 0
 
-    def passing(self, packed):
-        for row in packed:
+    def counting(self, examples):
+        """Yields the examples unchanged, and counts them."""
+        for example in examples:
             self.count += 1
-            if row.truncated:
-                self.whole_lengths[row.whole_length] += 1
+            if example.truncated:
+                self._truncated_lengths[example.full_length] += 1
             if self._counts_labels:
-                self.label_counts[row.label_id] += 1
-            self.label_turns += row.label_id != self._last
-            self._last = row.label_id
-            self.without_text += len(row.token_ids) == _NO_TEXT
-            yield row
+                self.label_counts[example.label_id] += 1
+            self.label_changes += example.label_id != self._last_label
+            self._last_label = example.label_id
+            self.without_text += len(example.token_ids) == _LENGTH_WITHOUT_TEXT
+            yield example
 
 
-def _table(prepared, length):
-    """Rows of what was read; beside GLUE's own counts, where they are known."""
-    rows = [("examples", "read", "in GLUE", "cut to %d" % length)]
-    for each in prepared:
-        known = each.data_file.layout.rows
+def _warn_about_labels(task, data_file, statistics):
+    """Warns if labels are missing from the training set, or if it is sorted by label."""
+    count = statistics.count
+    if data_file.split != "train" or task.is_regression or count < 2:
+        return
+    present = [task.labels[label_id] for label_id in sorted(statistics.label_counts)]
+    missing = [label for label in task.labels if label not in present]
+    if len(present) == 1:
+        log.warning(
+            "%s: ALL %d EXAMPLES HAVE THE LABEL %s: nothing can be learned from them; "
+            "is the file complete?",
+            data_file.path,
+            count,
+            present[0],
+        )
+        return
+    if missing and len(missing) <= _MAX_LABELS_LOGGED:
+        log.warning(
+            "%s: no example has the label %s", data_file.path, " or ".join(missing)
+        )
+    if statistics.label_changes == len(present) and count >= _MIN_SORTED:
+        log.warning(
+            "%s is sorted by label. This program shuffles the whole file, but a part "
+            "of the file is not representative, and other programs may train badly on "
+            "it",
+            data_file.path,
+        )
+
+
+def _table(datasets, max_seq_length):
+    """Rows of a table of what was read; with GLUE's own counts if any is known."""
+    rows = [("examples", "read", "in GLUE", "truncated to %d" % max_seq_length)]
+    for dataset in datasets:
+        official = dataset.data_file.layout.rows
         rows.append(
             (
-                os.path.basename(each.data_file.path),
-                str(each.records.count),
-                "-" if known is None else str(known),
-                str(each.truncated),
+                os.path.basename(dataset.data_file.path),
+                str(dataset.records.count),
+                "-" if official is None else str(official),
+                str(dataset.truncated),
             )
         )
-    if all(each.data_file.layout.rows is None for each in prepared):
+    if all(dataset.data_file.layout.rows is None for dataset in datasets):
         return [row[:2] + row[3:] for row in rows]
     return rows
 
 
-def _show_labels(task, prepared):
-    """Says how often each label occurs in what is trained on."""
-    if task.is_regression or len(task.labels) > _MOST_LABELS_SHOWN:
+def _log_label_counts(task, datasets):
+    if task.is_regression or len(task.labels) > _MAX_LABELS_LOGGED:
         return
-    for each in prepared:
-        if each.data_file.split == "train":
-            shown = [
-                "%s: %d" % (label, each.label_counts[index])
-                for index, label in enumerate(task.labels)
+    for dataset in datasets:
+        if dataset.data_file.split == "train":
+            counts = [
+                "%s: %d" % (label, dataset.label_counts[label_id])
+                for label_id, label in enumerate(task.labels)
             ]
-            log.info("Labels of the training set: %s", ", ".join(shown))
+            log.info("Labels of the training set: %s", ", ".join(counts))
 
 
-def _compare_sample(settings, prepared):
-    """Says where a sample was asked for and the file has not so many examples."""
-    wanted, found = settings.max_train_examples, prepared.records.count
-    if prepared.data_file.split == "train" and wanted and found < wanted:
-        line = "--max_train_examples=%d has no effect: %s holds %d examples"
-        log.info(line, wanted, prepared.data_file.path, found)
+def _log_unused_sampling(settings, datasets):
+    limit = settings.max_train_examples
+    for dataset in datasets:
+        count = dataset.records.count
+        if dataset.data_file.split == "train" and limit and count < limit:
+            log.info(
+                "--max_train_examples=%d has no effect: %s contains %d examples",
+                limit,
+                dataset.data_file.path,
+                count,
+            )
 
 
-def _compare_count(settings, task, prepared):
-    """Warns where an official file has not as many rows as all know it to have.
+def _warn_about_count(settings, task, dataset):
+    """Warns if an official file does not have its known number of rows.
 
     Returns:
       Whether it has fewer.
     """
-    layout, found = prepared.data_file.layout, prepared.records.count
-    sampled = prepared.data_file.split == "train" and settings.max_train_examples
-    known = layout.rows
-    if known is None or found in (known, layout.other_rows) or sampled:
+    layout, count = dataset.data_file.layout, dataset.records.count
+    sampled = dataset.data_file.split == "train" and settings.max_train_examples
+    official = layout.rows
+    if official is None or count in (official, layout.other_rows) or sampled:
         return False
     log.warning(
-        "%s: %d examples, and %s of GLUE has %d: %d %s",
-        prepared.data_file.path,
-        found,
+        "%s: %d examples, but GLUE's %s has %d: %d %s",
+        dataset.data_file.path,
+        count,
         task.name,
-        known,
-        abs(known - found),
-        "are missing" if found < known else "too many",
+        official,
+        abs(official - count),
+        "are missing" if count < official else "too many",
     )
-    return found < known
+    return count < official

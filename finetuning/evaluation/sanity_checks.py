@@ -78,7 +78,7 @@ def truncation_warnings(datasets, settings):
     """
     count = sum(dataset.records.count for dataset in datasets)
     truncated = sum(dataset.truncated for dataset in datasets)
-    if truncated <= preparation.MOST_TRUNCATED * count:
+    if truncated <= preparation.MAX_TRUNCATED * count:
         return []
     return [
         "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; "
@@ -91,7 +91,7 @@ def truncation_warnings(datasets, settings):
             100 * truncated / count,
             settings.max_seq_length,
             max(dataset.length_needed for dataset in datasets),
-            100 * preparation.MOST_TRUNCATED,
+            100 * preparation.MAX_TRUNCATED,
         )
     ]
 

@@ -84,10 +84,10 @@ sys.path[:0] = [root + "/benchmarks", root]
 import numpy as np
 import torch
 import hf_glue, hf_model, peer, tokenization
-from finetuning.data import data_files as sources, tasks
+from finetuning.data import data_files
 
 chosen = peer.parse(["program"] + sys.argv[3:], hf_glue._HONOURED)
-task, source = tasks.find_task(chosen.task_name), sources.find(chosen)[0][0]
+task, (source, *_), _ = data_files.find(chosen)
 with open(chosen.bert_config_file) as file:
     model = hf_model.build(json.load(file), task.num_outputs)
 for module in model.modules():
@@ -184,7 +184,7 @@ def dev_set(tmp_path):
 
     flags = corpus.write(str(tmp_path)) + PHASES + ["--output_dir=%s" % tmp_path]
     chosen = peer.parse(["program", *flags], ())
-    return chosen, data_files.find(chosen)[0][1], [index % 2 for index in range(13)]
+    return chosen, data_files.find(chosen)[1][1], [index % 2 for index in range(13)]
 
 
 def write_original(directory, probabilities, accuracy):

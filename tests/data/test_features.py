@@ -32,7 +32,7 @@ def logged(monkeypatch, caplog):
 
 def convert(tokenizer, text_a, text_b, length, label="yes"):
     example = InputExample("dev-7", text_a, text_b, label)
-    return features.convert_example(example, LABELS, length, tokenizer)
+    return features.encode_example(example, LABELS, length, tokenizer).padded(length)
 
 
 # Whole examples
@@ -103,15 +103,15 @@ def test_two_texts_without_tokens(tokenizer):
 def test_label_ids_are_positions(tokenizer):
     example = InputExample("x", "a", None, "neutral")
     labels = ["contradiction", "entailment", "neutral"]
-    assert features.convert_example(example, labels, 4, tokenizer).label_id == 2
+    assert features.encode_example(example, labels, 4, tokenizer).padded(4).label_id == 2
 
 
 @pytest.mark.parametrize("label, value", [("2.5", 2.5), ("3", 3.0), ("-1e2", -100.0)])
 def test_without_labels_they_are_numbers(tokenizer, label, value):
     example = InputExample("x", "a", None, label)
-    row = features.convert_example(example, (), 4, tokenizer)
+    row = features.encode_example(example, (), 4, tokenizer).padded(4)
     assert (row.label_id, type(row.label_id)) == (value, float)
-    packed = features.pack_example(example, (), 4, tokenizer)
+    packed = features.encode_example(example, (), 4, tokenizer)
     assert packed.label_id == value
 
 
@@ -134,7 +134,7 @@ def test_truncation_against_a_slow_reference(max_seq_length):
         tokens_a = ["a%d" % index for index in range(length_a)]
         tokens_b = ["b%d" % index for index in range(length_b)]
         expected = packed_one_token_at_a_time(tokens_a, tokens_b, max_seq_length)
-        assert features.pack(tokens_a, tokens_b, max_seq_length) == expected
+        assert features.join_segments(tokens_a, tokens_b, max_seq_length) == expected
         assert len(tokens_a) == length_a
         assert len(tokens_b) == length_b
 
@@ -178,7 +178,7 @@ def test_second_text_that_is_cut_away_makes_a_single_sentence(
 
 def test_long_texts_are_cut_at_once():
     tokens = ["a"] * 1000000
-    packed, first = features.pack(tokens, tokens, 128)
+    packed, first = features.join_segments(tokens, tokens, 128)
     assert (len(packed), first) == (128, 65)
 
 
@@ -195,8 +195,8 @@ def test_a_pair_of_very_long_texts(tokenizer):
 @pytest.mark.parametrize("length", [3, 4, 5, 6, 7, 8, 11])
 def test_packed_example_holds_all_of_the_features(tokenizer, text_b, length):
     example = InputExample("dev-7", "a b", text_b, "yes")
-    packed = features.pack_example(example, LABELS, length, tokenizer)
-    row = features.convert_example(example, LABELS, length, tokenizer)
+    packed = features.encode_example(example, LABELS, length, tokenizer)
+    row = features.encode_example(example, LABELS, length, tokenizer).padded(length)
     assert packed.padded(length) == row
     assert packed.token_ids == row.input_ids[: sum(row.input_mask)]
     assert packed.first_segment == sum(row.input_mask) - sum(row.segment_ids)
@@ -250,7 +250,7 @@ def test_first_example_is_logged(tokenizer, logged):
         "segment_ids: 0 0 0 0 0 1 1 1 0",
         "label: yes (id = 1)",
     ]
-    assert row == features.convert_example(example, LABELS, 9, tokenizer)
+    assert row == features.encode_example(example, LABELS, 9, tokenizer).padded(9)
 
 
 def test_number_in_the_log(tokenizer, logged):
@@ -276,7 +276,7 @@ def test_convert_example_logs_nothing(tokenizer, logged):
 @pytest.mark.parametrize("shown, lines", [(True, 5 * 7), (False, 0)])
 def test_packed_examples_are_logged_if_so_wished(tokenizer, logged, shown, lines):
     examples = [InputExample("dev-%d" % n, "a bs", "c", "no") for n in range(7)]
-    packed = list(features.pack_examples(examples, LABELS, 9, tokenizer, shown))
+    packed = list(features.encode_examples(examples, LABELS, 9, tokenizer, shown))
     assert len(logged()) == lines
     rows = features.convert_examples_to_features(examples, LABELS, 9, tokenizer)
     assert [example.padded(9) for example in packed] == rows

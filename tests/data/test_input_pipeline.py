@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from finetuning.data import input_pipeline, records
-from finetuning.data.features import InputFeatures, PackedExample
+from finetuning.data.features import InputFeatures, EncodedExample
 from tests.support.record_files import LENGTH, feature, write
 
 NAMES = ("input_ids", "input_mask", "segment_ids", "label_ids")
@@ -55,8 +55,8 @@ def numbers(tmp_path):
     """A record file whose labels are numbers, and the numbers."""
     path = str(tmp_path / "numbers")
     labels = [0.1 * n for n in range(10)]
-    rows = [PackedExample([n, 7, 3], 3, label, False) for n, label in enumerate(labels)]
-    records.write_packed_records(path, rows, LENGTH)
+    rows = [EncodedExample([n, 7, 3], 3, label, False) for n, label in enumerate(labels)]
+    records.write_records(path, rows, LENGTH)
     return records.RecordFile(path, 10, LENGTH, tf.float32), np.float32(labels)
 
 
@@ -150,9 +150,9 @@ def test_inference_holds_no_more_than_a_padded_batch(tmp_path, monkeypatch, batc
     monkeypatch.setattr(input_pipeline, "_SORTED_EXAMPLES", 50)
     rng = np.random.RandomState(0)
     lengths = rng.randint(2, 17, 130).tolist()
-    rows = [PackedExample([7] * n, n, 0, False) for n in lengths]
+    rows = [EncodedExample([7] * n, n, 0, False) for n in lengths]
     path = str(tmp_path / "eval.tf_record")
-    records.write_packed_records(path, rows, 16)
+    records.write_records(path, rows, 16)
     examples = records.RecordFile(path, len(rows), 16)
     batches = run(lambda: input_pipeline.inference_batches(examples, batch_size))
     positions = np.concatenate([batch["position"] for batch in batches])

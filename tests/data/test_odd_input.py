@@ -54,7 +54,7 @@ def test_features_of_the_original(tmp_path, tokenizer, line_end, last):
     ]
     assert len(notes) == 1 and notes[0].endswith(": 1, the first in line 11")
     for number, (example, row) in enumerate(zip(examples, ROWS)):
-        found = features.convert_example(example, task.labels, LENGTH, tokenizer)
+        found = features.encode_example(example, task.labels, LENGTH, tokenizer).padded(LENGTH)
         _, ids, second = row
         padding = [0] * (LENGTH - len(ids))
         assert found.input_ids == ids + padding, example
@@ -85,7 +85,7 @@ MOST_SECONDS = 30
 def test_long_texts(tokenizer, text):
     example = InputExample("x", text, text, "1")
     started = time.process_time()
-    found = features.convert_example(example, ("0", "1"), 128, tokenizer)
+    found = features.encode_example(example, ("0", "1"), 128, tokenizer).padded(128)
     assert time.process_time() - started < MOST_SECONDS
     assert len(found.input_ids) == 128
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from finetuning.data import records
-from finetuning.data.features import InputFeatures, PackedExample
+from finetuning.data.features import InputFeatures, EncodedExample
 from tests.support.record_files import feature, write
 
 
@@ -161,13 +161,13 @@ def test_records_hold_int64_and_nothing_else(tmp_path, number):
 def test_packed_records_are_those_of_the_features(tmp_path, length):
     rng = np.random.RandomState(length)
     rows = [
-        PackedExample(rng.randint(0, 30522, n).tolist(), first, label, truncated)
+        EncodedExample(rng.randint(0, 30522, n).tolist(), first, label, truncated)
         for n in (2, 3, length - 1, length)
         for first in (2, n)
         for label, truncated in ((0, False), (200, True))
     ]
     path = str(tmp_path / "packed")
-    assert records.write_packed_records(path, iter(rows), length) == (16, 8)
+    assert records.write_records(path, iter(rows), length) == (16, 8)
     padded = write(tmp_path, [row.padded(length) for row in rows]).path
     packed = list(tf.python_io.tf_record_iterator(path))
     assert packed == list(tf.python_io.tf_record_iterator(padded))
@@ -211,9 +211,9 @@ def test_a_number_is_not_taken_for_the_id_that_equals_it(tmp_path):
 
 
 def test_packed_records_of_numbers(tmp_path):
-    rows = [PackedExample([2, 300, 3], 3, label, False) for label in NUMBERS]
+    rows = [EncodedExample([2, 300, 3], 3, label, False) for label in NUMBERS]
     path = str(tmp_path / "packed")
-    records.write_packed_records(path, iter(rows), 8)
+    records.write_records(path, iter(rows), 8)
     padded = write(tmp_path, [row.padded(8) for row in rows]).path
     assert list(tf.python_io.tf_record_iterator(path)) == list(
         tf.python_io.tf_record_iterator(padded)

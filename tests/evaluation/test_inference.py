@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from finetuning import classifier
 from finetuning.checkpoints import compatibility
 from finetuning.data import input_pipeline, records
-from finetuning.data.features import PackedExample
+from finetuning.data.features import EncodedExample
 from finetuning.evaluation import inference
 from finetuning.utils.errors import InputError
 from tests.support import models
@@ -25,9 +25,9 @@ def write(directory, name, count, label_type=tf.int32):
     for n in range(count):
         ids = rng.randint(1, 50, rng.randint(3, LENGTH + 1)).tolist()
         label = n % 3 if label_type == tf.int32 else n / 4
-        rows.append(PackedExample(ids, 2, label, False))
+        rows.append(EncodedExample(ids, 2, label, False))
     path = os.path.join(str(directory), name)
-    records.write_packed_records(path, rows, LENGTH)
+    records.write_records(path, rows, LENGTH)
     return records.RecordFile(path, count, LENGTH, label_type)
 
 

@@ -1,24 +1,18 @@
 """Small record files that several tests read."""
 
 from finetuning.data import records
-from finetuning.data.features import InputFeatures
+from finetuning.data.features import EncodedExample
 
 LENGTH = 4
 
 
-def feature(index, label=0, truncated=False):
-    """An example that its first token tells from all others."""
-    return InputFeatures(
-        input_ids=[index, 7, 3, 0],
-        input_mask=[1, 1, 1, 0],
-        segment_ids=[0, 0, 1, 0],
-        label_id=label,
-        truncated=truncated,
-    )
+def encoded(index, label=0, truncated=False):
+    """An example whose first token identifies it."""
+    return EncodedExample([index, 7, 3], 2, label, truncated)
 
 
-def write(directory, rows):
-    """Writes features to `train.tf_record` in a directory: `records.RecordFile`."""
-    path = str(directory / "train.tf_record")
-    count, _ = records.write_records(path, iter(rows))
-    return records.RecordFile(path, count, LENGTH)
+def write(directory, rows, name="train.tf_record", length=LENGTH):
+    """Writes encoded examples to a file in a directory; returns `records.RecordFile`."""
+    path = str(directory / name)
+    records.write_records(path, iter(rows), length)
+    return records.RecordFile(path, len(rows), length)

@@ -196,7 +196,7 @@ def test_columns_and_labels_of_ones_own(directory, name):
             source = DataFile(
                 "train", custom_task.read_layout(chosen, "train", path), path
             )
-            task = custom_task.find_task(chosen, [source], None)
+            task = custom_task.create_task(chosen, [source], None)
             return [each.label for each in reading.read_examples(task, source)]
 
         assert ours(read) != []

@@ -66,7 +66,7 @@ def test_the_rows_that_were_read_stand_beside_those_of_glue(ran, task):
         if task == "MNLI" and "mismatched" in file:
             known = {"dev": 9832, "test": 9847}[kind]
         assert re.search(r"^%s +%d +%d +\d$" % (file, count, known), run.out, re.M)
-        warning = r"^WARNING: \S+%s: %d examples, and %s of GLUE has %d: %d are missing"
+        warning = r"^WARNING: \S+%s: %d examples, but GLUE's %s has %d: %d are missing"
         warning %= file, count, task, known, known - count
         assert re.search(warning, run.out, re.M), warning
 
