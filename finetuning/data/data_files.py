@@ -1,4 +1,4 @@
-"""Resolves the task and the files of a run: the task's own, or those that flags name."""
+"""Resolves the task of a run and its files: the task's own, or those of flags."""
 
 import os
 

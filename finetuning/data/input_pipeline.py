@@ -1,27 +1,27 @@
-"""The `tf.data` pipelines that make batches of a record file."""
+"""The `tf.data` pipelines that read batches from a record file."""
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from finetuning.data.record_reader import RecordReader
 
-# Memory for this many at a time: 25 MB at a length of 128.
+# Examples that are sorted by length at a time: 25 MB at a length of 128.
 _SORTED_EXAMPLES = 4096
-_ENDLESS = 2**63 - 1
+_MAX_STEP = 2**63 - 1
 
 
 def training_batches(examples, batch_size, seed, first_step):
-    """Endless full batches; every epoch is the whole set in an order of its own.
+    """Makes an endless sequence of full batches, shuffled anew in every epoch.
 
-    What an epoch leaves over begins the next one's first batch. A batch is a function
-    of seed and step alone (see `input_pipeline.Order`), and its records are read where they
-    stand in the file: a resumed training starts at once, and of the file no more than
-    an index is in memory (see `record_reader.RecordReader`).
+    The examples left over at the end of an epoch begin the first batch of the next.
+    A batch depends on seed and step only (see `ShuffledOrder`), and its records are
+    read at random positions of the file. So a resumed run starts at once, and only an
+    index of the file is kept in memory (see `record_reader.RecordReader`).
 
     Args:
       examples: `RecordFile`.
       batch_size: B.
-      seed: governs the orders of all epochs.
+      seed: determines the order of every epoch.
       first_step: the number of the first batch, counted from 0.
 
     Returns:
@@ -29,70 +29,74 @@ def training_batches(examples, batch_size, seed, first_step):
       `label_ids` [B] of the file's label type.
 
     Raises:
-      InputError: the file does not hold what was written; later it reaches the session
-        as an error of TensorFlow's, see `failures.tensorflow_errors`.
+      InputError: the file has changed since it was written. If it changes later, the
+        session raises an error of TensorFlow's, see `failures.tensorflow_errors`.
     """
     reader = RecordReader(examples.path, examples.count)
-    order = Order(seed, examples.count)
+    order = ShuffledOrder(seed, examples.count)
 
     def read(step):
-        places = order.places(int(step), batch_size)
-        return np.array(reader.read(places), dtype=object)
+        positions = order.positions(int(step), batch_size)
+        return np.array(reader.read(positions), dtype=object)
 
     def serialized(step):
         records = tf.numpy_function(read, [step], tf.string)
         records.set_shape([batch_size])
         return records
 
-    dataset = tf.data.Dataset.range(first_step, _ENDLESS).map(serialized)
-    # Not several at a time: deterministic operations allow it to none, and say so.
+    dataset = tf.data.Dataset.range(first_step, _MAX_STEP).map(serialized)
+    # No parallel calls: TensorFlow rejects them if operations must be deterministic.
     dataset = dataset.map(_batch_parser(examples)).prefetch(2)
     return tf.data.make_one_shot_iterator(dataset).get_next()
 
 
 def inference_batches(examples, batch_size, equal_sizes=False):
-    """The whole set once; examples of like length share a batch.
+    """Makes batches of all examples, each with examples of similar length.
 
-    Within stretches of the file they are sorted by length, the longest first: so the
-    batch that takes the most memory comes first, and few tokens are padding. Short
-    examples go many at a time, see `batch_bounds`.
+    The file is sorted by length in blocks, longest first, so that the batch that needs
+    the most memory comes first and few tokens are padding. Batches of short examples
+    are larger, see `batch_bounds`.
 
     Args:
       examples: `RecordFile`.
       batch_size: how many examples of S tokens may be in memory at once.
       equal_sizes: whether all batches but the last have `batch_size` examples, whatever
-        their lengths, so that few shapes occur.
+        their lengths, so that there are few different shapes.
 
     Returns:
-      Dictionary as of `training_batches`, and `position`, int64 [B]: where in the file
-      each example stands.
+      Dictionary as from `training_batches`, and `position`, int64 [B]: the index in the
+      file of each example.
     """
     dataset = _inference_dataset(examples, batch_size, equal_sizes)
     return tf.data.make_one_shot_iterator(dataset).get_next()
 
 
-def switched_batches(sets, batch_size, equal_sizes=False):
-    """`inference_batches` of one of several sets at a time, as often as is asked.
+def switched_batches(record_files, batch_size, equal_sizes=False):
+    """Makes `inference_batches` of one of several files at a time, as often as needed.
 
     Args:
-      sets: sequence of `RecordFile` of one length and label type.
-      batch_size: as of `inference_batches`.
-      equal_sizes: as of `inference_batches`.
+      record_files: sequence of `RecordFile` of the same length and label type.
+      batch_size: as for `inference_batches`.
+      equal_sizes: as for `inference_batches`.
 
     Returns:
-      The batch, and an op for each set that starts it from its first example.
+      The batch, and for each file an op that starts it from its first example.
     """
-    datasets = [_inference_dataset(each, batch_size, equal_sizes) for each in sets]
+    datasets = [
+        _inference_dataset(record_file, batch_size, equal_sizes)
+        for record_file in record_files
+    ]
     iterator = tf.data.Iterator.from_structure(
         tf.data.get_output_types(datasets[0]), tf.data.get_output_shapes(datasets[0])
     )
-    return iterator.get_next(), [iterator.make_initializer(each) for each in datasets]
+    initializers = [iterator.make_initializer(dataset) for dataset in datasets]
+    return iterator.get_next(), initializers
 
 
 def _inference_dataset(examples, batch_size, equal_sizes):
-    # A batch takes its memory before it is full.
-    at_once = min(batch_size, examples.count)
-    stretch = max(_SORTED_EXAMPLES // at_once, 1) * at_once
+    # dataset.batch allocates a whole batch, even if there are fewer examples.
+    rows_at_once = min(batch_size, examples.count)
+    block = max(_SORTED_EXAMPLES // rows_at_once, 1) * rows_at_once
     parse = _batch_parser(examples)
 
     def batches(serialized, position):
@@ -101,53 +105,57 @@ def _inference_dataset(examples, batch_size, equal_sizes):
 
     dataset = tf.data.TFRecordDataset(examples.path)
     dataset = tf.data.Dataset.zip((dataset, tf.data.Dataset.range(examples.count)))
-    return dataset.batch(stretch).flat_map(batches).prefetch(2)
+    return dataset.batch(block).flat_map(batches).prefetch(2)
 
 
 def by_length(rows, batch_size, sequence_length, equal_sizes=False):
-    """The batches of one stretch, a `tf.data.Dataset`; see `inference_batches`.
+    """Splits one block of examples into batches of similar length.
 
     Args:
-      rows: dictionary of tensors [examples, ...] with `input_mask`.
-      batch_size: as of `inference_batches`.
+      rows: dictionary of tensors [examples, ...], among them `input_mask`.
+      batch_size: as for `inference_batches`.
       sequence_length: S.
-      equal_sizes: as of `inference_batches`.
+      equal_sizes: as for `inference_batches`.
+
+    Returns:
+      `tf.data.Dataset` of batches, see `inference_batches`.
     """
 
-    def bounds_of(tokens):
+    def bounds_of(lengths):
         if equal_sizes:
-            tokens = np.full_like(tokens, sequence_length)
-        return batch_bounds(tokens, batch_size, sequence_length)
+            lengths = np.full_like(lengths, sequence_length)
+        return batch_bounds(lengths, batch_size, sequence_length)
 
-    tokens = tf.reduce_sum(rows["input_mask"], axis=1)
-    order = tf.argsort(-tokens, stable=True)
+    lengths = tf.reduce_sum(rows["input_mask"], axis=1)
+    order = tf.argsort(-lengths, stable=True)
     rows = {name: tf.gather(values, order) for name, values in rows.items()}
-    bounds = tf.numpy_function(bounds_of, [tf.gather(tokens, order)], tf.int64)
+    bounds = tf.numpy_function(bounds_of, [tf.gather(lengths, order)], tf.int64)
     bounds.set_shape([None])
     spans = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
     return spans.map(lambda i, j: {name: rows[name][i:j] for name in rows})
 
 
-def batch_bounds(tokens, batch_size, sequence_length):
-    """Cuts examples into batches no larger than `batch_size` examples of S tokens.
+def batch_bounds(lengths, batch_size, sequence_length):
+    """Splits examples into batches no larger than `batch_size` examples of S tokens.
 
-    A batch takes as many as it can so that their number times the longest is at most
-    `batch_size` * S: never fewer than `batch_size`, but for the last. Attention, whose
-    memory is that product times the longest, is bounded with it.
+    A batch takes as many examples as possible while their number times the longest
+    length is at most `batch_size` * S. So no batch but the last has fewer than
+    `batch_size` examples, and the memory of attention, which is proportional to that
+    product times the longest length, is bounded too.
 
     Args:
-      tokens: ints [examples], each example's length, sorted: the longest first.
+      lengths: ints [examples], in tokens, sorted in descending order.
       batch_size: how many examples of S tokens fit.
       sequence_length: S.
 
     Returns:
-      Int64 [batches + 1]: where each batch begins, and the end.
+      Int64 [batches + 1]: the index of the first example of each batch, and the end.
     """
     bounds = [0]
-    while bounds[-1] < len(tokens):
-        longest = max(int(tokens[bounds[-1]]), 1)
+    while bounds[-1] < len(lengths):
+        longest = max(int(lengths[bounds[-1]]), 1)
         end = bounds[-1] + batch_size * sequence_length // longest
-        bounds.append(min(end, len(tokens)))
+        bounds.append(min(end, len(lengths)))
     return np.array(bounds, np.int64)
 
 
@@ -171,49 +179,49 @@ def _batch_parser(examples):
     return parse
 
 
-class Order:
-    """An endless sequence of epochs, each the whole set in an order of its own.
+class ShuffledOrder:
+    """An endless sequence of epochs, each a random permutation of all examples.
 
-    The order of an epoch follows from seed, epoch and number of examples, whatever the
-    batches are. One epoch's is in memory at a time: 4 bytes an example.
+    The permutation depends on seed, epoch and number of examples, not on the batch
+    size. One epoch's is kept in memory: 4 bytes per example.
     """
 
     def __init__(self, seed, count):
         """Takes the seed, 0 to 2^32 - 1, and the number of examples, at least 1."""
         self._seed, self._count = seed, count
-        self._epoch, self._places = None, None
+        self._epoch, self._permutation = None, None
 
-    def places(self, step, batch_size):
-        """Where in the file the examples of a batch stand.
+    def positions(self, step, batch_size):
+        """The indices in the file of the examples of a batch.
 
         Args:
           step: number of the batch, counted from 0.
-          batch_size: B; may be more than there are examples.
+          batch_size: B; may exceed the number of examples.
 
         Returns:
-          Int array [B]: B * step to B * (step + 1) of the sequence.
+          Int array [B]: elements B * step to B * (step + 1) of the sequence.
         """
-        parts, left = [], batch_size
-        epoch, first = divmod(step * batch_size, self._count)
-        while left:
-            parts.append(self._of_epoch(epoch)[first : first + left])
-            left -= len(parts[-1])
-            epoch, first = epoch + 1, 0
+        parts, missing = [], batch_size
+        epoch, start = divmod(step * batch_size, self._count)
+        while missing:
+            parts.append(self._permutation_of(epoch)[start : start + missing])
+            missing -= len(parts[-1])
+            epoch, start = epoch + 1, 0
         return np.concatenate(parts)
 
-    def _of_epoch(self, epoch):
+    def _permutation_of(self, epoch):
         if epoch != self._epoch:
-            self._places = epoch_order(self._seed, epoch, self._count)
+            self._permutation = epoch_order(self._seed, epoch, self._count)
             self._epoch = epoch
-        return self._places
+        return self._permutation
 
 
 def epoch_order(seed, epoch, count):
-    """A permutation of 0 to count - 1, as an array of unsigned ints [count].
+    """A random permutation of 0 to count - 1, as an array of unsigned ints [count].
 
-    It comes from the Mersenne Twister, whose numbers no release of numpy changes
-    (https://numpy.org/neps/nep-0019-rng-policy.html).
+    It is drawn with numpy's Mersenne Twister, whose numbers are the same in every
+    release (https://numpy.org/neps/nep-0019-rng-policy.html).
     """
-    places = np.arange(count, dtype=np.uint32 if count < 2**32 else np.uint64)
-    np.random.RandomState([seed, epoch]).shuffle(places)
-    return places
+    positions = np.arange(count, dtype=np.uint32 if count < 2**32 else np.uint64)
+    np.random.RandomState([seed, epoch]).shuffle(positions)
+    return positions

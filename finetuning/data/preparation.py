@@ -175,7 +175,7 @@ class _Statistics:
 
 
 def _warn_about_labels(task, data_file, statistics):
-    """Warns if labels are missing from the training set, or if it is sorted by label."""
+    """Warns if a training set lacks labels, or is sorted by label."""
     count = statistics.count
     if data_file.split != "train" or task.is_regression or count < 2:
         return

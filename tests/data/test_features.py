@@ -103,7 +103,9 @@ def test_two_texts_without_tokens(tokenizer):
 def test_label_ids_are_positions(tokenizer):
     example = InputExample("x", "a", None, "neutral")
     labels = ["contradiction", "entailment", "neutral"]
-    assert features.encode_example(example, labels, 4, tokenizer).padded(4).label_id == 2
+    assert (
+        features.encode_example(example, labels, 4, tokenizer).padded(4).label_id == 2
+    )
 
 
 @pytest.mark.parametrize("label, value", [("2.5", 2.5), ("3", 3.0), ("-1e2", -100.0)])

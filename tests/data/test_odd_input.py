@@ -54,7 +54,9 @@ def test_features_of_the_original(tmp_path, tokenizer, line_end, last):
     ]
     assert len(notes) == 1 and notes[0].endswith(": 1, the first in line 11")
     for number, (example, row) in enumerate(zip(examples, ROWS)):
-        found = features.encode_example(example, task.labels, LENGTH, tokenizer).padded(LENGTH)
+        found = features.encode_example(example, task.labels, LENGTH, tokenizer).padded(
+            LENGTH
+        )
         _, ids, second = row
         padding = [0] * (LENGTH - len(ids))
         assert found.input_ids == ids + padding, example

@@ -1,4 +1,4 @@
-"""Reading records where they stand, and noticing a file that changes meanwhile."""
+"""Random access to records, and detecting a file that changes meanwhile."""
 
 import os
 import struct
@@ -10,7 +10,7 @@ from finetuning.data import input_pipeline
 from finetuning.data.record_reader import RecordReader
 from finetuning.device import failures
 from finetuning.utils.errors import InputError
-from tests.support.record_files import feature, write
+from tests.support.record_files import encoded, write
 
 RECORDS = [b"", b"one", b"\0\1\0", bytes(300), b"last" * 70000]
 
@@ -40,20 +40,20 @@ def test_an_empty_file(tmp_path):
 
 
 @pytest.mark.parametrize("count", [0, 4, 6])
-def test_another_number_of_records(path, count):
-    with pytest.raises(InputError, match="holds 5 records where %d were" % count):
+def test_wrong_number_of_records(path, count):
+    with pytest.raises(InputError, match="contains 5 records, expected %d" % count):
         RecordReader(path, count)
 
 
 @pytest.mark.parametrize("missing", [1, 4, 5, 300, 280001, 280010])
-def test_a_file_that_was_cut(path, missing):
+def test_a_truncated_file(path, missing):
     os.truncate(path, os.path.getsize(path) - missing)
     with pytest.raises(InputError, match="train.tf_record ends within a record"):
         RecordReader(path, len(RECORDS))
 
 
 @pytest.mark.parametrize("length", [2**62, 2**64 - 1, 10**9])
-def test_a_length_that_no_file_has(path, length):
+def test_a_corrupt_length(path, length):
     overwrite(path, 0, struct.pack("<Q", length))
     with pytest.raises(InputError, match="ends within a record"):
         RecordReader(path, len(RECORDS))
@@ -65,26 +65,26 @@ def overwrite(path, place, content):
         file.write(content)
 
 
-# Where the second record stands, its length, its text and its checksum.
+# Offsets in the second record: its length, its checksum, its text.
 @pytest.mark.parametrize("place", [16, 24, 28, 30, 31])
-def test_a_record_that_changed_under_the_run(path, place):
+def test_a_record_that_changed(path, place):
     reader = RecordReader(path, len(RECORDS))
     assert reader.read([1]) == [b"one"]
     overwrite(path, place, b"?")
-    with pytest.raises(InputError, match="changed while it was read, at record 1: "):
+    with pytest.raises(InputError, match="changed while in use, at record 1: "):
         reader.read([1])
     assert reader.read([0, 2]) == [RECORDS[0], RECORDS[2]]
 
 
-def test_a_file_that_was_emptied_under_the_run(path):
+def test_a_file_that_was_emptied(path):
     reader = RecordReader(path, len(RECORDS))
     os.truncate(path, 0)
-    with pytest.raises(InputError, match="changed while it was read"):
+    with pytest.raises(InputError, match="changed while in use"):
         reader.read([1])
 
 
-def test_a_file_that_was_replaced_under_the_run(path):
-    """As a second run in the same place does it: what was opened is read on."""
+def test_a_file_that_was_replaced(path):
+    """As a second run in the same directory does it: the open file stays readable."""
     reader = RecordReader(path, len(RECORDS))
     with open(path + ".new", "wb") as file:
         file.write(b"another")
@@ -100,9 +100,9 @@ def test_the_file_is_closed(path):
         os.fstat(number)
 
 
-def test_a_training_says_it_in_one_line(tmp_path):
-    """What a function within the graph raises comes out as it was."""
-    examples = write(tmp_path, [feature(n) for n in range(10)])
+def test_training_reports_the_change_in_one_line(tmp_path):
+    """TensorFlow wraps what a function in the graph raises."""
+    examples = write(tmp_path, [encoded(n) for n in range(10)])
 
     def train():
         batch = input_pipeline.training_batches(examples, 10, 1, 0)
@@ -115,6 +115,5 @@ def test_a_training_says_it_in_one_line(tmp_path):
     with tf.Graph().as_default(), pytest.raises(InputError) as caught:
         train()
     message = str(caught.value)
-    assert message.startswith(examples.path + " was changed while it was read")
-    assert message.endswith("start the same command again")
+    assert message.startswith(examples.path + " was changed while in use")
     assert "\n" not in message

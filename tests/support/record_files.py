@@ -12,7 +12,7 @@ def encoded(index, label=0, truncated=False):
 
 
 def write(directory, rows, name="train.tf_record", length=LENGTH):
-    """Writes encoded examples to a file in a directory; returns `records.RecordFile`."""
+    """Writes encoded examples to a file; returns its `records.RecordFile`."""
     path = str(directory / name)
     records.write_records(path, iter(rows), length)
     return records.RecordFile(path, len(rows), length)
