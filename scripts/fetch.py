@@ -1,214 +1,162 @@
-"""Gets GLUE's data and Google's checkpoints, checked, into their places.
+"""Downloads GLUE's data and Google's checkpoints, and verifies them.
 
   python scripts/fetch.py data MRPC CoLA
   python scripts/fetch.py data all --glue_dir=DIR
   python scripts/fetch.py checkpoint uncased_L-12_H-768_A-12 --checkpoint_dir=DIR
-  python scripts/fetch.py checkpoint --list
 
-`make data TASK=...` and `make checkpoint NAME=...` do the same. Exit status: 0 all is
-there; 1 the network, the server or the disk failed; 2 something to mend, which one line
-names.
+`make data TASK=...` and `make checkpoint NAME=...` do the same. Without a name, all of
+them are listed. Nothing that exists is downloaded again or overwritten.
+
+Exit status: 0 everything is there; 1 the network or a server failed; 2 an error that
+the user can fix. Each error is one line.
 """
 
-import argparse
-import math
 import os
 import signal
 import sys
-from dataclasses import dataclass
-from typing import Any, Callable, Mapping
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "scripts")]
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import entry  # noqa: E402
-from fetching import download, glue, pretrained, sources  # noqa: E402
-
-from finetuning.utils import exit_status  # noqa: E402
-from finetuning.utils.console import log  # noqa: E402
-from finetuning.utils.errors import InputError  # noqa: E402
-
-
-def parser():
-    """The command line's parser."""
-    top = entry.Parser(description=__doc__)
-    kinds = top.add_subparsers(dest="kind", metavar="data|checkpoint")
-    kinds.required = True
-    data = kinds.add_parser("data", help="tasks of GLUE")
-    data.add_argument(
-        "names", nargs="*", metavar="TASK", help="%s or all" % " ".join(_DATA.rows)
-    )
-    data.add_argument(
-        "--glue_dir",
-        dest="folder",
-        metavar="DIR",
-        default=os.path.join("data", "glue"),
-        help="each task gets a folder in it (default: %(default)s)",
-    )
-    weights = kinds.add_parser("checkpoint", help="weights that Google published")
-    weights.add_argument(
-        "names", nargs="*", metavar="NAME", help="as --list shows them"
-    )
-    weights.add_argument(
-        "--checkpoint_dir",
-        dest="folder",
-        metavar="DIR",
-        default=os.path.join("data", "checkpoints"),
-        help="each checkpoint gets a folder in it (default: %(default)s)",
-    )
-    for kind in (data, weights):
-        _add_common(kind)
-    return top
-
-
-def _add_common(kind):
-    kind.add_argument(
-        "--list", action="store_true", help="show what is known and what is there"
-    )
-    kind.add_argument(
-        "--from",
-        dest="source",
-        metavar="DIR",
-        help="take the files from this folder and download nothing",
-    )
-    kind.add_argument(
-        "--base_url",
-        metavar="URL",
-        type=_address,
-        help="a mirror that stands in for the published hosts; the paths stay",
-    )
-    kind.add_argument(
-        "--retries",
-        metavar="N",
-        type=_count,
-        default=3,
-        help="how often a failed download is tried again (default: %(default)s)",
-    )
-    kind.add_argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_seconds,
-        default=30.0,
-        help="give a server up that sends nothing for so long (default: %(default)s)",
-    )
-
-
-def _address(text):
-    if not text.startswith(("http://", "https://")):
-        raise argparse.ArgumentTypeError(
-            "%r begins with neither http:// nor https://" % text
-        )
-    return text
-
-
-def _count(text):
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError("%r is no number of tries" % text)
-    return int(text)
-
-
-def _seconds(text):
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError("%r is no number of seconds above 0" % text)
-    return seconds
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """What the two subcommands differ in.
-
-    Attributes:
-      word: what one of its rows is called.
-      rows: its part of the table, name -> row.
-      fetch: a function of a row, the folder and the options.
-      state: a function from a row and the folder to a word.
-    """
-
-    word: str
-    rows: Mapping[str, Any]
-    fetch: Callable
-    state: Callable
-
-
-_DATA = _Kind("task", sources.GLUE_TASKS, glue.fetch_task, glue.state)
-_WEIGHTS = _Kind(
-    "checkpoint", sources.CHECKPOINTS, pretrained.fetch_checkpoint, pretrained.state
+from finetuning.utils import exit_status
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+from scripts import entry
+from scripts.fetching import (
+    checkpoints,
+    download,
+    glue,
+    sources,
+    workspace,
 )
-_KINDS = {"data": _DATA, "checkpoint": _WEIGHTS}
+
+# Subcommand -> the module that knows its rows, and the flag for their folder.
+_COMMANDS = {
+    "data": (glue, "--glue_dir", os.path.join("data", "glue")),
+    "checkpoint": (
+        checkpoints,
+        "--checkpoint_dir",
+        os.path.join("data", "checkpoints"),
+    ),
+}
+
+
+def parse(argv):
+    """The flags of a command line as a namespace."""
+    parser = entry.Parser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", metavar="data|checkpoint")
+    commands.required = True
+    for name, (_, folder_flag, folder) in _COMMANDS.items():
+        command = commands.add_parser(name)
+        command.add_argument(
+            "names", nargs="*", metavar="NAME", help="listed if none is given"
+        )
+        command.add_argument(
+            folder_flag,
+            dest="folder",
+            metavar="DIR",
+            default=folder,
+            help="each name gets a folder in it (default: %(default)s)",
+        )
+        command.add_argument(
+            "--from",
+            dest="source",
+            metavar="DIR",
+            help="take the files from this folder and download nothing",
+        )
+        command.add_argument(
+            "--base_url",
+            metavar="URL",
+            help="a mirror to use instead of the published hosts, with the same paths",
+        )
+    return parser.parse_args(argv)
 
 
 def show_list(kind, folder):
-    """Prints every name, what it is, and whether it is in the folder."""
-    width = max(map(len, kind.rows))
-    for name, row in kind.rows.items():
-        print("%s  %-10s  %s" % (name.ljust(width), kind.state(row, folder), row.about))
-    print('"there": in %s already' % folder)
+    """Prints every name, whether it is in the folder, and what it is."""
+    width = max(map(len, kind.ROWS))
+    for name, row in kind.ROWS.items():
+        target = os.path.join(folder, name)
+        state = "-"
+        if workspace.is_occupied(target):
+            state = "incomplete" if kind.problem(row, target) else "complete"
+        print("%s  %-10s  %s" % (name.ljust(width), state, row.about))
+    print('"complete": in %s' % folder)
 
 
-def chosen(kind, names):
-    """The rows of those names; "all" is every task's.
+def fetch(kind, row, folder, options):
+    """Puts what is called `row.name` into a folder of that name, unless it is there.
+
+    Args:
+      kind: the module `glue` or `checkpoints`.
+      row: one of its `ROWS`.
+      folder: where that folder belongs.
+      options: `download.Options`.
 
     Raises:
-      InputError: a name is unknown.
+      InputError: something else is there, or the downloaded or given files are wrong.
+        There is no new folder then.
+      download.NetworkError: a file could not be downloaded.
+      OSError: a file or folder cannot be written.
     """
-    if kind is _DATA and [name.lower() for name in names] == ["all"]:
-        return list(kind.rows.values())
-    return [sources.find(name, kind.rows, kind.word) for name in names]
+    target = os.path.join(folder, row.name)
+    if workspace.is_occupied(target):
+        problem = kind.problem(row, target)
+        if problem:
+            raise InputError(
+                "%s exists, but %s; it was left as it is: move it away, or choose "
+                "another folder" % (target, problem)
+            )
+        print("%s exists already; nothing was downloaded" % target)
+    else:
+        with workspace.temporary_folder_beside(target) as work:
+            # Fails if the target was filled in the meantime.
+            os.rename(kind.build(row, work, options), target)
+        print("%s is in %s" % (row.name, target))
+        problem = kind.problem(row, target)
+        if problem:
+            log.warning("%s: %s", row.name, problem)
+    print(kind.summary(row, target), flush=True)
 
 
-def fetch_all(kind, rows, folder, options):
-    """Fetches one after the other; what is wrong with one stops no other.
+def run(argv):
+    """Does what the flags say; a failure with one name does not stop the others.
 
     Returns:
       The exit status.
 
     Raises:
-      NetworkError: no server was reached, so the rest was not tried.
+      download.NetworkError: no server was reached, so the rest was not tried.
     """
-    statuses = set()
-    for row in rows:
-        try:
-            kind.fetch(row, folder, options)
-        except (InputError, download.RefusedError) as error:
-            log.error("%s: %s", row.name, error)
-            wrong = isinstance(error, InputError)
-            statuses.add(exit_status.BAD_INPUT if wrong else exit_status.FAILURE)
-    return max(statuses, default=0)
-
-
-def run(arguments):
-    """Does what the flags ask for and returns the exit status."""
-    flags = parser().parse_args(arguments)
-    kind = _KINDS[flags.kind]
-    if flags.list or not flags.names:
+    flags = parse(argv)
+    kind = _COMMANDS[flags.command][0]
+    if not flags.names:
         show_list(kind, flags.folder)
-        return 0
-    options = download.Options(
-        base_url=flags.base_url,
-        source=flags.source,
-        retries=flags.retries,
-        timeout=flags.timeout,
-    )
-    return fetch_all(kind, chosen(kind, flags.names), flags.folder, options)
+        return exit_status.SUCCESS
+    if kind is glue and [name.lower() for name in flags.names] == ["all"]:
+        flags.names = list(kind.ROWS)
+    options = download.Options(flags.base_url, flags.source)
+    status = exit_status.SUCCESS
+    for row in [sources.find(name, kind.ROWS) for name in flags.names]:
+        try:
+            fetch(kind, row, flags.folder, options)
+        except InputError as error:
+            log.error("%s: %s", row.name, error)
+            status = exit_status.BAD_INPUT
+        except download.RefusedError as error:
+            log.error("%s: %s", row.name, error)
+            status = status or exit_status.FAILURE
+    return status
 
 
-def main(arguments):
+def main(argv=None):
     """Runs one command line; returns the exit status."""
     return entry.status_of(
-        lambda: run(arguments),
+        lambda: run(argv),
         failures=(download.NetworkError,),
-        interrupted="stopped; nothing half-written was left",
+        interrupted="interrupted; no unfinished files were left",
     )
-
-
-def _stop(*_):
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, _stop)
-    sys.exit(main(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())

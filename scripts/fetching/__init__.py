@@ -1,1 +1,1 @@
-"""What scripts/fetch.py is made of: GLUE's data and Google's checkpoints, checked."""
+"""Downloads and verifies GLUE's data and Google's checkpoints, for scripts/fetch.py."""

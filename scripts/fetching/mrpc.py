@@ -1,7 +1,7 @@
-"""MRPC as GLUE has it, made from the three files that are published.
+"""MRPC in GLUE's format, made from the three files that are published.
 
-https://github.com/nyu-mll/GLUE-baselines (download_glue_data.py): a row of the training
-file belongs to the development set where mrpc_dev_ids.tsv lists its two ids.
+As in download_glue_data.py of https://github.com/nyu-mll/GLUE-baselines, a row of the
+training file belongs to the dev set if mrpc_dev_ids.tsv lists its two ids.
 """
 
 import os
@@ -24,31 +24,29 @@ def make(train_file, test_file, dev_ids_file, folder):
       folder: where the tables go.
 
     Raises:
-      InputError: a line is not as it should be, with file and line; ids of the
-        development set are not in the training file.
+      InputError: a line is malformed; the message has the file and the line. Or ids
+        of the dev set are missing from the training file.
     """
     dev_ids = {
-        tuple(_columns(dev_ids_file, number, line, 2))
+        _columns(dev_ids_file, number, line, 2)
         for number, line in files.read_text_lines(dev_ids_file)
         if line
     }
     rows = list(_read_pairs(train_file))
-    lacking = dev_ids - {_ids(row) for row in rows}
-    if lacking:
+    missing = dev_ids - {row[1:3] for row in rows}
+    if missing:
         raise InputError(
-            "%s lacks %d pairs that %s lists, such as %s; get it anew"
-            % (train_file, len(lacking), dev_ids_file, " and ".join(min(lacking)))
+            "%s lacks %d pairs that %s lists, such as %s; download it again"
+            % (train_file, len(missing), dev_ids_file, " and ".join(min(missing)))
         )
+    train_rows = [row for row in rows if row[1:3] not in dev_ids]
+    dev_rows = [row for row in rows if row[1:3] in dev_ids]
     test_rows = [
         (str(index),) + row[1:] for index, row in enumerate(_read_pairs(test_file))
     ]
-    _write(folder, "train.tsv", _HEADER, [r for r in rows if _ids(r) not in dev_ids])
-    _write(folder, "dev.tsv", _HEADER, [r for r in rows if _ids(r) in dev_ids])
+    _write(folder, "train.tsv", _HEADER, train_rows)
+    _write(folder, "dev.tsv", _HEADER, dev_rows)
     _write(folder, "test.tsv", _TEST_HEADER, test_rows)
-
-
-def _ids(row):
-    return row[1], row[2]
 
 
 def _read_pairs(path):
@@ -57,31 +55,32 @@ def _read_pairs(path):
         columns = _columns(path, number, line, 5)
         if number == 1:
             if columns[1:] != _HEADER[1:]:
-                raise InputError(
-                    "%s, line 1: expected the header %s; get the file anew"
-                    % (path, " ".join(_TEST_HEADER[1:]))
+                raise _malformed(
+                    path, number, "expected the header %s" % " ".join(_TEST_HEADER[1:])
                 )
-            continue
-        if columns[0] not in ("0", "1"):
-            raise InputError(
-                "%s, line %d: the label is %r, expected 0 or 1; get the file anew"
-                % (path, number, columns[0])
+        elif columns[0] not in ("0", "1"):
+            raise _malformed(
+                path, number, "the label is %r, expected 0 or 1" % columns[0]
             )
-        yield columns
+        else:
+            yield columns
 
 
 def _columns(path, number, line, expected):
     columns = tuple(line.strip().split("\t"))
     if len(columns) != expected:
-        raise InputError(
-            "%s, line %d: %d columns, expected %d, separated by tabs; get the file anew"
-            % (path, number, len(columns), expected)
+        raise _malformed(
+            path,
+            number,
+            "%d columns, expected %d, separated by tabs" % (len(columns), expected),
         )
     return columns
 
 
+def _malformed(path, number, what):
+    return InputError("%s, line %d: %s; download the file again" % (path, number, what))
+
+
 def _write(folder, name, header, rows):
-    path = os.path.join(folder, name)
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        for row in (header, *rows):
-            file.write("\t".join(row) + "\n")
+    lines = ("\t".join(row) + "\n" for row in (header, *rows))
+    files.write_lines(os.path.join(folder, name), lines)

@@ -1,4 +1,4 @@
-"""An HTTP server on this machine that answers as it is told to, rightly or wrongly."""
+"""An HTTP server on this machine that gives the answers it was told to give."""
 
 import http.server
 import threading
@@ -9,28 +9,32 @@ class Server:
 
     Attributes:
       url: its address.
-      answers: path -> list of functions of the request's handler; each request takes
-        the next, and the last one stays.
-      asked: the paths asked for, in order.
+      answers: maps a path to a list of functions of the request handler. Each request
+        takes the next one, and the last one stays.
+      requested: the requested paths, in order.
+      was_asked: an event, set by the first request.
+      closing: an event, set by `close`.
     """
 
     def __init__(self):
         self.answers = {}
-        self.asked = []
+        self.requested = []
+        self.was_asked = threading.Event()
         self.closing = threading.Event()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
+            closing = outer.closing
+
             def do_GET(self):
-                outer.asked.append(self.path)
-                left = outer.answers.get(self.path, [status(404)])
-                answer = left.pop(0) if len(left) > 1 else left[0]
+                outer.requested.append(self.path)
+                outer.was_asked.set()
+                answers = outer.answers.get(self.path, [status(404)])
+                answer = answers.pop(0) if len(answers) > 1 else answers[0]
                 answer(self)
 
             def log_message(self, *arguments):
                 pass
-
-            closing = self.closing
 
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
@@ -46,7 +50,7 @@ class Server:
 
 
 def send(body, announced=None):
-    """Sends bytes, announcing as many or, if given, another number; -1 for none."""
+    """Sends bytes; `announced` replaces their Content-Length, and -1 omits it."""
 
     def answer(handler):
         handler.send_response(200)
@@ -60,10 +64,13 @@ def send(body, announced=None):
 
 
 def status(code):
+    """Sends an error status."""
     return lambda handler: handler.send_error(code)
 
 
 def redirect(path):
+    """Redirects to a path of the same server."""
+
     def answer(handler):
         handler.send_response(302)
         handler.send_header("Location", path)
@@ -73,15 +80,15 @@ def redirect(path):
     return answer
 
 
-def hang(begun=b""):
-    """Announces much, sends a little, and then nothing until the server is closed."""
+def hang(body=b""):
+    """Announces many bytes, sends a few, then nothing until the server is closed."""
 
     def answer(handler):
-        if begun:
+        if body:
             handler.send_response(200)
             handler.send_header("Content-Length", "1000000")
             handler.end_headers()
-            handler.wfile.write(begun)
+            handler.wfile.write(body)
             handler.wfile.flush()
         handler.closing.wait()
 

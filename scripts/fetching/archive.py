@@ -1,0 +1,94 @@
+"""Unpacks zips, which may be damaged or malicious."""
+
+import errno
+import os
+import struct
+import zipfile
+import zlib
+
+from finetuning.utils.errors import InputError
+from scripts.fetching import workspace
+
+# The largest of Google's checkpoints has 1.4 GB, and GLUE's tasks are smaller.
+MAX_BYTES = 4 * 2**30
+MAX_FILES = 1000
+# Text shrinks to a quarter; only a zip made to fill a disk shrinks to a hundredth.
+MAX_RATIO = 100
+# What zipfile raises for archives that are damaged or that it cannot read.
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    RuntimeError,
+    ValueError,
+)
+
+
+def unpack(path, folder, needed):
+    """Unpacks a zip.
+
+    `zipfile` writes nothing outside the folder, creates no links, never writes more
+    than the size that a file is declared to have, and verifies checksums.
+
+    Args:
+      path: of the zip.
+      folder: an empty one.
+      needed: names of files that must be side by side in the zip.
+
+    Returns:
+      The folder that holds those files: `folder`, or a subfolder of it.
+
+    Raises:
+      InputError: the zip is damaged, too large when unpacked, lacks needed files, or
+        holds them twice; or the disk has no space for it.
+      OSError: it cannot be written.
+    """
+    name = os.path.basename(path)
+    try:
+        with zipfile.ZipFile(path) as opened:
+            members = opened.infolist()
+            _check_size(members, path)
+            workspace.check_free_space(folder, sum(m.file_size for m in members))
+            opened.extractall(folder)
+    except InputError:
+        raise
+    except (OSError, *_UNREADABLE) as error:
+        # In damaged archives, offsets may point before the start of the file.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        raise InputError(
+            "%s is not an intact zip (%s); download it again" % (name, error)
+        ) from None
+    return _find_folder(name, folder, needed)
+
+
+def _check_size(members, path):
+    packed = os.path.getsize(path)
+    unpacked = sum(member.file_size for member in members)
+    if len(members) > MAX_FILES or unpacked > min(MAX_BYTES, MAX_RATIO * packed):
+        raise InputError(
+            "%s was not unpacked: its %s bytes would become %s, in %d files"
+            % (
+                os.path.basename(path),
+                format(packed, ","),
+                format(unpacked, ","),
+                len(members),
+            )
+        )
+
+
+def _find_folder(name, folder, needed):
+    inside = (os.path.join(folder, entry) for entry in sorted(os.listdir(folder)))
+    candidates = [folder] + [path for path in inside if os.path.isdir(path)]
+    complete = [
+        path
+        for path in candidates
+        if all(os.path.isfile(os.path.join(path, file)) for file in needed)
+    ]
+    if len(complete) != 1:
+        raise InputError(
+            "%s should hold one folder with %s, but holds %d"
+            % (name, ", ".join(needed), len(complete))
+        )
+    return complete[0]

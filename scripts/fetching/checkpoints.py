@@ -1,0 +1,106 @@
+"""Google's checkpoints: unpacked and verified."""
+
+import json
+import os
+
+import pooch
+
+from finetuning.utils import files
+from finetuning.utils.errors import InputError
+from scripts.fetching import archive, download, sources
+
+ROWS = sources.CHECKPOINTS
+NEEDED = (
+    "bert_model.ckpt.data-00000-of-00001",
+    "bert_model.ckpt.index",
+    "vocab.txt",
+    "bert_config.json",
+)
+_SHAPE_KEYS = ("num_hidden_layers", "hidden_size", "num_attention_heads")
+
+
+def build(checkpoint, work, options):
+    """Fetches a checkpoint's zip, unpacks it and verifies the files in it.
+
+    Args:
+      checkpoint: a `sources.Checkpoint`.
+      work: temporary folder.
+      options: `download.Options`.
+
+    Returns:
+      The folder of the checkpoint's files, in `work`.
+
+    Raises:
+      InputError: it is not the published checkpoint.
+      download.NetworkError: the zip could not be downloaded.
+    """
+    (remote,) = checkpoint.remotes
+    path = download.fetch(remote, work, options)
+    unpacked = os.path.join(work, "unpacked")
+    os.mkdir(unpacked)
+    folder = archive.unpack(path, unpacked, NEEDED)
+    trouble = problem(checkpoint, folder)
+    if trouble:
+        raise InputError(
+            "%s is not the published checkpoint: %s; download it again from %s"
+            % (remote.name, trouble, remote.url(options.base_url))
+        )
+    return folder
+
+
+def problem(checkpoint, folder):
+    """A clause that says what is wrong with a checkpoint's files; None if nothing is.
+
+    Args:
+      checkpoint: a `sources.Checkpoint`.
+      folder: the checkpoint's folder.
+    """
+    missing = [n for n in NEEDED if not os.path.isfile(os.path.join(folder, n))]
+    if missing:
+        return "it has no %s" % ", ".join(missing)
+    for name, known in checkpoint.sha256.items():
+        if pooch.file_hash(os.path.join(folder, name)) != known:
+            return "the SHA-256 of its %s is not the published one" % name
+    with open(os.path.join(folder, "vocab.txt"), "rb") as file:
+        entries = sum(1 for _ in file)
+    if entries != checkpoint.vocab_size:
+        return "its vocab.txt has %d entries, not %d" % (
+            entries,
+            checkpoint.vocab_size,
+        )
+    shape = _read_shape(os.path.join(folder, "bert_config.json"))
+    if shape != checkpoint.shape:
+        return (
+            "layers, hidden size and heads in its bert_config.json are %s, not %s"
+            % (
+                shape,
+                checkpoint.shape,
+            )
+        )
+    return None
+
+
+def _read_shape(path):
+    """Layers, hidden size and heads in a config; None for those that it lacks."""
+    try:
+        config = json.loads(files.read_text(path))
+        return tuple(config.get(key) for key in _SHAPE_KEYS)
+    except (ValueError, AttributeError):
+        return (None, None, None)
+
+
+def summary(checkpoint, folder):
+    """A line about what was verified."""
+    del folder
+    layers, hidden_size, _ = checkpoint.shape
+    contents = "%s vocabulary entries, %d layers, hidden size %d" % (
+        format(checkpoint.vocab_size, ","),
+        layers,
+        hidden_size,
+    )
+    if checkpoint.sha256:
+        return "  Verified: SHA-256 of weights, vocabulary and config; %s" % contents
+    return (
+        "  No SHA-256 is published for it; verified only that the zip is intact and "
+        "its vocabulary and config: %s" % contents
+    )
