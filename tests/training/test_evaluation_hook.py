@@ -1,18 +1,21 @@
-"""Evaluation during training, the best weights, and the early stop, as a user sees."""
+"""Evaluation during training, the best weights and early stopping."""
 
 import os
 import re
-import shutil
-import signal
+import types
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from finetuning import classifier
+from finetuning.evaluation import scoring
+from finetuning.evaluation.history import History
+from finetuning.training import evaluation_hook
+from finetuning.utils import console
 from tests.support import corpus
 from tests.support.running import (
-    ONE_THREAD,
-    Finished,
+    Run,
     refused,
     rows,
     saved_json,
@@ -20,415 +23,443 @@ from tests.support.running import (
     succeed,
     table,
     text,
-    value,
     without,
 )
 
-STEPS = [3, 6, 9, 12, 15]  # 40 examples, 8 a batch, 3 epochs: 15 steps.
-SELECTION = ["--eval_steps=3", "--keep_best"]
-SAVING = ["--save_checkpoints_steps=3", "--keep_checkpoint_max=0"]
-# Ends the process for good at one moment of the run.
-KILLED = """
-import os, signal, sys
-root, method, moment = sys.argv[1:4]
-sys.path.insert(0, root)
-import run_classifier
-from finetuning.training import evaluation_hook, hooks
-
-owner, name = method.split(".")
-owner = getattr(hooks if hasattr(hooks, owner) else evaluation_hook, owner)
-original = getattr(owner, name)
-
-def deadly(self, *arguments):
-    if moment in [str(argument) for argument in arguments] + [str(steps(self))]:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return original(self, *arguments)
-
-def steps(hook):
-    return "after %d" % hook.step if hasattr(hook, "step") else ""
-
-setattr(owner, name, deadly)
-sys.exit(run_classifier.main(["run_classifier.py"] + sys.argv[4:]))
-"""
+# The hook, with all around it made up
 
 
-@pytest.fixture(scope="module")
-def mrpc(tmp_path_factory):
-    return corpus.write(str(tmp_path_factory.mktemp("corpus") / "mrpc"))
+class Evaluated:
+    """An `EvaluationHook` whose model scores what a test says.
 
+    It plays the session, the progress hook, the evaluator and the best weights, too.
 
-@pytest.fixture(scope="module")
-def flags(mrpc, tmp_path_factory):
-    """A regression: its score takes any value, so that no two evaluations tie.
-
-    The labels to score against are turned round: the end of a training is not its best.
+    Args:
+      directory: the output directory.
+      monkeypatch: pytest's.
+      main_scores: the score of each step that is evaluated.
+      first_step: of a resumed run; 0 for a new one.
+      figures: of the evaluation, besides the main score.
+      selection: arguments of `EvalSchedule`.
     """
-    heading, *others = rows(value(mrpc, "data_dir"), "dev.tsv")
-    lines = ["\t".join([str(1 - int(row[0]))] + row[1:]) for row in others]
-    turned = str(tmp_path_factory.mktemp("turned") / "dev.tsv")
-    corpus.write_lines(turned, ["\t".join(heading)] + lines)
-    return without(mrpc, "task_name") + [
-        "--task_name=custom",
-        "--regression",
-        "--text_a_column=#1 String",
-        "--text_b_column=#2 String",
-        "--label_column=Quality",
-        "--eval_file=" + turned,
+
+    def __init__(
+        self, directory, monkeypatch, main_scores, first_step=0, figures=(), **selection
+    ):
+        self.main_scores = main_scores
+        self.figures = dict(figures or {"eval_accuracy": 0.5})
+        self.kept, self.pauses, self.is_stopped = [], [], False
+        self.step, self.session = first_step, self
+        given = {"keep_best": False, "patience": 0}
+        given.update(selection)
+        schedule = evaluation_hook.EvalSchedule(
+            sets=["a", "b"],
+            batch_size=4,
+            is_due=main_scores.__contains__,
+            score=self.score,
+            **given,
+        )
+        training = types.SimpleNamespace(
+            config=None,
+            num_labels=2,
+            hyperparameters=classifier.Hyperparameters(1e-3, 40, 0),
+            output_dir=str(directory),
+            resumed=types.SimpleNamespace(step=first_step) if first_step else None,
+            first_step=first_step,
+            selection=schedule,
+            compute=None,
+        )
+        monkeypatch.setattr(evaluation_hook, "Evaluator", lambda *_: self)
+        monkeypatch.setattr(evaluation_hook, "BestWeights", lambda _: self)
+        self.hook = evaluation_hook.EvaluationHook(training, self)
+        self.hook.after_create_session(self, self)
+
+    def request_stop(self):
+        self.is_stopped = True
+
+    def take_mean_loss(self):
+        return 0.25
+
+    def leave_out(self, seconds):
+        self.pauses.append(seconds)
+
+    def run(self, session, label, leave):
+        assert session is self
+        assert not leave()
+        assert str(self.step) in label
+        return ["of a", "of b"]
+
+    def score(self, predictions, step):
+        assert predictions == ["of a", "of b"]
+        figures = dict(self.figures, eval_main_score=self.main_scores[step])
+        shown = tuple(figures)
+        figures = dict(figures, loss=1.0, global_step=step)
+        return scoring.Evaluation(figures, shown, 0.5, 0.5, False)
+
+    def offer(self, session, step, history):
+        assert session is self
+        self.kept.append((step, history.score(step)))
+
+    def go_to(self, last):
+        """Trains up to a step, or until the hook asks to stop; returns the step."""
+        while self.step < last and not self.is_stopped:
+            self.step += 1
+            self.hook.after_run(self, None)
+        return self.step
+
+
+def evaluated_steps(directory):
+    return [int(row["step"]) for row in table(str(directory), "eval_history.tsv")]
+
+
+def test_evaluations_where_they_are_due(tmp_path, monkeypatch, capsys):
+    figures = {"eval_accuracy": 0.5, "eval_true_positives": 7}
+    with console.screen():
+        run = Evaluated(tmp_path, monkeypatch, {3: 0.5, 5: 0.75, 8: 0.7}, 0, figures)
+        run.go_to(9)
+    columns = "step training_loss eval_accuracy eval_true_positives eval_main_score"
+    assert rows(str(tmp_path), "eval_history.tsv") == [
+        columns.split(),
+        ["3", "0.25", "0.5", "7", "0.5"],
+        ["5", "0.25", "0.5", "7", "0.75"],
+        ["8", "0.25", "0.5", "7", "0.7"],
+    ]
+    assert (len(run.pauses), run.kept, run.is_stopped) == (3, [], False)
+    # On the screen there is one heading, and no counts.
+    lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("eval |")]
+    assert [" ".join(line.split()) for line in lines] == [
+        "eval | step training loss accuracy main score",
+        "eval | 3 0.2500 0.5000 0.5000 best",
+        "eval | 5 0.2500 0.5000 0.7500 best",
+        "eval | 8 0.2500 0.5000 0.7000",
     ]
 
 
-@pytest.fixture(scope="module")
-def selected(root, flags, tmp_path_factory):
-    """A whole run that keeps the best, on one thread; and its directory."""
-    out = str(tmp_path_factory.mktemp("selected") / "out")
-    run = Finished(root, whole(flags, out), env=ONE_THREAD)
-    assert run.status == 0, run.out + run.err
-    return run, out
+@pytest.mark.parametrize(
+    "patience, main_scores, last",
+    [
+        (1, {2: 0.5, 4: 0.4, 6: 0.9}, 4),
+        (2, {2: 0.5, 4: 0.4, 6: 0.3, 8: 0.9}, 6),
+        (2, {2: 0.5, 4: 0.4, 6: 0.6, 8: 0.5}, 9),
+        (2, {2: 0.5, 4: 0.5, 6: 0.5}, 6),
+        (0, {2: 0.5, 4: 0.4, 6: 0.3, 8: 0.2}, 9),
+    ],
+)
+def test_early_stopping(tmp_path, monkeypatch, patience, main_scores, last):
+    run = Evaluated(tmp_path, monkeypatch, main_scores, patience=patience)
+    assert run.go_to(9) == last
 
 
-def whole(flags, out):
-    phases = ["--do_train", "--do_eval", "--do_predict", "--num_threads=1"]
-    return flags + phases + SELECTION + SAVING + ["--output_dir=" + out]
+def test_an_interrupted_evaluation_is_made_up_for(tmp_path, monkeypatch):
+    """The run ended between the checkpoint and the evaluation that follows it."""
+    main_scores = {4: 0.5, 8: 0.75}
+    Evaluated(tmp_path, monkeypatch, main_scores, first_step=4)
+    assert evaluated_steps(tmp_path) == [4]
+    run = Evaluated(tmp_path, monkeypatch, main_scores, first_step=4, keep_best=True)
+    assert run.kept == [(4, 0.5)]
+    run.go_to(8)
+    assert run.kept == [(4, 0.5), (8, 0.75)]
+    Evaluated(tmp_path, monkeypatch, main_scores, first_step=5)
+    assert evaluated_steps(tmp_path) == [4, 8]
 
 
-def history(directory):
-    """The table of evaluations: step -> score -> number."""
-    found = {}
-    for row in table(directory, "eval_history.tsv"):
-        step = int(row.pop("step"))
-        assert step not in found
-        found[step] = {name: float(number) for name, number in row.items()}
-    return found
+def test_an_evaluation_that_is_made_up_for_may_be_the_last(tmp_path, monkeypatch):
+    main_scores = {2: 0.5, 4: 0.4, 6: 0.9}
+    Evaluated(tmp_path, monkeypatch, main_scores, patience=9).go_to(2)
+    run = Evaluated(tmp_path, monkeypatch, main_scores, patience=1, first_step=4)
+    assert run.is_stopped
 
 
-def best_step(directory):
-    """The first step with the best main score."""
-    found = history(directory)
-    return max(sorted(found), key=lambda step: found[step]["eval_main_score"])
+# The best weights, of one variable in a session
 
 
-def weights(directory, step):
-    prefix = os.path.join(directory, "model.ckpt-%d" % step)
-    found = tf.train.list_variables(prefix)
-    return {name: tf.train.load_variable(prefix, name) for name, _ in found}
+class Best:
+    """`BestWeights` of a model whose weight is the step, unless a test sets it."""
+
+    def __init__(self, directory, resumed=None):
+        training = types.SimpleNamespace(output_dir=str(directory), resumed=resumed)
+        self.graph = tf.Graph()
+        with self.graph.as_default():
+            self.weight = tf.get_variable("w", initializer=0.0)
+            tf.get_variable("w/adam_m", initializer=0.0, trainable=False)
+            self.step = tf.train.create_global_step()
+            self.best = evaluation_hook.BestWeights(training)
+            self.session = tf.Session()
+            self.session.run(tf.global_variables_initializer())
+
+    def offer(self, step, history, weight=None):
+        with self.graph.as_default():
+            self.weight.load(float(step if weight is None else weight), self.session)
+            self.step.load(step, self.session)
+            self.best.offer(self.session, step, history)
 
 
-def is_slot(name):
-    return name.endswith(("/adam_m", "/adam_v"))
+def kept_in(directory):
+    """The weight that is kept; nothing else may be there."""
+    prefix = tf.train.latest_checkpoint(str(directory / "best"))
+    reader = tf.train.NewCheckpointReader(prefix)
+    assert set(reader.get_variable_to_shape_map()) == {"w", "global_step"}
+    names = {name.split(".data")[0] for name in os.listdir(str(directory / "best"))}
+    name = os.path.basename(prefix)
+    assert names == {"checkpoint", name, name + ".index"}
+    return float(reader.get_tensor("w"))
 
 
-def agree(found, expected):
-    """Holds two dictionaries of figures against each other, but for the step."""
-    found.pop("global_step", None)
-    for name, number in found.items():
-        if name.startswith("eval_"):
-            assert number == pytest.approx(expected[name], abs=1e-6), name
+def add(history, step, score):
+    history.add(step, {"eval_main_score": score})
 
 
-# The table
-
-
-def test_a_row_at_each_turn(selected):
-    run, out = selected
-    assert list(history(out)) == STEPS
-    heading = rows(out, "eval_history.tsv")[0]
-    assert heading[:2] == ["step", "training_loss"]
-    assert heading[-1] == "eval_main_score"
-    shown = re.findall(r"^eval \| +(\d+)  .*?(  best)?$", run.out, re.M)
-    assert [int(step) for step, _ in shown] == STEPS
-    # Marked are those that were the best when they came.
-    so_far, expected = -np.inf, []
-    for found in history(out).values():
-        expected.append("  best" if found["eval_main_score"] > so_far else "")
-        so_far = max(so_far, found["eval_main_score"])
-    assert [mark for _, mark in shown] == expected
-    assert run.out.count("eval |   step  training loss") == 1
-
-
-def test_the_training_loss_is_that_of_the_steps_between(selected):
-    run, out = selected
-    first = float(re.search(r"step 1 of 15, loss ([0-9.]+)", run.out).group(1))
-    found = [figures["training_loss"] for figures in history(out).values()]
-    assert np.all(np.isfinite(found))
-    assert found[0] != pytest.approx(first, abs=1e-4)
-    assert len(set(found)) == len(STEPS)
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_a_row_is_what_a_separate_evaluation_gives(flags, selected, tmp_path, step):
-    _, out = selected
-    prefix = os.path.join(out, "model.ckpt-%d" % step)
-    # In the same batches: rounding in others decides on the ranks of equal texts.
-    arguments = ["--do_eval", "--init_checkpoint=" + prefix]
-    arguments += ["--output_dir=" + str(tmp_path / "out")]
-    succeed(without(flags, "init_checkpoint") + arguments)
-    agree(scores(str(tmp_path / "out")), history(out)[step])
-
-
-def test_evaluation_changes_nothing_in_the_training(root, flags, selected, tmp_path):
-    """The same seed on one thread, with and without: the same bytes."""
-    _, evaluated = selected
-    out = str(tmp_path / "out")
-    arguments = ["--do_train", "--num_threads=1", "--output_dir=" + out]
-    run = Finished(root, without(flags, "eval_file") + arguments, env=ONE_THREAD)
-    assert run.status == 0, run.out + run.err
-    found, expected = weights(out, 15), weights(evaluated, 15)
-    assert set(found) == set(expected)
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-    left_out = {"best", "eval_history.tsv"}
-    assert left_out < set(os.listdir(evaluated))
-    assert not left_out & set(os.listdir(out))
-
-
-# The best weights
-
-
-def test_the_best_are_used_and_it_is_said(selected):
-    run, out = selected
-    best = best_step(out)
-    assert best != STEPS[-1], "the run is to show more than its end"
-    kept = os.path.join(out, "best", "model.ckpt-%d" % best)
-    assert "Kept as the best so far: " + kept in run.out
-    assert run.out.count("Kept as the best") == run.out.count("  best\n")
-    assert "Using the best weights, of step %d: %s" % (best, kept) in run.out
-    assert "Evaluation: restoring " + kept in run.out
-    assert "Prediction: restoring " + kept in run.out
-    assert scores(out)["global_step"] == best
-    agree(scores(out), history(out)[best])
-    assert saved_json(out, "eval_results.json")["checkpoint"] == kept
-
-
-def test_what_is_kept_are_the_weights_of_that_step(selected):
-    _, out = selected
-    best = best_step(out)
-    names = set(os.listdir(os.path.join(out, "best")))
-    parts = ("index", "data-00000-of-00001")
-    expected = {"model.ckpt-%d.%s" % (best, part) for part in parts}
-    assert names == expected | {"checkpoint", "labels.json"}
-    found, whole = weights(os.path.join(out, "best"), best), weights(out, best)
-    assert set(found) == {name for name in whole if not is_slot(name)}
-    for name in found:
-        np.testing.assert_array_equal(found[name], whole[name], err_msg=name)
-    last = weights(out, 15)
-    assert any(np.any(last[name] != found[name]) for name in found)
-
-
-def test_later_evaluations_choose_by_the_flag(flags, selected, tmp_path):
-    _, trained = selected
-    out = shutil.copytree(trained, str(tmp_path / "out"))
-    arguments = flags + ["--do_eval", "--output_dir=" + out]
-    run = succeed(arguments)
-    assert "Using the best" not in run.out
-    assert (
-        "The newest weights are used, of step 15; --keep_best=true takes the best, of "
-        "step %d\n" % best_step(out)
-    ) in run.out
-    assert scores(out)["global_step"] == 15
-    agree(scores(out), history(out)[15])
-    run = succeed(arguments + ["--do_predict", "--keep_best"])
-    best = best_step(out)
-    assert "Using the best weights, of step %d: %s" % (best, out) in run.out
-    agree(scores(out), history(out)[best])
-    predicted = np.array(rows(out, "test_results.tsv"), float)
-    expected = np.array(rows(trained, "test_results.tsv"), float)
-    np.testing.assert_allclose(predicted, expected, atol=1e-6)
-
-
-def test_the_best_serve_elsewhere(flags, selected, tmp_path):
-    """With their labels beside them, as any weights."""
-    _, trained = selected
-    out = str(tmp_path / "out")
-    arguments = ["--do_eval", "--output_dir=" + out]
-    arguments += ["--init_checkpoint=" + os.path.join(trained, "best")]
-    succeed(without(flags, "init_checkpoint") + arguments)
-    agree(scores(out), history(trained)[best_step(trained)])
-    assert saved_json(os.path.join(trained, "best"), "labels.json")["labels"] == []
-
-
-def test_the_same_command_again_trains_no_step(flags, selected, tmp_path):
-    _, trained = selected
-    out = shutil.copytree(trained, str(tmp_path / "out"))
-    run = succeed(whole(flags, out))
-    assert re.search(r"^WARNING: NOTHING LEFT TO TRAIN: .* 15 of 15", run.out, re.M)
-    assert "Using the best weights, of step %d" % best_step(out) in run.out
-    assert text(out, "eval_history.tsv") == text(trained, "eval_history.tsv")
-    assert scores(out)["eval_loss"] == pytest.approx(scores(trained)["eval_loss"])
-
-
-def test_no_best_to_be_used(flags, selected, tmp_path):
-    _, trained = selected
-    ignored = shutil.ignore_patterns("best")
-    out = shutil.copytree(trained, str(tmp_path / "out"), ignore=ignored)
-    before = sorted(os.listdir(out))
-    message = refused(flags + ["--do_eval", "--keep_best", "--output_dir=" + out])
-    assert (
-        "--keep_best=true: %s/best holds no checkpoint; leave the flag" % out in message
-    )
-    assert sorted(os.listdir(out)) == before
-
-
-# Killed and gone on
-
-
-def kill(root, tmp_path, method, moment, arguments):
-    """Runs the command, and ends it there."""
-    driver = str(tmp_path / "killed.py")
-    corpus.write_lines(driver, [KILLED])
-    arguments = [root, method, moment] + arguments
-    run = Finished(root, arguments, env=ONE_THREAD, driver=driver)
-    assert run.status == -signal.SIGKILL, run.out + run.err
-
-
-AFTER_SAVING = ("Evaluator.run", "evaluation at step %d")
-AFTER_ITS_ROW = ("BestWeights.offer", "%d")
-IN_THE_STEP_AFTER = ("ProgressHook.after_run", "after %d")
-
-
-@pytest.mark.parametrize("place", [AFTER_SAVING, AFTER_ITS_ROW, IN_THE_STEP_AFTER])
-def test_killed_and_gone_on(root, flags, selected, tmp_path, place):
-    """The same command ends as if nothing had been, whatever was left undone."""
-    _, unbroken = selected
-    best = best_step(unbroken)
-    out = str(tmp_path / "out")
-    kill(root, tmp_path, place[0], place[1] % best, whole(flags, out))
-    assert "model.ckpt-%d.index" % best in os.listdir(out)
-    assert "model.ckpt-%d.index" % (best + 3) not in os.listdir(out)
-    run = succeed(whole(flags, out))
-    assert "RESUMING at step %d" % best in run.out
-    found, expected = history(out), history(unbroken)
-    assert list(found) == STEPS
-    for step in STEPS:
-        agree(found[step], expected[step])
-    assert best_step(out) == best
-    assert "Using the best weights, of step %d" % best in run.out
-    kept = weights(os.path.join(out, "best"), best)
-    for name, wanted in weights(os.path.join(unbroken, "best"), best).items():
-        np.testing.assert_allclose(kept[name], wanted, atol=1e-6, err_msg=name)
-    agree(scores(out), scores(unbroken))
-
-
-@pytest.mark.parametrize("place", [AFTER_SAVING, AFTER_ITS_ROW])
-def test_killed_in_the_last_evaluation(mrpc, root, tmp_path, place):
-    """All steps are done, but what follows the last of them is not."""
-    out = str(tmp_path / "out")
-    arguments = without(mrpc, "num_train_epochs") + ["--num_train_epochs=0.4"]
-    arguments += ["--do_train", "--do_eval", "--eval_each_epoch", "--keep_best"]
-    arguments += ["--output_dir=" + out]
-    kill(root, tmp_path, place[0], place[1] % 2, arguments)
-    run = succeed(arguments)
-    assert "NOTHING LEFT" not in run.out
-    assert "Using the best weights, of step 2" in run.out
-    assert list(history(out)) == [2]
-    agree(scores(out), history(out)[2])
-    assert "NOTHING LEFT" in succeed(arguments).out
-
-
-# Each epoch; the early stop
-
-
-def test_each_epoch(mrpc, tmp_path):
-    """Of 40 examples by 7: the end of an epoch lies within a step; so does the last."""
-    out = str(tmp_path / "out")
-    each = without(mrpc, "num_train_epochs", "train_batch_size")
-    each += ["--train_batch_size=7", "--do_train", "--output_dir=" + out]
-    run = succeed(each + ["--num_train_epochs=2", "--eval_each_epoch"])
-    assert list(history(out)) == [6, 11]
-    assert not re.search("Using the best|Kept as", run.out)
-    assert not {"best", "eval_results.txt"} & set(os.listdir(out))
-    # The screen shows the scores, in a line's width; the file counts as well.
-    shown = [line for line in run.out.splitlines() if line.startswith("eval |")]
-    assert max(map(len, shown)) < 100
-    before = rows(out, "eval_history.tsv")
-    counts = [n for n, name in enumerate(before[0]) if name.endswith("tives")]
-    assert len(counts) == 4
-    assert sum(int(before[1][n]) for n in counts) == 13
-    succeed(
-        each + ["--num_train_epochs=3", "--eval_each_epoch", "--allow_changes=true"]
-    )
-    after = rows(out, "eval_history.tsv")
-    assert [row[0] for row in after] == ["step", "6", "11", "12", "17"]
-    assert after[:3] == before
-
-
-@pytest.fixture
-def stopping(mrpc, tmp_path):
-    """Flags with which no evaluation after the first is a new best: nothing moves."""
-    arguments = without(mrpc, "learning_rate") + ["--learning_rate=1e-12"]
-    return arguments + ["--do_train", "--eval_steps=3", "--output_dir=" + str(tmp_path)]
-
-
-def test_early_stop(stopping, tmp_path):
-    out = str(tmp_path)
-    run = succeed(stopping + ["--early_stop=2", "--keep_best", "--do_eval"])
-    stopped = "Stopping early at step 9: evaluations without a new best: 2"
-    assert stopped in run.out
-    assert "step 10 of" not in run.out
-    assert list(history(out)) == [3, 6, 9]
-    assert weights(out, 9)["global_step"] == 9
-    assert "Using the best weights, of step 3" in run.out
-    run = succeed(stopping + ["--early_stop=2"])
-    line = r"^WARNING: NOTHING LEFT TO TRAIN: .* that stopped early, at step 9 of 15"
-    assert re.search(line, run.out, re.M)
-    assert "to train longer raise --early_stop\n" in run.out
-    assert list(history(out)) == [3, 6, 9]
-    run = succeed(stopping + ["--early_stop=3"])
-    assert "RESUMING at step 9" in run.out
-    assert "Stopping early at step 12: evaluations without a new best: 3" in run.out
-    assert list(history(out)) == [3, 6, 9, 12]
-
-
-def test_killed_before_the_evaluation_that_stops(root, stopping, tmp_path):
-    """It stops all the same, at that step."""
-    out, arguments = str(tmp_path), stopping + ["--early_stop=2"]
-    arguments += ["--save_checkpoints_steps=3", "--num_threads=1"]
-    kill(root, tmp_path, "Evaluator.run", "evaluation at step 9", arguments)
-    assert list(history(out)) == [3, 6]
-    run = succeed(arguments)
-    assert "Stopping early at step 9: evaluations without a new best: 2" in run.out
-    assert "training: step" not in run.out
-    assert list(history(out)) == [3, 6, 9]
-
-
-def test_an_early_stop_that_does_not_come(stopping, tmp_path):
-    run = succeed(stopping + ["--early_stop=5"])
-    assert "Stopping early" not in run.out
-    assert list(history(str(tmp_path))) == STEPS
-
-
-def test_a_damaged_table(stopping, tmp_path):
-    """A table that cannot be read ends the run before it is written over."""
-    succeed(stopping + ["--early_stop=2"])
-    path = os.path.join(str(tmp_path), "eval_history.tsv")
-    corpus.write_lines(path, ["step\teval_main_score", "3\thigh"])
-    message = refused(stopping + ["--early_stop=3"])
-    assert "eval_history.tsv is damaged" in message
-    assert text(path) == "step\teval_main_score\n3\thigh\n"
-
-
-# What is refused
+def test_the_best_weights_alone_are_kept(tmp_path):
+    history, best, kept = History(str(tmp_path), resumed=False), Best(tmp_path), []
+    for step, score in ((2, 0.5), (4, 0.4), (6, 0.7), (8, 0.7)):
+        add(history, step, score)
+        best.offer(step, history)
+        kept.append(kept_in(tmp_path))
+    assert kept == [2.0, 2.0, 6.0, 6.0]
+    # As a resumed run would.
+    history, best = History(str(tmp_path), resumed=True), Best(tmp_path, resumed=True)
+    add(history, 10, 0.6)
+    best.offer(10, history)
+    assert kept_in(tmp_path) == 6.0
+    # The same step again is another life of the run: its weights are other ones.
+    add(history, 6, 0.65)
+    best.offer(6, history, weight=-1.0)
+    assert kept_in(tmp_path) == -1.0
+    add(history, 12, 0.8)
+    best.offer(12, history)
+    assert kept_in(tmp_path) == 12.0
+    # A new run in the same directory keeps its own.
+    history = History(str(tmp_path), resumed=False)
+    add(history, 2, 0.1)
+    Best(tmp_path).offer(2, history)
+    prefix = tf.train.latest_checkpoint(str(tmp_path / "best"))
+    assert prefix.endswith("-2")
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "kept, step, warned",
+    [(2, 4, False), (None, 4, True), (None, 2, False), (4, 6, True), (None, 1, False)],
+)
+def test_best_weights_that_were_not_kept(tmp_path, capsys, kept, step, warned):
+    """As where --keep_best was not given from the start."""
+    history = History(str(tmp_path), resumed=False)
+    add(history, 2, 0.9)
+    add(history, 4, 0.4)
+    if kept:
+        Best(tmp_path).offer(kept, history)
+    with console.screen():
+        Best(tmp_path, resumed=True).best.compare(history, step)
+    shown = capsys.readouterr().out
+    assert bool(re.search("WARNING: .*at step 2.* not kept", shown)) == warned
+
+
+# In whole runs
+
+STEPS = [3, 6, 9, 12, 15]  # 40 examples, 8 a batch, 3 epochs: 15 steps.
+
+
+def history_of(directory):
+    """The table of evaluations: step -> score -> number."""
+    return {
+        int(row["step"]): {name: float(number) for name, number in row.items()}
+        for row in table(directory, "eval_history.tsv")
+    }
+
+
+def best_step(directory):
+    found = history_of(directory)
+    return max(sorted(found), key=lambda step: found[step]["eval_main_score"])
+
+
+def weights(*path):
+    reader = tf.train.NewCheckpointReader(os.path.join(*path))
+    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+
+
+def assert_same_scores(found, expected):
+    for name in found:
+        if name.startswith("eval_"):
+            assert found[name] == pytest.approx(expected[name], abs=1e-6), name
+
+
+def test_the_table_of_a_run(evaluated_run):
+    found = history_of(evaluated_run.directory)
+    assert list(found) == STEPS
+    losses = [figures["training_loss"] for figures in found.values()]
+    assert np.all(np.isfinite(losses)) and len(set(losses)) == len(STEPS)
+    shown = re.findall(r"^eval \| +(\d+)  .*?(  best)?$", evaluated_run.screen, re.M)
+    # Marked are those that were the best when they came.
+    so_far, expected = -np.inf, []
+    for step, figures in found.items():
+        mark = "  best" if figures["eval_main_score"] > so_far else ""
+        so_far = max(so_far, figures["eval_main_score"])
+        expected.append((str(step), mark))
+    assert shown == expected
+
+
+@pytest.mark.parametrize("step", [3, 15])
+def test_a_row_is_what_a_separate_evaluation_gives(evaluated_run, tmp_path, step):
+    arguments = without(evaluated_run.flags, "init_checkpoint") + ["--do_eval"]
+    prefix = os.path.join(evaluated_run.directory, "model.ckpt-%d" % step)
+    arguments += ["--init_checkpoint=" + prefix, "--output_dir=" + str(tmp_path)]
+    succeed(arguments)
+    expected = history_of(evaluated_run.directory)[step]
+    assert_same_scores(scores(str(tmp_path)), expected)
+
+
+def test_the_best_weights_are_kept_and_used(evaluated_run):
+    out, best = evaluated_run.directory, best_step(evaluated_run.directory)
+    assert best != STEPS[-1], "the best must not be the last here"
+    name = "model.ckpt-%d" % best
+    names = {name + ".index", name + ".data-00000-of-00001"}
+    assert set(os.listdir(os.path.join(out, "best"))) == names | {
+        "checkpoint",
+        "labels.json",
+    }
+    kept, all_there = weights(out, "best", name), weights(out, name)
+    assert set(kept) == {name for name in all_there if "/adam_" not in name}
+    for variable in kept:
+        np.testing.assert_array_equal(kept[variable], all_there[variable])
+    assert saved_json(out, "eval_results.json")["checkpoint"] == os.path.join(
+        out, "best", name
+    )
+    assert_same_scores(scores(out), history_of(out)[best])
+    assert evaluated_run.screen.count(os.path.join(out, "best", name)) >= 3
+
+
+def test_later_evaluations_choose_by_the_flag(evaluated_run, tmp_path):
+    out, best = evaluated_run.copy(tmp_path), best_step(evaluated_run.directory)
+    arguments = evaluated_run.flags + ["--do_eval", "--output_dir=" + out]
+    run = succeed(arguments)
+    assert re.search(r"--keep_best=true .*step %d\b" % best, run.out)
+    assert scores(out)["global_step"] == 15
+    assert_same_scores(scores(out), history_of(out)[15])
+    succeed(arguments + ["--do_predict", "--keep_best"])
+    assert scores(out)["global_step"] == best
+    predicted = np.array(rows(out, "test_results.tsv"), float)
+    expected = np.array(rows(evaluated_run.directory, "test_results.tsv"), float)
+    np.testing.assert_allclose(predicted, expected, atol=1e-6)
+
+
+def test_the_best_weights_serve_elsewhere(evaluated_run, tmp_path):
+    """With their labels beside them, as any weights."""
+    best = os.path.join(evaluated_run.directory, "best")
+    arguments = without(evaluated_run.flags, "init_checkpoint") + ["--do_eval"]
+    arguments += ["--init_checkpoint=" + best, "--output_dir=" + str(tmp_path)]
+    succeed(arguments)
+    assert_same_scores(scores(str(tmp_path)), scores(evaluated_run.directory))
+    assert saved_json(best, "labels.json")["labels"] == []
+
+
+def test_the_same_command_again_trains_no_step(evaluated_run, tmp_path):
+    out = evaluated_run.copy(tmp_path)
+    run = succeed(evaluated_run.command + ["--output_dir=" + out])
+    assert re.search(r"^WARNING: NOTHING LEFT TO TRAIN: .* 15 of 15", run.out, re.M)
+    assert text(out, "eval_history.tsv") == text(
+        evaluated_run.directory, "eval_history.tsv"
+    )
+    assert scores(out)["global_step"] == best_step(out)
+
+
+class KilledError(BaseException):
+    """Ends a run as a signal would that cannot be handled: nothing more is written."""
+
+
+def kill(monkeypatch, method, step, arguments):
+    """Runs a command that ends where a method of the module is called at a step."""
+    owner, name = getattr(evaluation_hook, method.split(".")[0]), method.split(".")[1]
+    original = getattr(owner, name)
+
+    def deadly(self, session, at, *more):
+        if str(step) == str(at).split()[-1]:
+            raise KilledError
+        return original(self, session, at, *more)
+
+    monkeypatch.setattr(owner, name, deadly)
+    with pytest.raises(KilledError):
+        Run(arguments)
+    monkeypatch.setattr(owner, name, original)
+
+
+BEFORE_THE_EVALUATION, BEFORE_KEEPING_THE_BEST = "Evaluator.run", "BestWeights.offer"
+
+
+@pytest.mark.parametrize(
+    "moment",
     [
-        (
-            ["--eval_steps=3", "--eval_each_epoch"],
-            "--eval_steps and --eval_each_epoch:",
-        ),
-        (["--keep_best"], "--keep_best=true has no effect without --eval_steps or"),
-        (["--early_stop=2"], "--early_stop=2 has no effect without --eval_steps or"),
-        (["--eval_steps=-1"], "--eval_steps=-1: expected a number at least 0"),
-        (
-            ["--do_train=false", "--do_eval", "--eval_steps=3"],
-            "without --do_train=true",
-        ),
-        (["--do_train=false", "--do_eval", "--eval_each_epoch"], "without --do_train"),
-        (["--eval_steps=3", "--eval_file=/nowhere"], "--eval_file=/nowhere: no such"),
+        BEFORE_THE_EVALUATION,
+        pytest.param(BEFORE_KEEPING_THE_BEST, marks=pytest.mark.slow),
     ],
 )
-def test_flags_that_do_not_fit_are_one_line(mrpc, tmp_path, arguments, words):
+def test_killed_at_the_best_step(evaluated_run, tmp_path, monkeypatch, moment):
+    """The same command ends as if nothing had happened."""
+    out, best = str(tmp_path / "out"), best_step(evaluated_run.directory)
+    command = evaluated_run.command + ["--output_dir=" + out]
+    kill(monkeypatch, moment, best, command)
+    assert "model.ckpt-%d.index" % best in os.listdir(out)
+    run = succeed(command)
+    assert "RESUMING at step %d" % best in run.out
+    found, expected = history_of(out), history_of(evaluated_run.directory)
+    assert list(found) == STEPS
+    for step in STEPS:
+        assert_same_scores(found[step], expected[step])
+    name = os.path.join("best", "model.ckpt-%d" % best)
+    kept = weights(out, name)
+    for variable, value in weights(evaluated_run.directory, name).items():
+        np.testing.assert_allclose(kept[variable], value, atol=1e-6, err_msg=variable)
+    assert_same_scores(scores(out), scores(evaluated_run.directory))
+
+
+def test_killed_in_the_last_evaluation(corpus_flags, tmp_path, monkeypatch):
+    """All steps are done, but what follows the last of them is not."""
     out = str(tmp_path / "out")
-    message = refused(mrpc + ["--do_train", "--output_dir=" + out] + arguments)
-    assert words in message
-    assert not os.path.exists(out)
+    arguments = without(corpus_flags, "num_train_epochs") + ["--num_train_epochs=0.4"]
+    arguments += ["--do_train", "--do_eval", "--eval_each_epoch", "--keep_best"]
+    arguments += ["--output_dir=" + out]
+    kill(monkeypatch, BEFORE_THE_EVALUATION, 2, arguments)
+    run = succeed(arguments)
+    assert "NOTHING LEFT" not in run.out
+    assert evaluated_steps(out) == [2]
+    assert_same_scores(scores(out), history_of(out)[2])
+    assert "NOTHING LEFT" in succeed(arguments).out
+
+
+def test_each_epoch(corpus_flags, tmp_path):
+    """With 40 examples by 7, an epoch ends within a step, and the last does too."""
+    out = str(tmp_path / "out")
+    arguments = without(corpus_flags, "num_train_epochs", "train_batch_size")
+    arguments += ["--train_batch_size=7", "--do_train", "--eval_each_epoch"]
+    arguments += ["--output_dir=" + out]
+    succeed(arguments + ["--num_train_epochs=2"])
+    before = rows(out, "eval_history.tsv")
+    assert evaluated_steps(out) == [6, 11]
+    assert not {"best", "eval_results.txt"} & set(os.listdir(out))
+    succeed(arguments + ["--num_train_epochs=3", "--allow_changes=true"])
+    assert evaluated_steps(out) == [6, 11, 12, 17]
+    assert rows(out, "eval_history.tsv")[:3] == before
+
+
+def test_an_early_stop(corpus_flags, tmp_path, monkeypatch):
+    """At a rate at which nothing moves, no evaluation after the first is a new best."""
+    out = str(tmp_path)
+    arguments = without(corpus_flags, "learning_rate") + ["--learning_rate=1e-12"]
+    arguments += ["--do_train", "--eval_steps=3", "--keep_best", "--output_dir=" + out]
+    arguments += ["--save_checkpoints_steps=3"]
+    # The evaluation that stops is made up for, if the run is killed in it.
+    kill(monkeypatch, BEFORE_THE_EVALUATION, 9, arguments + ["--early_stop=2"])
+    assert evaluated_steps(out) == [3, 6]
+    run = succeed(arguments + ["--early_stop=2", "--do_eval"])
+    assert "Stopping early at step 9" in run.out and "step 10 of" not in run.out
+    assert scores(out)["global_step"] == 3
+    run = succeed(arguments + ["--early_stop=2"])
+    assert re.search("WARNING: NOTHING LEFT TO TRAIN: .* step 9 of 15", run.out)
+    assert "raise --early_stop" in run.out
+    run = succeed(arguments + ["--early_stop=3"])
+    assert "RESUMING at step 9" in run.out
+    assert "Stopping early at step 12" in run.out
+    assert evaluated_steps(out) == [3, 6, 9, 12]
+    # A table that cannot be read ends the run before it is written over.
+    damaged = ["step\teval_main_score", "3\thigh"]
+    corpus.write_lines(os.path.join(out, "eval_history.tsv"), damaged)
+    assert "eval_history.tsv" in refused(arguments + ["--early_stop=4"])
+    assert text(out, "eval_history.tsv").splitlines() == damaged
