@@ -143,7 +143,7 @@ def lock(settings, output_dir, resources):
 
 def check_files(settings, output_dir):
     """`checks.inputs.check`, where every error of TensorFlow is that of a file."""
-    with failures.tensorflow_errors(of_files_alone=True):
+    with failures.tensorflow_errors(only_files=True):
         return check_inputs(settings, output_dir)
 
 

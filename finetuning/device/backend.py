@@ -1,43 +1,55 @@
-"""What differs between TensorFlow versions and machines; nothing else branches on it.
+"""What differs between TensorFlow versions, and how every session is configured.
 
-Everywhere else `tensorflow.compat.v1` is imported as it is and runs on TensorFlow 1.14
-and 2 alike.
+All other modules import `tensorflow.compat.v1` and run on TensorFlow 1.14 and 2 alike.
 """
 
 import contextlib
 import ctypes
 import os
+import re
 import sys
 import tempfile
 
 # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of
 # https://man7.org/linux/man-pages/man3/mallopt.3.html
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
+# Targets of TensorFlow 1's wheels for CUDA 9 and 10, which do not list them.
+_TF1_TARGETS = ("sm_30", "sm_35", "sm_37", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75")
+
+
+def is_tensorflow_1(version):
+    return version.startswith("1.")
 
 
 def start():
-    """Imports TensorFlow without its start-up noise, and keeps its log to errors.
+    """Imports TensorFlow without its start-up messages and sets its global options.
 
-    Also has freed memory kept, for the whole process, float32 mean float32 on GPUs, and
-    each operation give the same result every time, where TensorFlow can do so. The
-    program calls this once; a module that is imported elsewhere changes nothing.
+    Only errors are logged, malloc keeps freed memory, float32 is not rounded to
+    TensorFloat-32, and ops are deterministic where TensorFlow supports it. Programs
+    call this once; importing a module of this package changes nothing.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _keep_freed_memory()
-    with native_stderr_held_back():
+    with muted_native_stderr():
         import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
-    # Else newer GPUs round what they multiply to the 10 bits of TensorFloat-32.
     experimental = tf.config.experimental
     if hasattr(experimental, "enable_tensor_float_32_execution"):
         experimental.enable_tensor_float_32_execution(False)
-    make_ops_deterministic = determinism_switch(tf)
-    if make_ops_deterministic is not None:
-        make_ops_deterministic()
+    enable_determinism = _determinism_switch(tf)
+    if enable_determinism is not None:
+        enable_determinism()
 
 
-def determinism_switch(tf):
-    """TensorFlow's function, which its old interface does not offer; or None."""
+def has_deterministic_ops():
+    """Whether this TensorFlow can use deterministic ops, which `start` enables."""
+    import tensorflow.compat.v1 as tf
+
+    return _determinism_switch(tf) is not None
+
+
+def _determinism_switch(tf):
+    """TensorFlow 2's function, which `compat.v1` does not offer; None in 1.14."""
     if not hasattr(tf.compat, "v2"):
         return None
     experimental = tf.compat.v2.config.experimental
@@ -45,24 +57,27 @@ def determinism_switch(tf):
 
 
 def _keep_freed_memory():
-    """Has the C library keep what is freed: a training step asks for it again at once.
+    """Makes glibc keep freed memory, because the next training step needs it again.
 
-    Else a large tensor's pages come anew from the system, zeroed, at every step.
+    By default, the pages of a large tensor are returned to the system and zeroed again
+    at every step.
     """
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:  # It is glibc's.
+    if mallopt is not None:  # Other C libraries do not have it.
         for parameter, value in _MALLOC_OPTIONS:
             mallopt(parameter, value)
 
 
 def session_config(num_threads=0, xla=False):
-    """The `tf.ConfigProto` of every session: what has no GPU kernel runs on the CPU.
+    """Returns the `tf.ConfigProto` of every session.
+
+    Ops without a GPU kernel run on the CPU.
 
     Args:
-      num_threads: CPU threads of one operation; 0: one a physical core.
-      xla: whether TensorFlow compiles what it can for the GPU.
+      num_threads: CPU threads of one op; 0: one for each physical core.
+      xla: whether TensorFlow compiles the graph for the GPU.
     """
     import tensorflow.compat.v1 as tf
 
@@ -70,7 +85,7 @@ def session_config(num_threads=0, xla=False):
     config = tf.ConfigProto(
         allow_soft_placement=True,
         intra_op_parallelism_threads=threads,
-        # Two at once fill the gaps that small operations leave; more gained nothing.
+        # Two ops at a time fill the gaps that small ops leave; more were no faster.
         inter_op_parallelism_threads=min(threads, 2),
     )
     if xla:
@@ -80,9 +95,10 @@ def session_config(num_threads=0, xla=False):
 
 
 def physical_cores(topology="/sys/devices/system/cpu/cpu%d/topology/"):
-    """Physical cores that this process may use; where that is not told, all CPUs.
+    """Counts the physical cores that this process may use.
 
-    Products gain nothing from the second thread of a core.
+    Matrix products are not faster on two threads of a core. Where the system does not
+    tell which CPUs share a core, all CPUs are counted.
     """
     cores = set()
     for cpu in _usable_cpus():
@@ -95,32 +111,66 @@ def physical_cores(topology="/sys/devices/system/cpu/cpu%d/topology/"):
 
 
 def _usable_cpus():
-    """CPUs that this process may use; not every system can say which."""
     if hasattr(os, "sched_getaffinity"):
         return os.sched_getaffinity(0)
     return range(os.cpu_count())
 
 
-@contextlib.contextmanager
-def native_stderr_held_back():
-    """Holds back what TensorFlow's C++ writes; shows it after all if Python raises.
+def gpu_build():
+    """Returns what this TensorFlow was built for, as far as it is known.
 
-    No setting silences what it writes before its own logging has started. Who sets
-    TF_CPP_MIN_LOG_LEVEL=0 wants to see it.
+    TensorFlow 1 does not tell: there, the versions are those of the libraries that this
+    process has loaded.
+
+    Returns:
+      The versions of CUDA and cuDNN, each None if unknown, and the tuple of targets, see
+      `gpu_support.problem`, empty if unknown.
+    """
+    import tensorflow.compat.v1 as tf
+
+    if hasattr(tf.sysconfig, "get_build_info"):
+        info = tf.sysconfig.get_build_info()
+        targets = tuple(info.get("cuda_compute_capabilities", ()))
+        return info.get("cuda_version"), info.get("cudnn_version"), targets
+    with open("/proc/self/maps") as maps:
+        loaded = maps.read()
+    cuda, cudnn = library_version("cudart", loaded), library_version("cudnn", loaded)
+    # A TensorFlow 1 for a later CUDA is a custom build, for unknown targets.
+    is_official = cuda is None or int(cuda.split(".")[0]) <= 10
+    return cuda, cudnn, _TF1_TARGETS if is_official else ()
+
+
+def library_version(name, maps):
+    """Returns the version in the file name of a loaded shared library, or None.
+
+    Args:
+      name: such as "cudart".
+      maps: content of /proc/self/maps.
+    """
+    match = re.search(r"/lib%s\.so\.([0-9.]+)" % re.escape(name), maps)
+    return match.group(1).rstrip(".") if match else None
+
+
+@contextlib.contextmanager
+def muted_native_stderr():
+    """Hides what TensorFlow's C++ code writes to stderr, unless Python raises.
+
+    No setting silences the messages that precede TensorFlow's own logging. Users who
+    want to see them set TF_CPP_MIN_LOG_LEVEL=0.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
     sys.stderr.flush()
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
         except BaseException:
             os.dup2(saved, 2)
-            held.seek(0)
-            os.write(2, held.read())
+            hidden.seek(0)
+            os.write(2, hidden.read())
             raise
         finally:
             os.dup2(saved, 2)

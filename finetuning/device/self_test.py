@@ -1,4 +1,4 @@
-"""Whether the device computes right: tried before anything else is computed."""
+"""A self-test that multiplies two matrices on the device before anything else runs."""
 
 import os
 
@@ -8,90 +8,90 @@ import tensorflow.compat.v1 as tf
 from finetuning.device import backend, failures, gpu_support
 from finetuning.utils.errors import InputError
 
-# Rows, inner width and columns of the product that a device is tried with.
-_TRIED = (192, 320, 256)
-# Its greatest error, as a fraction of its norm: float32 has some 1e-7, TensorFloat-32
-# 3e-4; the 16-bit types 3e-4 and 2e-3.
+# Rows, inner width and columns of the test product.
+_SHAPE = (192, 320, 256)
+# Its largest accepted error, relative to its norm. Correct products have about 1e-7 in
+# float32, 3e-4 in float16 and TensorFloat-32, and 2e-3 in bfloat16.
 _TOLERANCES = {"float32": 1e-5, "float16": 1e-3, "bfloat16": 6e-3}
-# What shows that a machine has a GPU of NVIDIA's; the last of them under Windows.
+# Paths that show that a machine has a GPU of NVIDIA's; the last one is under Windows.
 _GPU_TRACES = ("/proc/driver/nvidia/gpus", "/dev/nvidia0", "/dev/dxg")
 
 
 def check_device(device, types=("float32",), num_threads=0):
-    """Tries whether the device computes right: one matrix product of each type.
+    """Checks that the device is supported and multiplies correctly in each type.
 
     Args:
       device: `detect.Device`.
-      types: names of the products' types.
+      types: names of types, such as "float16".
       num_threads: see `backend.session_config`.
 
     Returns:
-      Lines about what the user should know of the device, as a list.
+      List of warnings about the device.
 
     Raises:
-      InputError: this TensorFlow was not built for the device, or a product fails or is
-        not numpy's.
+      InputError: this TensorFlow was not built for the device, or a product fails or
+        differs from numpy's.
     """
-    notes = []
+    warnings = []
     if device.kind == "GPU":
         name = device.description.split(",")[0]
-        wrong = gpu_support.problem(
+        problem = gpu_support.problem(
             name, device.capability, device.targets, device.tensorflow
         )
-        if wrong:
-            raise InputError(wrong)
-        notes.append(gpu_support.note(device.capability, device.targets))
+        if problem:
+            raise InputError(problem)
+        warnings.append(gpu_support.note(device.capability, device.targets))
     elif has_unused_gpu():
-        notes.append(
+        warnings.append(
             gpu_support.unused(tf.test.is_built_with_cuda(), device.tensorflow)
         )
     for name in types:
         _check_product(device, name, num_threads)
-    return [each for each in notes if each]
+    return [warning for warning in warnings if warning]
 
 
 def has_unused_gpu(traces=_GPU_TRACES):
-    """Whether the system shows a GPU that the user has not hidden from TensorFlow."""
-    hidden = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if hidden is not None and hidden.strip() in ("", "-1", "none", "NoDevFiles"):
+    """Whether the system has a GPU that the user has not hidden from TensorFlow."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None and visible.strip() in ("", "-1", "none", "NoDevFiles"):
         return False
     return any(os.path.exists(trace) for trace in traces)
 
 
 def _check_product(device, name, num_threads):
-    rows, inner, columns = _TRIED
+    rows, inner, columns = _SHAPE
     random = np.random.RandomState(0)
     left = random.randn(rows, inner).astype(np.float32)
     right = random.randn(inner, columns).astype(np.float32)
-    advice = (
-        "do not trust this device: check the driver and TensorFlow's CUDA libraries, "
-        'or run on the CPU with CUDA_VISIBLE_DEVICES=""'
-        if device.kind == "GPU"
-        else "this machine or its TensorFlow is broken: set it up anew"
-    )
+    advice = "this machine or its TensorFlow installation is broken; reinstall it"
+    if device.kind == "GPU":
+        advice = (
+            "do not trust this device: check the driver and TensorFlow's CUDA "
+            'libraries, or run on the CPU with CUDA_VISIBLE_DEVICES=""'
+        )
     try:
-        found = _product(device, left, right, name, num_threads)
-    except Exception as error:  # Libraries that do not fit raise what they like.
+        product = _multiply(device, left, right, name, num_threads)
+    except Exception as error:  # Mismatched libraries raise all kinds of errors.
         raise InputError(
             "%s: a matrix product in %s fails: %s; %s"
             % (device.line(), name, failures.reason(error), advice)
         ) from None
     expected = left.astype(np.float64).dot(right)
-    error = np.linalg.norm(found - expected) / np.linalg.norm(expected)
-    if not error <= _TOLERANCES[name]:  # Nor is it if it is not a number.
+    error = np.linalg.norm(product - expected) / np.linalg.norm(expected)
+    if not error <= _TOLERANCES[name]:  # Also refuses NaN.
         raise InputError(
-            "%s: a matrix product in %s is wrong by %.2g of its size, expected at most "
+            "%s: a matrix product in %s has a relative error of %.2g, expected at most "
             "%.2g; %s" % (device.line(), name, error, _TOLERANCES[name], advice)
         )
 
 
-def _product(device, left, right, name, num_threads):
-    """The product of two float32 matrices, computed by the device in a type."""
+def _multiply(device, left, right, name, num_threads):
+    """Multiplies two float32 matrices in a type on the device; returns float32."""
     dtype = tf.as_dtype(name)
     with tf.Graph().as_default(), tf.device("/%s:0" % device.kind.lower()):
-        # Fed: what is constant would be computed by the CPU.
-        factors = [tf.placeholder(tf.float32, each.shape) for each in (left, right)]
-        product = tf.matmul(*[tf.cast(each, dtype) for each in factors])
+        # Placeholders, because a product of constants would be computed on the CPU.
+        factors = [tf.placeholder(tf.float32, matrix.shape) for matrix in (left, right)]
+        product = tf.matmul(*[tf.cast(factor, dtype) for factor in factors])
         product = tf.cast(product, tf.float32)
         with tf.Session(config=backend.session_config(num_threads)) as session:
             return session.run(product, dict(zip(factors, (left, right))))

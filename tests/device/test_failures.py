@@ -1,4 +1,4 @@
-"""A full disk: one line, what was whole stays, and the same command goes on."""
+"""Errors about memory, disk and files as one line; a full disk costs no file."""
 
 import contextlib
 import os
@@ -6,28 +6,142 @@ import resource
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from finetuning import classifier
+from finetuning import run as whole_run
 from finetuning.checkpoints import integrity, saving
 from finetuning.device import failures
-from finetuning.evaluation import evaluate
+from finetuning.evaluation import result_files
+from finetuning.flags.settings import Settings
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
-from tests.support import corpus
-from tests.support.running import refused, saved_json, scores, succeed, text
+from tests.support.running import refused, scores, succeed, text
 
-SAVING = ["--save_checkpoints_steps=3", "--keep_checkpoint_max=0"]
+# The reasons
 
 
-@pytest.fixture(scope="module")
-def flags(tmp_path_factory):
-    return corpus.write(str(tmp_path_factory.mktemp("room") / "corpus"))
+@pytest.mark.parametrize(
+    "message, line",
+    [
+        ("No space\nand more", "No space"),
+        ("", "InternalError"),
+        (
+            "Graph execution error:\n\nDetected:\nNode: 'MatMul'\nBlas failed",
+            "Blas failed",
+        ),
+        ("Graph execution error:\n", "Graph execution error:"),
+    ],
+)
+def test_the_line_that_says_what_happened(message, line):
+    assert failures.reason(tf.errors.InternalError(None, None, message)) == line
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "full; why"), "out of memory or"),
+        (tf.errors.PermissionDeniedError(None, None, "/x; Permission denied"), "/x; P"),
+        (tf.errors.NotFoundError(None, None, "/x; No such file"), "/x; No such"),
+        (tf.errors.UnimplementedError(None, None, "no 'gs' scheme"), "no 'gs' scheme"),
+        (tf.errors.UnknownError(None, None, "within: InputError: a.tsv: bad"), "a.tsv"),
+    ],
+)
+def test_errors_that_the_user_can_fix(error, line):
+    with pytest.raises(InputError) as caught, failures.tensorflow_errors():
+        raise error
+    assert str(caught.value).startswith(line)
+
+
+def test_errors_while_only_files_are_read():
+    error = tf.errors.FailedPreconditionError(None, None, "/x; Is a directory")
+    with pytest.raises(InputError, match="cannot access a file: /x; Is a directory"):
+        with failures.tensorflow_errors(only_files=True):
+            raise error
+    with pytest.raises(tf.errors.FailedPreconditionError) as caught:
+        with failures.tensorflow_errors():
+            raise error
+    assert caught.value is error
+
+
+# Memory
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "OOM when allocating\nand more"),
+        tf.errors.InternalError(None, None, "CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        tf.errors.InternalError(None, None, "failed: CUBLAS_STATUS_ALLOC_FAILED"),
+        MemoryError(),
+        MemoryError("Unable to allocate 9 GiB"),
+    ],
+)
+def test_out_of_memory(error):
+    with pytest.raises(InputError) as caught:
+        with failures.out_of_memory_errors("all", "try less"):
+            raise error
+    message = str(caught.value)
+    assert message.startswith("out of memory in all: ")
+    assert message.endswith("; try less") and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.ResourceExhaustedError(None, None, "x; No space left on device"),
+        tf.errors.ResourceExhaustedError(None, None, "x; Too many open files"),
+        tf.errors.InternalError(None, None, "Blas GEMM launch failed"),
+        ValueError("OOM when"),
+    ],
+)
+def test_errors_that_are_not_about_memory(error):
+    with pytest.raises(type(error)) as caught:
+        with failures.out_of_memory_errors("all", "x"):
+            raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize(
+    "size, advice", [(6, "try --eval_batch_size=3, a shorter"), (1, "try a shorter")]
+)
+def test_the_flag_of_the_phase_is_named(size, advice):
+    settings = Settings(eval_batch_size=size, max_seq_length=16)
+    run = whole_run.Run(settings, None, None, None, None, 0)
+    with pytest.raises(InputError) as caught:
+        with run.memory_errors("evaluation", "eval_batch_size"):
+            raise MemoryError("no memory")
+    where = "evaluation with --eval_batch_size=%d and --max_seq_length=16: " % size
+    assert str(caught.value).startswith("out of memory in " + where)
+    assert advice in str(caught.value)
+
+
+def test_a_tensor_that_does_not_fit(corpus_flags, tmp_path, monkeypatch):
+    """TensorFlow's own error: the CPU allocator refuses more than any machine has."""
+    build = classifier.training_graph
+
+    def too_large(*arguments):
+        graph = build(*arguments)
+        # A placeholder, so that it is not computed before the session's first step.
+        length = tf.placeholder_with_default(np.array([2**45], np.int64), [1])
+        return graph._replace(loss=graph.loss + tf.reduce_sum(tf.fill(length, 1.0)))
+
+    monkeypatch.setattr(classifier, "training_graph", too_large)
+    line = refused(
+        [*corpus_flags, "--do_train", "--output_dir=%s" % (tmp_path / "out")]
+    )
+    assert line.startswith("ERROR: out of memory in training with --train_batch_size=8")
+    assert "OOM when allocating tensor" in line and "try --train_batch_size=4" in line
+
+
+# A full disk
 
 
 @contextlib.contextmanager
-def files_of_at_most(size):
-    """Ends every write beyond that many bytes of a file, as `ulimit -f` does."""
+def file_size_limit(size):
+    """Makes every write beyond that many bytes of a file fail, like `ulimit -f`."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -37,112 +151,120 @@ def files_of_at_most(size):
 
 
 def limit(monkeypatch, owner, name, size, when=lambda *_: True):
+    """Limits the size of files while a function runs."""
     original = getattr(owner, name)
 
     def limited(*arguments, **options):
-        if not when(*arguments, **options):
+        if not when(*arguments):
             return original(*arguments, **options)
-        with files_of_at_most(size):
+        with file_size_limit(size):
             return original(*arguments, **options)
 
     monkeypatch.setattr(owner, name, limited)
 
 
-def said(message, *parts):
-    """Whether the one line names the file and says what to do."""
-    for part in parts + (" cannot be written: ", "make room, then give the same "):
-        assert part in message, message
+def assert_disk_full(line, *parts):
+    for part in (*parts, "cannot write ", "free disk space and rerun the same command"):
+        assert part in line, line
 
 
-def newest(out):
-    return text(out, "checkpoint").split('"')[1]
+@pytest.mark.parametrize(
+    "before, after",
+    [("", ""), ("Graph execution error:\n\nDetected at node\n\n", "\n\t [[{{x}}]]")],
+)
+def test_a_full_disk_as_tensorflow_words_it(before, after):
+    line = "a/model.ckpt-2.data-00000-of-00001.tempstate123; No space left on device"
+    error = tf.errors.ResourceExhaustedError(None, None, before + line + after)
+    with pytest.raises(InputError) as caught, failures.disk_full_errors():
+        raise error
+    expected = "cannot write a/model.ckpt-2.data-00000-of-00001: No space left on dev"
+    assert str(caught.value).startswith(expected)
 
 
-@pytest.mark.parametrize("size", [20000, 100])
-def test_while_saving(flags, tmp_path, monkeypatch, size):
-    out = str(tmp_path / "out")
-    command = flags + SAVING + ["--do_train", "--output_dir=" + out]
-    with monkeypatch.context() as patch:
-        limit(patch, tf.train.Saver, "save", size, lambda *given, **_: given[3] == 6)
-        said(refused(command), out + "/model.ckpt-6", "File too large")
-    assert newest(out) == "model.ckpt-3"
-    assert integrity.damage(out + "/model.ckpt-3") is None
-    assert not [name for name in os.listdir(out) if name.startswith("model.ckpt-6")]
-    run = succeed(command)
-    assert "RESUMING at step 3" in run.out and "DAMAGED" not in run.out
-    assert newest(out) == "model.ckpt-15"
+@pytest.mark.parametrize(
+    "error",
+    [OSError(13, "Permission denied"), tf.errors.AbortedError(None, None, "x; why")],
+)
+def test_errors_that_are_not_about_the_disk(error):
+    with pytest.raises(type(error)), failures.disk_full_errors():
+        raise error
 
 
-def test_while_the_checkpoint_is_recorded(flags, tmp_path, monkeypatch):
-    out = str(tmp_path / "out")
-    command = flags + SAVING + ["--do_train", "--output_dir=" + out]
-    with monkeypatch.context() as patch:
-        limit(
-            patch, saving.Saver, "_record", 10, lambda *given: given[1].endswith("-6")
-        )
-        said(refused(command), out + "/checkpoint")
-    assert newest(out) == "model.ckpt-3"
-    assert "RESUMING at step 3" in succeed(command).out
+def test_a_file_that_python_writes(tmp_path):
+    path = str(tmp_path / "results.txt")
+    with pytest.raises(InputError) as caught, failures.disk_full_errors():
+        with file_size_limit(10):
+            files.write_text(path, "x" * 100)
+    assert_disk_full(str(caught.value), path, "File too large")
+    assert os.listdir(str(tmp_path)) == []
 
 
-def test_while_writing_results(flags, tmp_path, monkeypatch):
-    out = str(tmp_path / "out")
-    command = flags + ["--do_train", "--do_eval", "--output_dir=" + out]
-    succeed(command)
+def save(directory, step):
+    """Saves 4,000 bytes of weights; returns the prefix."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("weights", [1000])
+        saver = saving.Saver()
+        session.run(tf.global_variables_initializer())
+        return saver.save(session, os.path.join(directory, "model.ckpt"), step)
+
+
+@pytest.mark.parametrize(
+    "owner, name, size, file",
+    [
+        (tf.train.Saver, "save", 2000, "model.ckpt-6"),
+        (tf.train.Saver, "save", 100, "model.ckpt-6"),
+        (saving.Saver, "_record", 10, "checkpoint"),
+    ],
+)
+def test_a_full_disk_while_saving(tmp_path, monkeypatch, owner, name, size, file):
+    out = str(tmp_path)
+    save(out, 3)
+    before = text(out, "checkpoint")
+    limit(monkeypatch, owner, name, size)
+    with pytest.raises(InputError) as caught:
+        save(out, 6)
+    assert_disk_full(str(caught.value), os.path.join(out, file), "File too large")
+    assert text(out, "checkpoint") == before
+    assert integrity.damage(os.path.join(out, "model.ckpt-3")) is None
+    left = [name for name in os.listdir(out) if name.startswith("model.ckpt-6")]
+    assert left == [] or name == "_record"
+
+
+def test_a_full_disk_while_writing_results(finished_run, tmp_path, monkeypatch):
+    out = finished_run.copy(tmp_path)
     before = text(out, "eval_results.txt")
-    with monkeypatch.context() as patch:
-        limit(patch, evaluate.result_files, "write_evaluation", 10)
-        said(refused(command), out + "/eval_results.txt")
+    limit(monkeypatch, result_files, "write_evaluation", 10)
+    line = refused([*finished_run.flags, "--do_eval", "--output_dir=" + out])
+    assert_disk_full(line, out + "/eval_results.txt")
     assert text(out, "eval_results.txt") == before
     assert not [name for name in os.listdir(out) if name.endswith(".tmp")]
-    assert scores(out)["global_step"] == 15
 
 
-def test_while_writing_records(root, flags, tmp_path):
-    """In a process of its own, whose files are all limited from the start."""
+def test_a_full_disk_while_writing_records(corpus_flags, tmp_path, monkeypatch):
     out = str(tmp_path / "out")
-    command = [sys.executable, os.path.join(root, "run_classifier.py")]
-    command += flags + ["--do_train", "--output_dir=" + out]
-    ended = subprocess.run(
-        command,
-        capture_output=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000)),
-    )
-    message = ended.stderr.decode()
-    assert ended.returncode == 2, message
-    said(message, out + "/train.tf_record", "File too large")
-    assert message.count("\n") == 1
+    limit(monkeypatch, whole_run, "prepare_data", 4000)
+    line = refused([*corpus_flags, "--do_train", "--output_dir=" + out])
+    assert_disk_full(line, out + "/train.tf_record", "File too large")
     assert not [name for name in os.listdir(out) if "tf_record" in name]
-
-
-def test_summaries_that_cannot_be_written_cost_nothing_else(
-    flags, tmp_path, monkeypatch
-):
-    """TensorFlow writes them in a thread, and says nothing of it."""
-    out = str(tmp_path / "out")
-    monkeypatch.setattr(tf.summary.FileWriter, "flush", lambda _: None)
-    run = succeed(flags + ["--do_train", "--do_eval", "--output_dir=" + out])
-    assert "WARNING: The summaries in %s are not whole" % out in run.out
-    assert saved_json(out, "eval_results.json")["global_step"] == 15
 
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of a few megabytes, and a function that gives it more."""
+    """A file system of a few megabytes, and a function that enlarges it."""
     place = str(tmp_path / "disk")
     os.mkdir(place)
-    options = ["mount", "-t", "tmpfs", "-o"]
+    mount = ["mount", "-t", "tmpfs", "-o"]
     try:
         done = subprocess.run(
-            options + ["size=6m", "tmpfs", place], stderr=subprocess.DEVNULL
+            [*mount, "size=6m", "tmpfs", place], stderr=subprocess.DEVNULL
         )
     except OSError:
-        pytest.skip("there is no mount here")
+        pytest.skip("there is no mount command")
     if done.returncode:
-        pytest.skip("this user may not mount a small file system")
+        pytest.skip("this user may not mount a file system")
 
     def enlarge():
-        subprocess.run(options + ["remount,size=99m", place], check=True)
+        subprocess.run([*mount, "remount,size=99m", place], check=True)
 
     try:
         yield place, enlarge
@@ -150,46 +272,16 @@ def small_disk(tmp_path):
         subprocess.run(["umount", "-l", place], check=True)
 
 
-def test_a_disk_that_fills_up(flags, small_disk):
+@pytest.mark.slow
+def test_a_disk_that_fills_up(corpus_flags, small_disk):
     place, enlarge = small_disk
     out = os.path.join(place, "out")
-    command = flags + ["--save_checkpoints_steps=1", "--keep_checkpoint_max=0"]
+    command = [*corpus_flags, "--save_checkpoints_steps=1", "--keep_checkpoint_max=0"]
     command += ["--do_train", "--do_eval", "--output_dir=" + out]
-    said(refused(command), out, "No space left on device")
-    kept = newest(out)
+    assert_disk_full(refused(command), out, "No space left on device")
+    kept = text(out, "checkpoint").split('"')[1]
     assert integrity.damage(os.path.join(out, kept)) is None
     enlarge()
     run = succeed(command)
     assert "RESUMING at step %s from" % kept.rpartition("-")[2] in run.out
     assert scores(out)["global_step"] == 15
-
-
-# The line itself
-
-
-def test_other_errors_pass_as_they_are():
-    for error in (OSError(13, "Permission denied", "x"), tf.errors.AbortedError):
-        error = error if isinstance(error, OSError) else error(None, None, "x; why")
-        with pytest.raises(type(error)), failures.disk_full_errors():
-            raise error
-
-
-@pytest.mark.parametrize(
-    "before, after",
-    [("", ""), ("Graph execution error:\n\nDetected at node\n\n", "\n\t [[{{x}}]]")],
-)
-def test_what_tensorflow_says(before, after):
-    line = "a/model.ckpt-2.data-00000-of-00001.tempstate123; No space left on device"
-    error = tf.errors.ResourceExhaustedError(None, None, before + line + after)
-    with pytest.raises(InputError) as caught, failures.disk_full_errors():
-        raise error
-    expected = "a/model.ckpt-2.data-00000-of-00001 cannot be written: No space left on "
-    assert str(caught.value).startswith(expected)
-
-
-def test_a_file_that_python_writes_is_named(tmp_path):
-    path = str(tmp_path / "results.txt")
-    with pytest.raises(OSError) as caught, files_of_at_most(10):
-        files.write_text(path, "x" * 100)
-    assert caught.value.filename == path
-    assert os.listdir(str(tmp_path)) == []
