@@ -1,14 +1,15 @@
 """BERT: a bidirectional Transformer encoder over WordPiece tokens.
 
 Devlin et al. 2018, https://arxiv.org/abs/1810.04805; the blocks are those of Vaswani
-et al. 2017, https://arxiv.org/abs/1706.03762, section 3. Variable names and shapes are
-those of Google's published checkpoints.
+et al. 2017, https://arxiv.org/abs/1706.03762, section 3. Names and shapes of the
+variables are those of Google's published checkpoints. This file and the folder
+`encoder/` are the whole model; they import nothing else of this project.
 
 Shapes are written in these letters throughout the project:
-  B  examples in the batch            N  attention heads
-  S  tokens in a sequence             D  width of one head, H / N
-  T  rows: the batch's tokens         I  width of the feed-forward layer
-  H  hidden size                      V  entries of the vocabulary
+  B  examples in the batch             N  attention heads
+  S  tokens in a sequence              D  width of one head, H / N
+  T  tokens in the batch, unpadded     I  width of the feed-forward layer
+  H  hidden size                       V  entries of the vocabulary
 """
 
 import collections
@@ -17,12 +18,12 @@ import difflib
 import functools
 import json
 import math
+from dataclasses import dataclass
 
 import tensorflow.compat.v1 as tf
 
 from encoder.attention import attend
 from encoder.layers import (
-    NO_DROPOUT,
     DropoutStream,
     create_initializer,
     dense,
@@ -33,7 +34,7 @@ from encoder.layers import (
     layer_norm,
 )
 from encoder.mixed_precision import FLOAT32, to_float32
-from encoder.unpadding import pack_batch
+from encoder.unpadding import compute_unpadding
 
 __all__ = [
     "BertConfig",
@@ -45,75 +46,60 @@ __all__ = [
     "get_assignment_map_from_checkpoint",
     "get_shape_list",
     "layer_norm",
+    "variable_shapes",
 ]
 
-# Keys of other projects' configs, with the one value that this model computes.
+# Keys that other projects' configs have, with the only value that this model supports.
 _FIXED_KEYS = {"layer_norm_eps": 1e-12, "position_embedding_type": "absolute"}
 
 
+@dataclass(eq=False)
 class BertConfig:
-    """What shapes a BERT model: the content of a `bert_config.json`."""
+    """The content of a `bert_config.json`; `BertModel` checks it.
 
-    def __init__(
-        self,
-        vocab_size,
-        hidden_size=768,
-        num_hidden_layers=12,
-        num_attention_heads=12,
-        intermediate_size=3072,
-        hidden_act="gelu",
-        hidden_dropout_prob=0.1,
-        attention_probs_dropout_prob=0.1,
-        max_position_embeddings=512,
-        type_vocab_size=16,
-        initializer_range=0.02,
-    ):
-        """Takes the values as they are; `BertModel` refuses what it cannot build.
+    Attributes:
+      vocab_size: V, rows of the word-embedding table.
+      hidden_size: H.
+      num_hidden_layers: number of Transformer blocks.
+      num_attention_heads: N, a divisor of H.
+      intermediate_size: I.
+      hidden_act: activation of the feed-forward layer, see `get_activation`.
+      hidden_dropout_prob: dropout rate (fraction 0-1 that is dropped) on the embeddings
+        and on each block's two dense outputs.
+      attention_probs_dropout_prob: dropout rate on the attention probabilities.
+      max_position_embeddings: maximum sequence length in tokens.
+      type_vocab_size: number of segments.
+      initializer_range: standard deviation of newly initialised weights.
+    """
 
-        Args:
-          vocab_size: V, rows of the word-embedding table.
-          hidden_size: H.
-          num_hidden_layers: Transformer blocks.
-          num_attention_heads: N, a divisor of H.
-          intermediate_size: I.
-          hidden_act: activation of the feed-forward layer, see `get_activation`.
-          hidden_dropout_prob: rate of dropout (fraction 0-1 that is dropped) on the
-            embeddings and on each block's two dense outputs.
-          attention_probs_dropout_prob: rate of dropout on the attention probabilities.
-          max_position_embeddings: longest sequence, in tokens.
-          type_vocab_size: number of segments.
-          initializer_range: standard deviation of the truncated normal that fresh
-            weights are drawn from.
-        """
-        self.vocab_size = vocab_size
-        self.hidden_size = hidden_size
-        self.num_hidden_layers = num_hidden_layers
-        self.num_attention_heads = num_attention_heads
-        self.intermediate_size = intermediate_size
-        self.hidden_act = hidden_act
-        self.hidden_dropout_prob = hidden_dropout_prob
-        self.attention_probs_dropout_prob = attention_probs_dropout_prob
-        self.max_position_embeddings = max_position_embeddings
-        self.type_vocab_size = type_vocab_size
-        self.initializer_range = initializer_range
+    vocab_size: int
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+    hidden_act: str = "gelu"
+    hidden_dropout_prob: float = 0.1
+    attention_probs_dropout_prob: float = 0.1
+    max_position_embeddings: int = 512
+    type_vocab_size: int = 16
+    initializer_range: float = 0.02
 
     @classmethod
     def from_dict(cls, json_object):
         """Builds a config from a dictionary.
 
-        Keys that this model does not use (`pooler_*`, `directionality`, …) are kept as
-        attributes and change nothing.
+        Other keys (`pooler_*`, `directionality`, …) become attributes without effect.
 
         Raises:
-          ValueError: `vocab_size` is missing, a key looks like a misspelt one of ours,
-            or a key of another project asks for arithmetic that differs from BERT's.
+          ValueError: `vocab_size` is missing, or a key looks like a misspelt attribute
+            or asks for a variant of BERT that is not supported.
         """
         if "vocab_size" not in json_object:
             raise ValueError("vocab_size is missing from the config")
         config = cls(vocab_size=json_object["vocab_size"])
-        known = set(vars(config))
-        for key in sorted(set(json_object) - known):
-            _check_foreign_key(key, json_object[key], known - set(json_object))
+        attributes, keys = set(vars(config)), set(json_object)
+        for key in sorted(keys - attributes):
+            _check_foreign_key(key, json_object[key], attributes - keys)
         vars(config).update(json_object)
         return config
 
@@ -131,17 +117,17 @@ class BertConfig:
 
 
 def _check_foreign_key(key, value, absent_keys):
-    """Refuses an unknown key that would change the model if it were honoured."""
+    """Raises ValueError for an unknown key that must not be ignored."""
     meant = difflib.get_close_matches(key, absent_keys, n=1, cutoff=0.8)
     if meant:
         raise ValueError(
             "config key '%s' is unknown and '%s' is missing: probably misspelt"
             % (key, meant[0])
         )
-    if key in _FIXED_KEYS and value != _FIXED_KEYS[key]:
+    supported = _FIXED_KEYS.get(key, value)
+    if value != supported:
         raise ValueError(
-            "config key '%s' is %r; this model computes %r alone"
-            % (key, value, _FIXED_KEYS[key])
+            "config key '%s' is %r, only %r is supported" % (key, value, supported)
         )
 
 
@@ -164,51 +150,56 @@ class BertModel:
         """Adds the model's ops and variables to the current graph.
 
         Args:
-          config: `BertConfig`; not changed.
-          is_training: whether dropout acts.
+          config: `BertConfig`.
+          is_training: whether to apply dropout.
           input_ids: int32 [B, S], rows of the word-embedding table.
           input_mask: int32 [B, S], 1 for tokens and 0 for padding; None: all tokens.
-          token_type_ids: int32 [B, S], segment of each token; None: all 0.
+          token_type_ids: int32 [B, S], the segment of each token; None: all 0.
           use_one_hot_embeddings: look words up by a product with one-hot rows instead
-            of a gather: the same numbers, faster on TPUs and slower elsewhere.
+            of a gather, which gives the same numbers and is faster only on TPUs.
           scope: variable scope; None: "bert".
           dropout_seed: int32 [2], see `dropout`; None: the graph's own random stream.
           precision: `mixed_precision.Precision` of the blocks' products.
-          pad_to: see `unpadding.pack_batch`.
+          pad_to: see `unpadding.compute_unpadding`.
 
         Raises:
           ValueError: N does not divide H, the activation is unknown, the inputs are not
             of rank 2, or S is larger than `max_position_embeddings`.
         """
         check_config(config)
-        _check_length(config, get_shape_list(input_ids, expected_rank=2)[1])
+        length = get_shape_list(input_ids, expected_rank=2)[1]
+        if isinstance(length, int) and length > config.max_position_embeddings:
+            raise ValueError(
+                "the sequence length %d is larger than max_position_embeddings %d"
+                % (length, config.max_position_embeddings)
+            )
         if input_mask is None:
             input_mask = tf.ones_like(input_ids)
         if token_type_ids is None:
             token_type_ids = tf.zeros_like(input_ids)
-        packing = pack_batch(input_mask, config.num_attention_heads, pad_to)
-        inputs = packing.pack(input_ids), packing.pack(token_type_ids)
-        drop = DropoutStream(dropout_seed) if is_training else NO_DROPOUT
+        unpadding = compute_unpadding(input_mask, config.num_attention_heads, pad_to)
+        inputs = unpadding.unpad(input_ids), unpadding.unpad(token_type_ids)  # [T] each
+        drop = DropoutStream(dropout_seed, is_training)
         with tf.variable_scope(scope, default_name="bert"):
             with tf.variable_scope("embeddings"):
                 embedded, self.embedding_table = _embed(
-                    config, inputs, packing, use_one_hot_embeddings, drop
+                    config, inputs, unpadding, use_one_hot_embeddings, drop
                 )
             with tf.variable_scope("encoder"):
-                layers = _encode(config, embedded, packing, drop, precision)
+                layers = _encode(config, embedded, unpadding, drop, precision)
             with tf.variable_scope("pooler"):
                 self.pooled_output = dense(
-                    packing.first_tokens(layers[-1]),
+                    unpadding.first_tokens(layers[-1]),  # [B, H]
                     config.hidden_size,
                     create_initializer(config.initializer_range),
                     tf.tanh,
                 )
-        self.embedding_output = packing.unpack(embedded)
-        self.all_encoder_layers = [packing.unpack(layer) for layer in layers]
+        self.embedding_output = unpadding.pad(embedded)
+        self.all_encoder_layers = [unpadding.pad(layer) for layer in layers]
         self.sequence_output = self.all_encoder_layers[-1]
 
     def get_pooled_output(self):
-        """Float32 [B, H]: tanh of a dense layer over the first token's last output."""
+        """Float32 [B, H]: a tanh layer on the last output of the first token."""
         return self.pooled_output
 
     def get_sequence_output(self):
@@ -216,11 +207,11 @@ class BertModel:
         return self.sequence_output
 
     def get_all_encoder_layers(self):
-        """List of float32 [B, S, H], one a block; the last is the sequence output."""
+        """A list of float32 [B, S, H], the output of each block."""
         return self.all_encoder_layers
 
     def get_embedding_output(self):
-        """Float32 [B, S, H]: the normed sum of the three embeddings."""
+        """Float32 [B, S, H]: the first block's input."""
         return self.embedding_output
 
     def get_embedding_table(self):
@@ -228,16 +219,8 @@ class BertModel:
         return self.embedding_table
 
 
-def _check_length(config, length):
-    if isinstance(length, int) and length > config.max_position_embeddings:
-        raise ValueError(
-            "the sequence length %d is larger than max_position_embeddings %d"
-            % (length, config.max_position_embeddings)
-        )
-
-
 def check_config(config):
-    """Raises ValueError for what no model can be built of; see `BertModel`."""
+    """Raises ValueError if no model can be built from a config, see `BertModel`."""
     if config.hidden_size % config.num_attention_heads:
         raise ValueError(
             "hidden_size %d is not a multiple of num_attention_heads %d"
@@ -250,18 +233,11 @@ def check_config(config):
     get_activation(config.hidden_act)
 
 
-def _embed(config, inputs, packing, use_one_hot_embeddings, drop):
+def _embed(config, inputs, unpadding, use_one_hot_embeddings, drop):
     """Sums word, segment and position embeddings (section 3 of the paper, figure 2).
 
-    Args:
-      config: `BertConfig`.
-      inputs: int32 [T], rows of the word-embedding table; int32 [T], segments.
-      packing: `Packing`.
-      use_one_hot_embeddings: see `BertModel`.
-      drop: `DropoutStream`.
-
-    Returns:
-      Float32 [T, H] and the word-embedding variable [V, H].
+    Takes word ids and segment ids, int32 [T] each, as `inputs`; returns float32 [T, H]
+    and the word-embedding variable, [V, H].
     """
     word_ids, type_ids = inputs
     width = config.hidden_size
@@ -276,72 +252,101 @@ def _embed(config, inputs, packing, use_one_hot_embeddings, drop):
     if use_one_hot_embeddings:
         words = tf.matmul(tf.one_hot(word_ids, config.vocab_size), word_table)
     else:
-        # Of the table's value, not the variable: that TensorFlow 2 would from then on
+        # From the table's value: a gather from the variable itself makes TensorFlow 2
         # copy the whole table whenever it is read or assigned.
         words = tf.gather(tf.convert_to_tensor(word_table), word_ids)
-    # A product, not a gather: the gradient of a gather from so few rows is a slow
-    # scatter in which every token meets every other on the same row.
+    # A product, because the gradient of a gather from so few rows is a slow scatter:
+    # almost all tokens are added to the same row.
     types = tf.matmul(tf.one_hot(type_ids, config.type_vocab_size), type_table)
-    positions = tf.gather(tf.convert_to_tensor(position_table), packing.positions)
+    positions = tf.gather(tf.convert_to_tensor(position_table), unpadding.positions)
     embedded = layer_norm(words + types + positions, name="LayerNorm")
     return drop(embedded, config.hidden_dropout_prob), word_table
 
 
-def _encode(config, hidden, packing, drop, precision):
-    """Runs the Transformer blocks: [T, H] -> list of [T, H], one a block."""
+def _encode(config, hidden, unpadding, drop, precision):
+    """Runs the Transformer blocks: [T, H] -> list of [T, H], one per block."""
     layers = []
     for index in range(config.num_hidden_layers):
         with tf.variable_scope("layer_%d" % index):
-            hidden = _block(config, hidden, packing, drop, precision)
+            hidden = _block(config, hidden, unpadding, drop, precision)
         layers.append(hidden)
     return layers
 
 
-def _block(config, hidden, packing, drop, precision):
+def _block(config, hidden, unpadding, drop, precision):
     """One Transformer block: [T, H] -> [T, H]."""
-    layer = functools.partial(
-        dense,
-        initializer=create_initializer(config.initializer_range),
-        precision=precision,
-    )
+    initializer = create_initializer(config.initializer_range)
+    layer = functools.partial(dense, initializer=initializer, precision=precision)
     with tf.variable_scope("attention"):
         with tf.variable_scope("self"):
             scale = 1.0 / math.sqrt(config.hidden_size // config.num_attention_heads)
-            low = precision.lower(hidden)  # Once for the three.
-            query = layer(low, config.hidden_size, name="query", scale=scale)
-            key = layer(low, config.hidden_size, name="key")
-            value = layer(low, config.hidden_size, name="value")
+            inputs = precision.to_compute_type(hidden)  # Cast once for all three.
+            query = layer(inputs, config.hidden_size, name="query", scale=scale)
+            key = layer(inputs, config.hidden_size, name="key")
+            value = layer(inputs, config.hidden_size, name="value")
             rate = config.attention_probs_dropout_prob
-            context = attend(query, key, value, packing, drop, rate, precision)
+            context = attend(query, key, value, unpadding, drop, rate, precision)
         with tf.variable_scope("output"):
             attended = layer(context, config.hidden_size)
             attended = drop(to_float32(attended), config.hidden_dropout_prob)
-            attended = layer_norm(attended + hidden, name="LayerNorm")
+            attended = layer_norm(attended + hidden, name="LayerNorm")  # [T, H]
     with tf.variable_scope("intermediate"):
         activation = get_activation(config.hidden_act)
         expanded = layer(attended, config.intermediate_size, activation=activation)
-    with tf.variable_scope("output"):
+    with tf.variable_scope("output"):  # [T, I] -> [T, H]
         output = layer(expanded, config.hidden_size)
         output = drop(to_float32(output), config.hidden_dropout_prob)
         return layer_norm(output + attended, name="LayerNorm")
 
 
+def variable_shapes(config):
+    """A dictionary of the names and shapes of a `BertModel`'s variables.
+
+    No graph is built. Shapes are tuples of ints.
+    """
+    hidden, inner = config.hidden_size, config.intermediate_size
+    shapes = {
+        "bert/embeddings/word_embeddings": (config.vocab_size, hidden),
+        "bert/embeddings/token_type_embeddings": (config.type_vocab_size, hidden),
+        "bert/embeddings/position_embeddings": (config.max_position_embeddings, hidden),
+    }
+
+    def add_dense(name, inputs, outputs):
+        shapes.update({name + "/kernel": (inputs, outputs), name + "/bias": (outputs,)})
+
+    def add_layer_norm(scope):
+        for name in ("beta", "gamma"):
+            shapes["%s/LayerNorm/%s" % (scope, name)] = (hidden,)
+
+    add_layer_norm("bert/embeddings")
+    for index in range(config.num_hidden_layers):
+        block = "bert/encoder/layer_%d" % index
+        for name in ("query", "key", "value"):
+            add_dense("%s/attention/self/%s" % (block, name), hidden, hidden)
+        add_dense(block + "/attention/output/dense", hidden, hidden)
+        add_layer_norm(block + "/attention/output")
+        add_dense(block + "/intermediate/dense", hidden, inner)
+        add_dense(block + "/output/dense", inner, hidden)
+        add_layer_norm(block + "/output")
+    add_dense("bert/pooler/dense", hidden, hidden)
+    return shapes
+
+
 def get_assignment_map_from_checkpoint(tvars, init_checkpoint):
-    """Which variables a checkpoint can initialise.
+    """Finds the variables that a checkpoint can initialise.
 
     Args:
-      tvars: variables of the graph.
+      tvars: list of variables.
       init_checkpoint: prefix of a checkpoint.
 
     Returns:
-      An ordered dictionary from the checkpoint's names to the graph's (the same), as
-      `tf.train.init_from_checkpoint` takes it, and a dictionary whose keys are the
-      names of the variables in it, with and without ":0".
+      Two dictionaries: the assignment map for `tf.train.init_from_checkpoint`, from
+      names to the same names, and one whose keys are these names with and without ":0".
     """
     in_checkpoint = {name for name, _ in tf.train.list_variables(init_checkpoint)}
     names = [variable.name.split(":")[0] for variable in tvars]
-    found = [name for name in names if name in in_checkpoint]
-    assignment_map = collections.OrderedDict((name, name) for name in found)
-    initialized = dict.fromkeys(found, 1)
-    initialized.update({name + ":0": 1 for name in found})
+    assignment_map = collections.OrderedDict(
+        (name, name) for name in names if name in in_checkpoint
+    )
+    initialized = {name + end: 1 for name in assignment_map for end in ("", ":0")}
     return assignment_map, initialized

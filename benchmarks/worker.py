@@ -121,7 +121,7 @@ def _ours(tf, spec, config, batch):
     from encoder import mixed_precision
     from finetuning import classifier
 
-    compute = classifier.ComputeOptions(mixed_precision.precision_named(spec["dtype"]))
+    compute = classifier.ComputeOptions(mixed_precision.get_precision(spec["dtype"]))
     if not spec["training"]:
         graph = classifier.inference_graph(config, batches.LABELS, batch, compute)
         return [graph.per_example_loss, graph.probabilities]

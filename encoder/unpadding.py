@@ -1,13 +1,14 @@
-"""Where the tokens of a padded batch stand, so that padding is not computed.
+"""Unpadding: the encoder computes the tokens of a batch, not its padding.
 
-The encoder runs on rows of tokens alone, [T, H]; attention alone needs rectangles. The
-maps between the two are worked out once a step, as integers on the host: a GPU computes
-on int32 no faster, and mostly not at all.
+The hidden states of all tokens are stacked as [T, H]; only attention needs rectangles
+of sequences. All indices between the two forms are computed once a step, on the host,
+because GPUs are no faster at int32 and lack many of its kernels.
 
-Attention's work grows with the square of the length, so a large batch is cut into
-groups of sequences of like length, each with a rectangle of its own.
+Attention's cost grows with the square of the length, so a large batch is cut into
+groups of sequences of similar length, each with a rectangle of its own.
 
-Shapes: see modeling.py; of one group, B is its sequences and L its longest.
+Shapes: see modeling.py. Within a group, B is its number of sequences and L the length
+of the longest one.
 """
 
 from dataclasses import dataclass
@@ -15,189 +16,190 @@ from typing import Any, Tuple
 
 import tensorflow.compat.v1 as tf
 
-# Fewer sequences than this are not worth the further ops of a group.
-_LEAST_OF_GROUP = 8
-_MOST_GROUPS = 4
+# A smaller group saves less than its extra ops cost.
+_MIN_GROUP_SIZE = 8
+_MAX_GROUPS = 4
 
 
 @dataclass(frozen=True)
 class Group:
-    """Sequences that attend in one rectangle; its slots hold rows.
-
-    Slots behind a sequence's end repeat its last row.
+    """Sequences that attend in one rectangle, padded to the longest of them.
 
     Attributes:
-      query_slots: int32 [B, N, L], which of the heads of all rows, [T * N], asks in
-        each slot.
-      key_slots: the same of what is asked; where a position is masked, another of the
-        same sequence that is not.
-      asks: float32 [B, 1, L, 1], 1 in slots before the sequence's end, else 0.
-      is_asked: float32 [B, 1, 1, L], 1 in slots that are not masked, else 0.
+      query_indices: int32 [B, N, L], the indices into [T * N] of the heads of each
+        query; positions behind a sequence's end repeat its last token.
+      key_indices: int32 [B, N, L], the same for keys and values; a masked position
+        repeats another one of its sequence that is not masked.
+      query_mask: float32 [B, 1, L, 1], 1 up to the sequence's end, then 0.
+      key_mask: float32 [B, 1, 1, L], 1 where attention may look, else 0.
     """
 
-    query_slots: Any
-    key_slots: Any
-    asks: Any
-    is_asked: Any
+    query_indices: Any
+    key_indices: Any
+    query_mask: Any
+    key_mask: Any
 
 
 @dataclass(frozen=True)
-class Packing:
-    """The maps of one batch; all are tensors.
+class Unpadding:
+    """The indices that take the padding out of one batch and put it back.
 
-    A sequence's rows are its positions up to the last that is not masked (or more of
-    them, see `pad_to` of `pack_batch`): what is masked before that still asks, though
-    nobody asks it. A sequence that is masked whole keeps all of its positions. There
-    is at least one sequence.
+    A sequence keeps its positions up to the last one that is not masked (`pad_to` of
+    `compute_unpadding` may add more). Masked positions before that one are computed,
+    but not attended to. A sequence without any token keeps all of its positions.
 
     Attributes:
       shape: int32 [2], B and S.
-      cells: int32 [T], where each row stands in [B * S].
-      first_rows: int32 [B], the row of each sequence's first token.
-      positions: int32 [T], each row's position in its sequence.
+      indices: int32 [T], where each token is in [B * S].
+      first_indices: int32 [B], where each sequence's first token is in [T].
+      positions: int32 [T], each token's position in its sequence.
       groups: tuple of `Group`.
-      head_slots: int32 [T, N], where the heads of each row stand in the groups'
-        [B * N * L] one after the other.
+      head_indices: int32 [T, N], where each token's heads are in the concatenation of
+        all groups' [B * N * L].
     """
 
     shape: Any
-    cells: Any
-    first_rows: Any
+    indices: Any
+    first_indices: Any
     positions: Any
     groups: Tuple[Group, ...]
-    head_slots: Any
+    head_indices: Any
 
-    def pack(self, padded):
+    def unpad(self, padded):
         """Int32 [B, S] -> [T]."""
         with tf.device("/cpu:0"):
-            return tf.gather(tf.reshape(padded, [-1]), self.cells)
+            return tf.gather(tf.reshape(padded, [-1]), self.indices)
 
-    def unpack(self, rows):
-        """[T, H] -> [B, S, H], with zeros where no row is."""
-        width = rows.shape.as_list()[-1]
+    def pad(self, hidden):
+        """[T, H] -> [B, S, H], with zeros at positions that were removed."""
+        width = hidden.shape.as_list()[-1]
         with tf.device("/cpu:0"):
-            flat = tf.stack([tf.reduce_prod(self.shape), width])
-            cells = tf.expand_dims(self.cells, 1)
+            flat_shape = tf.stack([tf.reduce_prod(self.shape), width])
+            indices = tf.expand_dims(self.indices, 1)
             shape = tf.concat([self.shape, [width]], 0)
-        return tf.reshape(tf.scatter_nd(cells, rows, flat), shape)
+        return tf.reshape(tf.scatter_nd(indices, hidden, flat_shape), shape)
 
-    def first_tokens(self, rows):
+    def first_tokens(self, hidden):
         """[T, H] -> [B, H]."""
-        return take_rows(rows, self.first_rows)
+        return _gather_distinct(hidden, self.first_indices)
 
 
-def pack_batch(input_mask, heads, pad_to=None):
-    """Works out the maps of a batch.
+def compute_unpadding(input_mask, num_heads, pad_to=None):
+    """Computes the indices of a batch of at least one sequence.
 
     Args:
       input_mask: int32 [B, S], 0 for padding.
-      heads: N.
-      pad_to: int; all sequences get the rows of the longest one's length rounded up to
-        a multiple of this, so that few shapes occur. None: each its own length.
+      num_heads: N.
+      pad_to: int; keep all sequences at the length of the longest one, rounded up to a
+        multiple of this, so that only a few shapes occur. None: remove all padding.
 
     Returns:
-      `Packing`.
+      `Unpadding`.
     """
     with tf.device("/cpu:0"):
-        is_asked = _asked_positions(input_mask)  # bool [B, S]
-        shape = tf.shape(is_asked)
-        steps = tf.range(1, shape[1] + 1)
-        lengths = tf.reduce_max(tf.cast(is_asked, tf.int32) * steps, axis=1)  # [B]
+        key_mask = _attended_positions(input_mask)  # bool [B, S]
+        shape = tf.shape(key_mask)
+        counts = tf.range(1, shape[1] + 1)
+        lengths = tf.reduce_max(tf.cast(key_mask, tf.int32) * counts, axis=1)  # [B]
         static_batch = None if pad_to else input_mask.shape.as_list()[0]
-        order, bounds = _by_length(lengths, static_batch)
+        order, bounds = _sort_by_length(lengths, static_batch)
         lengths = tf.gather(lengths, order)
-        extents = _padded(lengths, pad_to, shape[1]) if pad_to else lengths
-        ends = tf.cumsum(extents)
-        parts = lengths, extents, ends, tf.gather(is_asked, order)
+        # How many positions each sequence keeps, [B].
+        kept = _round_up(lengths, pad_to, shape[1]) if pad_to else lengths
+        ends = tf.cumsum(kept)
+        sequences = lengths, kept, ends, tf.gather(key_mask, order)
         groups = tuple(
-            _group(heads, *(part[first:last] for part in parts))
+            _group(num_heads, *(values[first:last] for values in sequences))
             for first, last in zip(bounds[:-1], bounds[1:])
         )
-        rows = tf.cast(tf.where(tf.sequence_mask(extents)), tf.int32)
-        sequence, positions = tf.unstack(rows, axis=1)
-        places = tf.math.invert_permutation(order)
-        return Packing(
+        tokens = tf.cast(tf.where(tf.sequence_mask(kept)), tf.int32)
+        sequence, positions = tf.unstack(tokens, axis=1)
+        inverse_order = tf.math.invert_permutation(order)
+        return Unpadding(
             shape=shape,
-            cells=tf.gather(order, sequence) * shape[1] + positions,
-            first_rows=tf.gather(ends - extents, places),
+            indices=tf.gather(order, sequence) * shape[1] + positions,
+            first_indices=tf.gather(ends - kept, inverse_order),
             positions=positions,
             groups=groups,
-            head_slots=_head_slots(groups, heads),
+            head_indices=_head_indices(groups, num_heads),
         )
 
 
-def _padded(lengths, pad_to, most):
-    longest = (tf.reduce_max(lengths) + pad_to - 1) // pad_to * pad_to
-    return tf.fill(tf.shape(lengths), tf.minimum(longest, most))
-
-
-def _asked_positions(input_mask):
-    """What the mask leaves; all of a sequence that it leaves nothing of."""
+def _attended_positions(input_mask):
+    """Bool [B, S]: the positions not masked; all of them if a sequence has none."""
     is_token = tf.not_equal(input_mask, 0)
-    nothing_left = tf.logical_not(tf.reduce_any(is_token, axis=1, keepdims=True))
-    return tf.logical_or(is_token, nothing_left)
+    is_empty = tf.logical_not(tf.reduce_any(is_token, axis=1, keepdims=True))
+    return tf.logical_or(is_token, is_empty)
 
 
-def _by_length(lengths, batch):
-    """The order of the sequences, int32 [B], and the bounds of their groups."""
-    count = min((batch or 1) // _LEAST_OF_GROUP, _MOST_GROUPS)
+def _sort_by_length(lengths, batch_size):
+    """The sequences in the order of their groups, int32 [B], and the groups' bounds."""
+    count = min((batch_size or 1) // _MIN_GROUP_SIZE, _MAX_GROUPS)
     if count <= 1:
         size = tf.size(lengths)
         return tf.range(size), [0, size]
     order = tf.argsort(lengths, stable=True)
-    return order, [batch * index // count for index in range(count + 1)]
+    return order, [batch_size * index // count for index in range(count + 1)]
 
 
-def _group(heads, lengths, extents, ends, is_asked):
-    """`Group` of sequences [B] with so many rows each, which end before `ends`."""
-    longest = tf.reduce_max(extents)
-    position = tf.expand_dims(tf.range(longest), 0)  # [1, L]
-    asks = tf.sequence_mask(extents, longest)  # [B, L]
-    is_asked = is_asked[:, :longest]
-    first_rows, last_rows = (tf.expand_dims(r, 1) for r in (ends - extents, ends - 1))
-    query_rows = tf.minimum(first_rows + position, last_rows)
-    # A sequence's last row before the padding is never masked, unless all of them are.
-    repeated = tf.broadcast_to(
-        first_rows + tf.expand_dims(lengths - 1, 1), tf.shape(query_rows)
+def _round_up(lengths, multiple, limit):
+    longest = (tf.reduce_max(lengths) + multiple - 1) // multiple * multiple
+    return tf.fill(tf.shape(lengths), tf.minimum(longest, limit))
+
+
+def _group(num_heads, lengths, kept, ends, key_mask):
+    """The `Group` of sequences that keep `kept` [B] positions and end before `ends`."""
+    longest = tf.reduce_max(kept)
+    positions = tf.expand_dims(tf.range(longest), 0)  # [1, L]
+    query_mask = tf.sequence_mask(kept, longest)  # [B, L]
+    key_mask = key_mask[:, :longest]
+    first, last = (tf.expand_dims(x, 1) for x in (ends - kept, ends - 1))
+    queries = tf.minimum(first + positions, last)
+    # The last position before the padding is never masked, unless all of them are.
+    last_keys = tf.broadcast_to(
+        first + tf.expand_dims(lengths - 1, 1), tf.shape(queries)
     )
     return Group(
-        query_slots=_by_head(query_rows, heads),
-        key_slots=_by_head(tf.where(is_asked, query_rows, repeated), heads),
-        asks=tf.cast(asks[:, tf.newaxis, :, tf.newaxis], tf.float32),
-        is_asked=tf.cast(is_asked[:, tf.newaxis, tf.newaxis, :], tf.float32),
+        query_indices=_split_heads(queries, num_heads),
+        key_indices=_split_heads(tf.where(key_mask, queries, last_keys), num_heads),
+        query_mask=tf.cast(query_mask[:, tf.newaxis, :, tf.newaxis], tf.float32),
+        key_mask=tf.cast(key_mask[:, tf.newaxis, tf.newaxis, :], tf.float32),
     )
 
 
-def _by_head(rows, heads):
-    """Int32 [B, L], of [T], to [B, N, L], of [T * N]."""
-    head = tf.reshape(tf.range(heads), [1, heads, 1])
-    return tf.expand_dims(rows, 1) * heads + head
+def _split_heads(indices, num_heads):
+    """Int32 [B, L] into [T] -> [B, N, L] into [T * N]."""
+    heads = tf.reshape(tf.range(num_heads), [1, num_heads, 1])
+    return tf.expand_dims(indices, 1) * num_heads + heads
 
 
-def _head_slots(groups, heads):
-    """Int32 [T, N]: where rows have their heads in the groups' [B * N * L]."""
-    slots = [_head_slots_of_group(group, heads) for group in groups]
+def _head_indices(groups, num_heads):
+    """See `Unpadding.head_indices`."""
+    indices = [_head_indices_in_group(group, num_heads) for group in groups]
     for index in range(1, len(groups)):
-        slots[index] += sum(tf.size(group.query_slots) for group in groups[:index])
-    return slots[0] if len(groups) == 1 else tf.concat(slots, 0)
+        indices[index] += sum(tf.size(group.query_indices) for group in groups[:index])
+    return indices[0] if len(groups) == 1 else tf.concat(indices, 0)
 
 
-def _head_slots_of_group(group, heads):
-    asks = tf.not_equal(group.asks[:, 0, :, 0], 0.0)  # [B, L]
-    sequence, position = tf.unstack(tf.cast(tf.where(asks), tf.int32), axis=1)
-    longest = tf.shape(asks)[1]
-    first = sequence * (heads * longest) + position
-    return tf.expand_dims(first, 1) + tf.range(heads) * longest
+def _head_indices_in_group(group, num_heads):
+    is_token = tf.not_equal(group.query_mask[:, 0, :, 0], 0.0)  # [B, L]
+    sequence, position = tf.unstack(tf.cast(tf.where(is_token), tf.int32), axis=1)
+    longest = tf.shape(is_token)[1]
+    first_head = sequence * (num_heads * longest) + position
+    return tf.expand_dims(first_head, 1) + tf.range(num_heads) * longest
 
 
-def take_rows(rows, chosen):
-    """Rows [K, ...] of [T, ...] by int32 [K], all different: nothing is added up."""
+def _gather_distinct(rows, indices):
+    """Gathers rows of [T, H] by distinct indices, int32 [K].
+
+    As no two indices are equal, the gradient is a plain scatter without a sum.
+    """
 
     @tf.custom_gradient
-    def take(rows):
-        def gradient(d_taken):
-            return tf.scatter_nd(tf.expand_dims(chosen, 1), d_taken, tf.shape(rows))
+    def gather(rows):
+        def gradient(d_gathered):
+            return tf.scatter_nd(tf.expand_dims(indices, 1), d_gathered, tf.shape(rows))
 
-        return tf.gather(rows, chosen), gradient
+        return tf.gather(rows, indices), gradient
 
-    return take(rows)
+    return gather(rows)

@@ -18,7 +18,7 @@ from encoder.mixed_precision import FLOAT32, Precision
 HEAD_DROPOUT = 0.1
 HEAD_INITIALIZER_RANGE = 0.02
 # The head's place in the dropout stream, behind any that an encoder can have.
-_HEAD_PLACE = 100000
+_HEAD_DROPOUT_INDEX = 100000
 TrainGraph = collections.namedtuple(
     "TrainGraph", ("loss",) + optimization.TrainStep._fields
 )
@@ -33,7 +33,7 @@ class ComputeOptions:
 
     Attributes:
       precision: `mixed_precision.Precision` of the encoder's products.
-      pad_to: see `unpadding.pack_batch`; None: no padding is computed.
+      pad_to: see `unpadding.compute_unpadding`; None: no padding is computed.
     """
 
     precision: Precision = FLOAT32
@@ -102,7 +102,7 @@ def create_model(
     if is_training:
         seed = None
         if dropout_seed is not None:
-            seed = layers.seed_at(dropout_seed, _HEAD_PLACE)
+            seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
         pooled = layers.dropout(pooled, HEAD_DROPOUT, seed)
     logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
     return _with_loss(logits, labels, label_weights)

@@ -175,7 +175,7 @@ def choose_compute_options(settings, device):
     """
     precision = mixed_precision.FLOAT32
     if settings.precision == "mixed":
-        precision = mixed_precision.precision_named(detect.short_type(device))
+        precision = mixed_precision.get_precision(detect.short_type(device))
     if settings.xla and device.kind != "GPU":
         raise InputError(
             "--xla=true compiles for a GPU, and TensorFlow finds none; leave out the "
@@ -206,7 +206,7 @@ def report(run, seed_source, ignored_flags, device_warnings):
         log.warning(line)
     log.info("Reproducibility: %s", run.device.determinism)
     precision = run.compute.precision
-    if precision.is_short:
+    if precision.is_16_bit:
         log.info(
             "Matrix products in %s, everything else in float32", precision.dtype.name
         )

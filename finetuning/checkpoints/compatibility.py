@@ -5,6 +5,7 @@ from typing import Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
+import modeling
 from encoder import mixed_precision
 from finetuning.checkpoints import finding, integrity
 from finetuning.utils import files
@@ -102,44 +103,10 @@ def model_shapes(config, num_labels):
     Returns:
       Dictionary from name to tuple of ints; the head's two come last.
     """
-    hidden = config.hidden_size
-    shapes = {
-        "bert/embeddings/word_embeddings": (config.vocab_size, hidden),
-        "bert/embeddings/token_type_embeddings": (config.type_vocab_size, hidden),
-        "bert/embeddings/position_embeddings": (config.max_position_embeddings, hidden),
-    }
-    shapes.update(_norm_shapes("bert/embeddings", hidden))
-    for index in range(config.num_hidden_layers):
-        layer = "bert/encoder/layer_%d" % index
-        shapes.update(_layer_shapes(layer, hidden, config.intermediate_size))
-    shapes.update(_dense_shapes("bert/pooler/dense", hidden, hidden))
-    shapes["output_weights"] = (num_labels, hidden)
+    shapes = modeling.variable_shapes(config)
+    shapes["output_weights"] = (num_labels, config.hidden_size)
     shapes["output_bias"] = (num_labels,)
     return shapes
-
-
-def _layer_shapes(layer, hidden, intermediate):
-    shapes = {}
-    for name in ("query", "key", "value"):
-        name = "%s/attention/self/%s" % (layer, name)
-        shapes.update(_dense_shapes(name, hidden, hidden))
-    shapes.update(_dense_shapes(layer + "/attention/output/dense", hidden, hidden))
-    shapes.update(_norm_shapes(layer + "/attention/output", hidden))
-    shapes.update(_dense_shapes(layer + "/intermediate/dense", hidden, intermediate))
-    shapes.update(_dense_shapes(layer + "/output/dense", intermediate, hidden))
-    shapes.update(_norm_shapes(layer + "/output", hidden))
-    return shapes
-
-
-def _dense_shapes(name, inputs, outputs):
-    return {name + "/kernel": (inputs, outputs), name + "/bias": (outputs,)}
-
-
-def _norm_shapes(scope, width):
-    return {
-        scope + "/LayerNorm/beta": (width,),
-        scope + "/LayerNorm/gamma": (width,),
-    }
 
 
 class VanishedError(InputError):

@@ -3,6 +3,8 @@
 import json
 import math
 
+import numpy as np
+
 import modeling
 from finetuning.utils import files
 from finetuning.utils.errors import InputError, in_one_line
@@ -137,10 +139,8 @@ def _is_number(value):
 
 
 def _check_parameters(config):
-    hidden, inner = config.hidden_size, config.intermediate_size
-    rows = config.vocab_size + config.max_position_embeddings + config.type_vocab_size
-    layer = 4 * hidden * hidden + 2 * hidden * inner
-    count = rows * hidden + config.num_hidden_layers * layer
+    shapes = modeling.variable_shapes(config).values()
+    count = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
     if count > _MOST_PARAMETERS:
         raise ValueError(
             "these sizes make a model of %.1e parameters, more than the %.0e that this "

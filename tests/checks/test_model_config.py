@@ -61,7 +61,7 @@ def test_sizes_without_sense(tmp_path, key, most, factor):
 def test_sizes_without_sense_together(tmp_path):
     sizes = {"hidden_size": 65536, "intermediate_size": 65536}
     message = refusal(tmp_path, dict(CONFIG, **sizes))
-    assert message.startswith(": these sizes make a model of 5.2e+10 parameters, more")
+    assert message.startswith(": these sizes make a model of 5.6e+10 parameters, more")
 
 
 def test_large_models_are_none(tmp_path):

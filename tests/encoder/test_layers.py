@@ -114,14 +114,14 @@ def test_dropout_keeps_the_type(session, dtype):
 
 
 def test_a_rate_just_below_1_drops_nearly_all(session):
-    kept = session.run(layers.kept_places([10000], 0.999999, [1, 2]))
+    kept = session.run(layers.random_keep_mask([10000], 0.999999, [1, 2]))
     assert kept.mean() < 0.01
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 def test_the_dropped_fraction_is_the_rate(session, rate):
     """Of any number of places, also where the last random number is used in part."""
-    kept = session.run(layers.kept_places([3, 33337], rate, [1, 2]))
+    kept = session.run(layers.random_keep_mask([3, 33337], rate, [1, 2]))
     assert kept.shape == (3, 33337)
     assert 1 - kept.mean() == pytest.approx(rate, abs=0.005)
     assert abs(np.corrcoef(kept.reshape(-1)[:-1], kept.reshape(-1)[1:])[0, 1]) < 0.01

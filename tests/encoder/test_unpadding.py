@@ -7,7 +7,7 @@ import tensorflow.compat.v1 as tf
 import modeling
 from encoder import unpadding
 from encoder.attention import attend
-from encoder.layers import NO_DROPOUT
+from encoder.layers import DropoutStream
 from finetuning import classifier
 from finetuning.checkpoints import compatibility
 from tests.support import models
@@ -49,10 +49,10 @@ def test_attention_is_the_padded_one(batch, seed):
     mask, heads = masks(rng, batch), 4
     inputs = rng.randn(3, batch, LENGTH, 16).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
-        packed = unpadding.pack_batch(tf.constant(mask), heads)
-        rows = [tf.gather(x.reshape([-1, 16]), packed.cells) for x in inputs]
-        context = packed.unpack(attend(*rows, packed, NO_DROPOUT, 0.0))
-        cells, found = session.run([packed.cells, context])
+        packed = unpadding.compute_unpadding(tf.constant(mask), heads)
+        rows = [tf.gather(x.reshape([-1, 16]), packed.indices) for x in inputs]
+        context = packed.pad(attend(*rows, packed, DropoutStream(is_training=False), 0.0))
+        cells, found = session.run([packed.indices, context])
     expected = padded_attention(*inputs, mask, heads).reshape([-1, 16])[cells]
     np.testing.assert_allclose(found.reshape([-1, 16])[cells], expected, **TIGHT)
 
@@ -63,7 +63,7 @@ class Kept:
     def __init__(self, rng):
         self._rng, self.masks = rng, []
 
-    def kept(self, shape, rate):
+    def keep_mask(self, shape, rate):
         mask = tf.cast(
             tf.random.stateless_uniform(shape, [len(self.masks), 5]) > rate, tf.float32
         )
@@ -81,7 +81,7 @@ def test_gradients_with_dropout_are_those_of_autodiff(batch):
     weights = rng.randn(batch * LENGTH, 16).astype(np.float32)
     with tf.Graph().as_default(), tf.Session() as session:
         rows, drop = [tf.constant(x) for x in inputs], Kept(rng)
-        packed = unpadding.pack_batch(tf.constant(mask), heads)
+        packed = unpadding.compute_unpadding(tf.constant(mask), heads)
         ours = attend(*rows, packed, drop, rate)
         kept = tf.concat(drop.masks, 0)  # [B, N, S, S]
 
@@ -107,9 +107,9 @@ def test_gradients_with_dropout_are_those_of_autodiff(batch):
 def test_rows_are_the_positions_up_to_the_last_token():
     mask = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.int32)
     with tf.Graph().as_default(), tf.Session() as session:
-        packed = unpadding.pack_batch(tf.constant(mask), 2)
+        packed = unpadding.compute_unpadding(tf.constant(mask), 2)
         cells, first, positions = session.run(
-            [packed.cells, packed.first_rows, packed.positions]
+            [packed.indices, packed.first_indices, packed.positions]
         )
     assert cells.tolist() == [0, 1, 4, 5, 6, 7, 8, 9, 10, 12, 13]
     assert positions.tolist() == [0, 1, 0, 1, 2, 3, 0, 1, 2, 0, 1]
@@ -181,8 +181,8 @@ def test_shapes_with_padding_to_a_few_lengths():
     for longest in (5, 7):
         mask = (np.arange(LENGTH) < [[longest], [2]]).astype(np.int32)
         with tf.Graph().as_default(), tf.Session() as session:
-            packed = unpadding.pack_batch(tf.constant(mask), 2, pad_to=4)
-            found = session.run([packed.cells, packed.groups[0].query_slots])
+            packed = unpadding.compute_unpadding(tf.constant(mask), 2, pad_to=4)
+            found = session.run([packed.indices, packed.groups[0].query_indices])
             shapes.add(tuple(values.shape for values in found))
     assert shapes == {((16,), (2, 2, 8))}
 
@@ -192,8 +192,8 @@ def test_large_batches_attend_in_groups_of_like_length():
     lengths = rng.randint(1, LENGTH + 1, 32)
     mask = (np.arange(LENGTH) < lengths[:, None]).astype(np.int32)
     with tf.Graph().as_default(), tf.Session() as session:
-        packed = unpadding.pack_batch(tf.constant(mask), 2)
-        found = session.run([group.query_slots for group in packed.groups])
+        packed = unpadding.compute_unpadding(tf.constant(mask), 2)
+        found = session.run([group.query_indices for group in packed.groups])
     ordered = np.sort(lengths)
     assert [rows.shape for rows in found] == [
         (8, 2, ordered[last]) for last in (7, 15, 23, 31)
