@@ -58,15 +58,15 @@ def flops(pairs):
 
 
 def groups_of(tf, masks, heads, training):
-    """(b, L) of the groups of each batch, int32 masks [B, S], by `packing` itself."""
+    """(b, L) of the groups of each batch, int32 masks [B, S], by `unpadding` itself."""
     from encoder import unpadding
 
     with tf.Graph().as_default(), tf.Session() as session:
         # Only in training is the batch's size known beforehand.
         batch = masks[0].shape[0] if training else None
         mask = tf.placeholder(tf.int32, [batch, masks[0].shape[1]])
-        groups = unpadding.pack_batch(mask, heads).groups
-        shapes = [tf.shape(group.query_slots[:, 0]) for group in groups]
+        groups = unpadding.compute_unpadding(mask, heads).groups
+        shapes = [tf.shape(group.query_indices[:, 0]) for group in groups]
         found = [session.run(shapes, {mask: value}) for value in masks]
     return [[tuple(map(int, size)) for size in sizes] for sizes in found]
 

@@ -51,7 +51,8 @@ def test_attention_is_the_padded_one(batch, seed):
     with tf.Graph().as_default(), tf.Session() as session:
         packed = unpadding.compute_unpadding(tf.constant(mask), heads)
         rows = [tf.gather(x.reshape([-1, 16]), packed.indices) for x in inputs]
-        context = packed.pad(attend(*rows, packed, DropoutStream(is_training=False), 0.0))
+        drop = DropoutStream(is_training=False)
+        context = packed.pad(attend(*rows, packed, drop, 0.0))
         cells, found = session.run([packed.indices, context])
     expected = padded_attention(*inputs, mask, heads).reshape([-1, 16])[cells]
     np.testing.assert_allclose(found.reshape([-1, 16])[cells], expected, **TIGHT)
