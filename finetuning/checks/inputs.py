@@ -150,7 +150,7 @@ def _read_initial(settings, prefix, config, task, resumed):
     is_used = resumed is None
     saved_labels = label_map.load(directory) if is_used else None
     if is_used and not settings.do_train:
-        label_map.check(directory, saved_labels, task)
+        label_map.require_same(directory, saved_labels, task)
     contents = compatibility.read_contents(prefix, config, task.num_outputs)
     if saved_labels in (None, task.labels) or contents.fresh:
         return contents, []

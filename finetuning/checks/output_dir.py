@@ -169,7 +169,7 @@ def _read_latest(settings, output_dir, config, task):
     if prefix is None:
         _require_no_orphans(settings.output_dir)
         return None
-    label_map.check(output_dir.path, output_dir.labels, task)
+    label_map.require_same(output_dir.path, output_dir.labels, task)
     contents = compatibility.read_contents(prefix, config, task.num_outputs)
     if settings.do_train and not contents.trainable:
         raise InputError(

@@ -1,4 +1,4 @@
-"""Weights of the labels in the training loss, for sets in which some are rare."""
+"""Weights of the labels in the training loss, for imbalanced data."""
 
 import math
 
@@ -8,17 +8,21 @@ BALANCED = "balanced"
 
 
 def parse(spec, labels):
-    """The weights that `--class_weights` gives.
+    """Parses the value of `--class_weights`.
 
     Args:
-      spec: "balanced", or such as "yes=2,no=0.5" with every label once; None: none.
-      labels: the task's, in the order of their ids.
+      spec: "balanced", or a list such as "yes=2,no=0.5" with every label once; or None.
+      labels: the task's labels in the order of their ids.
 
     Returns:
       Tuple of floats in the order of the labels; None for None and "balanced".
 
     Raises:
-      InputError: it is neither, or the labels are numbers.
+      InputError: the value is neither, or the labels are numbers.
+
+    Example:
+      >>> parse("yes=2,no=0.5", ("no", "yes"))
+      (0.5, 2.0)
     """
     if spec is None:
         return None
@@ -31,8 +35,8 @@ def parse(spec, labels):
         return None
     given = dict(part.rsplit("=", 1) for part in spec.split(",") if "=" in part)
     weights = {label.strip(): _weight(text) for label, text in given.items()}
-    whole = len(given) == len(spec.split(",")) and set(weights) == set(labels)
-    if not whole or None in weights.values():
+    complete = len(given) == len(spec.split(",")) and set(weights) == set(labels)
+    if not complete or None in weights.values():
         raise InputError(
             "--class_weights=%s: expected balanced, or each label with a number above "
             "0, such as %s" % (spec, ",".join(label + "=1" for label in labels))
@@ -49,16 +53,16 @@ def _weight(text):
 
 
 def balanced(counts):
-    """The weight n / (k n_i) for label i of k, where n_i of n examples have it.
+    """The weights n / (k n_i) of k labels, if n_i of n examples have label i.
 
-    So every label has the same weight in all, and an example 1 on average, as in
+    All labels then have the same total weight, and examples have weight 1 on average:
     https://scikit-learn.org/stable/modules/generated/sklearn.utils.class_weight.compute_class_weight.html
 
     Args:
-      counts: how many examples have each label, in the order of their ids.
+      counts: number of examples of each label, in the order of their ids.
 
     Returns:
-      Tuple of floats; 0 for a label that no example has.
+      Tuple of floats; 0 for a label without examples.
     """
-    whole = sum(counts) / len(counts)
-    return tuple(whole / count if count else 0.0 for count in counts)
+    mean = sum(counts) / len(counts)
+    return tuple(mean / count if count else 0.0 for count in counts)

@@ -1,4 +1,4 @@
-"""The order of the labels, saved beside the weights that were trained with it."""
+"""The labels in the order of their ids, saved next to the weights."""
 
 import json
 import os
@@ -10,20 +10,21 @@ FILE = "labels.json"
 
 
 def save(directory, task):
-    """Writes the map of a task beside its checkpoints."""
+    """Writes the labels of a task next to its checkpoints."""
     content = {"task": task.name, "labels": list(task.labels)}
     path = os.path.join(directory, FILE)
     files.write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def load(directory):
-    """The labels that a directory's weights were trained with, in the order of ids.
+    """Reads the labels that the weights in a directory were trained with.
 
     Returns:
-      Tuple of str, empty for a regression; None where nothing is saved.
+      Tuple of str in the order of the ids, empty for a regression; None if there is no
+      file.
 
     Raises:
-      InputError: the file is damaged.
+      InputError: the file is corrupt.
     """
     path = os.path.join(directory, FILE)
     if not files.exists(path):
@@ -36,17 +37,17 @@ def load(directory):
         return tuple(labels)
     except (ValueError, KeyError, TypeError, RecursionError):
         raise InputError(
-            "%s is damaged: expected a JSON object with a list of labels; restore it, "
+            "%s is corrupt: expected a JSON object with a list of labels; restore it, "
             'or write one such as {"labels": ["no", "yes"]} in the order that the '
             "model was trained with" % path
         ) from None
 
 
-def check(directory, saved, task):
-    """Refuses weights that were trained with other labels, or in another order.
+def require_same(directory, saved, task):
+    """Checks that weights were trained with the task's labels, in the same order.
 
     Args:
-      directory: where the weights are.
+      directory: directory of the weights.
       saved: what `load` returned for it.
       task: `tasks.Task`.
 
@@ -63,10 +64,10 @@ def check(directory, saved, task):
 
 
 def shown(labels):
-    """Labels for people, in order."""
+    """Formats labels for a message."""
     return ", ".join(map(quoted, labels)) if labels else "(a number)"
 
 
 def quoted(label):
-    """A label for people: within quotes where it has what stands between labels."""
+    """Formats a label for a message; in quotes if it contains a separator."""
     return repr(label) if "," in label or "=" in label else label

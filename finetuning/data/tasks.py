@@ -1,6 +1,6 @@
-"""The task table: labels, metrics, and which columns of which file hold what.
+"""The tasks: labels, metrics, and the layout of each file.
 
-A task is a row of `TASKS`. To add one, add a row. File layouts and counts:
+To add a task, add it to `_TASKS`. Sources of the layouts and row counts:
 https://gluebenchmark.com/tasks and, for XNLI,
 https://github.com/google-research/bert/blob/master/multilingual.md.
 """
@@ -12,8 +12,8 @@ from typing import Mapping, NamedTuple, Optional, Tuple
 from finetuning.flags.settings import CUSTOM
 from finetuning.utils.errors import InputError
 
-# The phase that reads each kind of file.
-_PHASES = {"train": "do_train", "dev": "do_eval", "test": "do_predict"}
+# The flag whose phase reads each split.
+_PHASE_FLAGS = {"train": "do_train", "dev": "do_eval", "test": "do_predict"}
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class InputExample:
     Attributes:
       guid: unique name, such as "dev-17".
       text_a: first sentence.
-      text_b: second sentence, or None for single sentences.
-      label: one of the task's labels; None where there is none.
+      text_b: second sentence; None for a single sentence.
+      label: one of the task's labels; None if there is none.
     """
 
     guid: str
@@ -35,27 +35,28 @@ class InputExample:
 
 @dataclass(frozen=True)
 class FileLayout:
-    """The layout of one file of a task; columns are counted from 0.
+    """The layout of one file of a task. Columns are counted from 0.
 
     Attributes:
-      file: path below the task's data directory.
+      file: path relative to the task's data directory.
       text_a: column of the first sentence.
-      text_b: column of the second sentence; None: single sentences.
-      label: column of the label, negative from the end; None: the file has no labels,
-        and each example gets the task's first unlabelled value.
-      header: whether the first line names the columns.
-      columns: how many a row has; None: as many as the first line.
-      label_name: what a header calls the label's column.
-      guid: column that names an example; None: its line number from 0.
-      renamed_labels: label in the file -> label of the task.
-      only: (column, value) that rows must have to be read; None: all rows are.
-      quoted: whether it is a CSV file, with commas and quotes; else tabs, no quoting.
-      part: which half of the set it is, where a task has two; else "".
-      rows: how many examples the official file holds; None: not known.
-      other_rows: the number by another way of counting, if it has two.
-      short_rows: beginnings of the lines of the official file that are known to lack
-        columns. They are left out; another such line is an error.
-      submission: name of the file that GLUE wants of its predictions; None: no such.
+      text_b: column of the second sentence; None for single sentences.
+      label: column of the label, negative if counted from the end; None if the file has
+        no labels.
+      header: whether the first line is a header.
+      columns: number of columns; None: as many as the first line has.
+      label_name: name of the label's column in the header.
+      guid: column of the example's id; None: its line number, counted from 0.
+      renamed_labels: maps labels in the file to labels of the task.
+      only: (column, value) of the rows to read; None for all rows.
+      quoted: whether the file is CSV, with commas and quotes, or TSV without quoting.
+      part: which half of the split it is ("matched"), if the task has two; else "".
+      rows: number of examples in the official file; None if not known.
+      other_rows: second known number of examples, in another copy of the file.
+      short_rows: prefixes of the lines of the official file that are known to lack
+        columns. They are skipped; any other such line is an error.
+      submission: name of the file with predictions that GLUE's server accepts, without
+        extension; None if it accepts none.
     """
 
     file: str
@@ -82,9 +83,9 @@ class DataFile(NamedTuple):
     Attributes:
       split: "train", "dev" or "test".
       layout: its `FileLayout`.
-      path: the file.
-      suffix: what tells its results from those of the first file of its kind, such as
-        "_mismatched"; "" for the first.
+      path: path of the file.
+      suffix: suffix of its results' names if the split has two files: "_mismatched" for
+        the second, "" for the first.
     """
 
     split: str
@@ -98,16 +99,16 @@ class Task:
     """One task.
 
     Attributes:
-      name: as people write it.
-      labels: label strings, the position of one being its id; empty: a label is a
-        number, and the task a regression.
+      name: the usual spelling of its name.
+      labels: labels in the order of their ids; empty in a regression, whose labels are
+        numbers.
       metrics: names of functions in `metrics.METRICS`, in the order they are shown.
       main: names of the scores whose mean is the task's main score, as in GLUE.
-      train, dev, test: the `FileLayout`s of each kind; empty where the task has none.
-      unlabelled: label that unlabelled examples are given, as the original does; it
-        reaches the record files and nothing else.
-      bounds: least and greatest label of a regression; None: any number.
-      remark: what to know where a file has not its known number of rows.
+      train, dev, test: the `FileLayout`s of each split; empty if the task has none.
+      unlabelled: label of unlabelled examples in the record files, as in the original;
+        it is not used otherwise.
+      bounds: minimum and maximum label of a regression; None for any number.
+      remark: advice to log if a file lacks rows.
     """
 
     name: str
@@ -127,30 +128,30 @@ class Task:
 
     @property
     def num_outputs(self):
-        """Logits of an example."""
+        """Number of logits."""
         return len(self.labels) or 1
 
     def layouts(self, split):
-        """The `FileLayout`s of a kind: "train", "dev" or "test".
+        """The `FileLayout`s of a split: "train", "dev" or "test".
 
         Raises:
-          InputError: the task has none.
+          InputError: the task has no such file.
         """
-        found = getattr(self, split)
-        if not found:
+        layouts = getattr(self, split)
+        if not layouts:
             raise InputError(
                 "--task_name=%s has no %s file; leave out --%s"
-                % (self.name, split, _PHASES[split])
+                % (self.name, split, _PHASE_FLAGS[split])
             )
-        return found
+        return layouts
 
     def layout(self, split):
-        """The first of `splits`."""
+        """The first of `layouts`."""
         return self.layouts(split)[0]
 
 
 def unofficial(layout):
-    """The same layout for another file, of which no counts are known."""
+    """The same layout for a file of the user's, without official counts."""
     return replace(
         layout, part="", rows=None, other_rows=None, short_rows=(), submission=None
     )
@@ -164,20 +165,20 @@ _ACCURACY = ("accuracy",)
 
 
 def _mnli(file, label=-1, **layout):
-    """A file of MNLI; its columns are the same in all."""
+    """A file of MNLI; all have the same columns."""
     name = None if label is None else "gold_label"
     return FileLayout(file, 8, 9, label, label_name=name, guid=0, **layout)
 
 
 def _pairs(file, label=3, **layout):
-    """A file of index, two sentences and, where there is one, the label."""
+    """A file with the columns index, two sentences and, if any, the label."""
     name = None if label is None else "label"
     return FileLayout(file, 1, 2, label, label_name=name, guid=0, **layout)
 
 
-# Eleven of Quora's pairs have a line end within a question, and GLUE took each half
-# for a row: a first half begins with the pair's id, a second with what follows.
-# https://github.com/nyu-mll/GLUE-baselines/issues/5 shows one of them.
+# Eleven of Quora's pairs contain a line break within a question, which splits them into
+# two rows each: the first begins with the pair's id, the second with the text after the
+# line break. See https://github.com/nyu-mll/GLUE-baselines/issues/5 for one of them.
 _HALVES_OF_QQP = (
     *("2332\t", "12330\t", "65477\t", "174372\t", "196865\t", "198200\t"),
     *("227767\t", "264607\t", "282584\t", "283933\t", "364931\t"),
@@ -194,7 +195,7 @@ def _qqp(file, **layout):
     )
 
 
-_ROWS = (
+_TASKS = (
     Task(
         name="MRPC",
         labels=_BINARY,
@@ -206,8 +207,8 @@ _ROWS = (
             FileLayout("test.tsv", 3, 4, None, guid=0, rows=1725, submission="MRPC"),
         ),
         unlabelled="0",
-        remark="Copies of MRPC that lack rows are common: make data TASK=MRPC makes "
-        "its files from the three official ones",
+        remark="Copies of MRPC that lack rows are common; make data TASK=MRPC creates "
+        "the files from the three official ones",
     ),
     Task(
         name="CoLA",
@@ -257,8 +258,8 @@ _ROWS = (
         labels=_BINARY,
         metrics=BINARY_METRICS,
         main=("accuracy", "f1"),
-        # Without those halves 363,849; three fewer where a carriage return ends a line,
-        # as in Hugging Face's copy.
+        # Without the split rows; Hugging Face's copy, which also ends lines at carriage
+        # returns, has three fewer.
         train=(_qqp("train.tsv", rows=363849, other_rows=363846),),
         dev=(_qqp("dev.tsv", rows=40430),),
         test=(
@@ -323,7 +324,7 @@ _ROWS = (
         unlabelled="0",
     ),
     Task(
-        # The diagnostic set: for a model that was trained on MNLI.
+        # The diagnostic set, for a model trained on MNLI.
         name="AX",
         labels=_NLI_LABELS,
         metrics=(),
@@ -354,20 +355,24 @@ _ROWS = (
         unlabelled="contradiction",
     ),
 )
-TASKS = {row.name.lower(): row for row in _ROWS}
+TASKS = {task.name.lower(): task for task in _TASKS}
 
 
 def find_task(name):
-    """The task of that name, in any case.
+    """The task with this name, in any case.
 
     Raises:
       InputError: there is none.
+
+    Example:
+      >>> find_task("mrpc").labels
+      ('0', '1')
     """
     task = TASKS.get(name.lower())
     if task is not None:
         return task
-    known = ", ".join([row.name for row in _ROWS] + [CUSTOM])
-    near = difflib.get_close_matches(name.lower(), list(TASKS) + [CUSTOM], n=1)
-    spelled = {CUSTOM: CUSTOM, **{key: row.name for key, row in TASKS.items()}}
-    hint = "; did you mean %s?" % spelled[near[0]] if near else ""
+    known = ", ".join([task.name for task in _TASKS] + [CUSTOM])
+    nearest = difflib.get_close_matches(name.lower(), list(TASKS) + [CUSTOM], n=1)
+    spelling = {CUSTOM: CUSTOM, **{key: task.name for key, task in TASKS.items()}}
+    hint = "; did you mean %s?" % spelling[nearest[0]] if nearest else ""
     raise InputError("--task_name=%s is unknown; known: %s%s" % (name, known, hint))

@@ -30,7 +30,7 @@ def test_a_regression_has_an_empty_map(tmp_path):
 def test_nothing_saved(tmp_path):
     assert label_map.load(str(tmp_path)) is None
     assert label_map.load(str(tmp_path / "none")) is None
-    label_map.check(str(tmp_path), task_of("a", "b"))
+    label_map.require_same(str(tmp_path), task_of("a", "b"))
 
 
 @pytest.mark.parametrize(
@@ -74,17 +74,17 @@ def test_the_map_that_the_message_proposes_is_read(tmp_path):
 def test_other_labels_are_refused(tmp_path, labels, shown):
     label_map.save(str(tmp_path), task_of("yes", "no"))
     with pytest.raises(InputError) as caught:
-        label_map.check(str(tmp_path), task_of(*labels))
+        label_map.require_same(str(tmp_path), task_of(*labels))
     assert str(caught.value) == (
         "%s: the weights there were trained with the labels yes, no, in this order, "
         "and this run has %s; give the same --task_name or --labels, or other weights"
         % (tmp_path / "labels.json", shown)
     )
-    label_map.check(str(tmp_path), task_of("yes", "no"))
+    label_map.require_same(str(tmp_path), task_of("yes", "no"))
 
 
 def test_a_number_is_not_a_label(tmp_path):
     label_map.save(str(tmp_path), task_of())
-    label_map.check(str(tmp_path), task_of())
+    label_map.require_same(str(tmp_path), task_of())
     with pytest.raises(InputError, match=r"with the labels \(a number\), in this"):
-        label_map.check(str(tmp_path), task_of("0", "1"))
+        label_map.require_same(str(tmp_path), task_of("0", "1"))
