@@ -1,4 +1,4 @@
-"""Reading and judging a `bert_config.json`."""
+"""Reads a `bert_config.json` and checks its values."""
 
 import json
 import math
@@ -9,8 +9,8 @@ import modeling
 from finetuning.utils import files
 from finetuning.utils.errors import InputError, in_one_line
 
-# What gives a model its shape, with the least and the greatest value of each: far
-# beyond every published encoder, and still soon refused where nothing else does.
+# The sizes that define a model, with the minimum and maximum of each. The maximum is
+# far above every published encoder, and rejects typing errors before anything is built.
 _SIZES = {
     "vocab_size": (1, 10**8),
     "hidden_size": (1, 10**6),
@@ -21,22 +21,22 @@ _SIZES = {
     "type_vocab_size": (2, 10**4),
 }
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-# 40 GB of weights in float32, thrice that with the optimiser's; BERT-Large has 3e8.
-_MOST_PARAMETERS = 10**10
-_MOST_DIGITS = 20
-# Of fresh weights; BERT has 0.02.
-_MOST_DEVIATION = 100
+# 40 GB in float32, three times that with the optimizer's state; BERT-Large has 3e8.
+_MAX_PARAMETERS = 10**10
+_MAX_DIGITS = 20
+# Standard deviation of new weights; BERT's is 0.02.
+_MAX_INITIALIZER_RANGE = 100
 
 
 def read_config(path):
-    """Reads and judges a `bert_config.json`.
+    """Reads and checks a `bert_config.json`.
 
     Returns:
       `modeling.BertConfig`.
 
     Raises:
-      InputError: no such file, no JSON, a key is missing, misspelt or there twice, or
-        the values make no model.
+      InputError: there is no such file, it is not JSON, a key is missing, misspelt or
+        repeated, or no model can have the values.
     """
     files.require_file("--bert_config_file=%s" % path, path)
     try:
@@ -45,8 +45,8 @@ def read_config(path):
         raise
     except RecursionError:
         raise InputError(
-            "--bert_config_file=%s is no config: its brackets stand too deep in each "
-            "other; expected one object of numbers and words" % path
+            "--bert_config_file=%s is not a config: its brackets are nested too "
+            "deeply; expected one object with numbers and strings" % path
         ) from None
     except ValueError as error:
         raise InputError(
@@ -66,7 +66,7 @@ def read_config(path):
 
 
 def unused_keys(path, config):
-    """Notes on keys that change nothing, save those of Google's own files."""
+    """Notes about keys that have no effect, except for those in Google's own files."""
     known = set(vars(modeling.BertConfig(vocab_size=1))) | {"directionality"}
     unused = [
         key
@@ -79,7 +79,7 @@ def unused_keys(path, config):
 
 
 def _parse(text):
-    """JSON as its standard has it: Python would read more."""
+    """Parses strict JSON, without Python's extensions."""
     return json.loads(
         text,
         parse_int=_whole_number,
@@ -89,44 +89,46 @@ def _parse(text):
 
 
 def _whole_number(digits):
-    if len(digits) > _MOST_DIGITS:
+    if len(digits) > _MAX_DIGITS:
         raise ValueError("a number of %d digits" % len(digits))
     return int(digits)
 
 
 def _refuse_constant(name):
-    raise ValueError("%s is no number" % name)
+    raise ValueError("%s is not a number" % name)
 
 
 def _unique(pairs):
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError("the key %r is there twice; leave one" % twice)
-    return found
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError("the key %r appears twice; remove one" % repeated)
+    return values
 
 
 def _check_config(values, config):
     missing = [key for key in list(_SIZES) + ["hidden_act"] if key not in values]
     if missing:
-        raise ValueError("%s missing; the model's shape needs it" % ", ".join(missing))
-    for key, (least, most) in _SIZES.items():
+        raise ValueError("%s missing; they define the model" % ", ".join(missing))
+    for key, (minimum, maximum) in _SIZES.items():
         value = values[key]
-        if type(value) is not int or value < least:
+        if type(value) is not int or not minimum <= value <= maximum:
             raise ValueError(
-                "%s is %r, expected a whole number of %d or more" % (key, value, least)
+                "%s is %r, expected a whole number from %d to %d"
+                % (key, value, minimum, maximum)
             )
-        if value > most:
-            raise ValueError("%s is %d, expected %d or less" % (key, value, most))
     for key in _DROPOUTS:
         value = getattr(config, key)
         if not _is_number(value) or not 0 <= value < 1:
-            raise ValueError("%s is %r, expected 0 or more, below 1" % (key, value))
-    deviation = config.initializer_range
-    if not _is_number(deviation) or not 0 <= deviation <= _MOST_DEVIATION:
+            raise ValueError(
+                "%s is %r, expected a number from 0 to below 1" % (key, value)
+            )
+    value = config.initializer_range
+    if not _is_number(value) or not 0 <= value <= _MAX_INITIALIZER_RANGE:
         raise ValueError(
-            "initializer_range is %r, expected 0 to %d" % (deviation, _MOST_DEVIATION)
+            "initializer_range is %r, expected a number from 0 to %d"
+            % (value, _MAX_INITIALIZER_RANGE)
         )
     if config.hidden_act in (None, ""):
         raise ValueError("hidden_act is %r, expected a name" % (config.hidden_act,))
@@ -141,8 +143,8 @@ def _is_number(value):
 def _check_parameters(config):
     shapes = modeling.variable_shapes(config).values()
     count = sum(int(np.prod(shape, dtype=np.int64)) for shape in shapes)
-    if count > _MOST_PARAMETERS:
+    if count > _MAX_PARAMETERS:
         raise ValueError(
-            "these sizes make a model of %.1e parameters, more than the %.0e that this "
-            "program builds; is each of them right?" % (count, _MOST_PARAMETERS)
+            "a model of these sizes has %.1e parameters, more than the maximum of "
+            "%.0e; check each of them" % (count, _MAX_PARAMETERS)
         )

@@ -1,4 +1,4 @@
-"""Reading and judging a vocabulary: its tokens, its length, its case."""
+"""Reads a vocabulary and checks its tokens, its size and its case."""
 
 import re
 from typing import NamedTuple
@@ -7,45 +7,47 @@ import tokenization
 from finetuning.utils import files
 from finetuning.utils.errors import InputError, in_one_line
 
-_NEEDED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+_REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _SPECIAL = re.compile(r"\[.*\]\Z")
-# Some published tables are padded to a round number; more than this is another file.
-_MOST_SPARE_PERCENT = 1
-# A cased vocabulary has a third and more of its words with capitals; a few were put
-# into unused places of lower-cased ones.
-_CAPITALS_OF_CASED = 0.05
-_FEWEST_CAPITALS = 3
-# Most of an alphabet's vocabulary are words that capitals would show in; of a Chinese
-# one few are, and its case tells too little.
-_WORDS_OF_ALPHABET = 0.5
+# The embedding tables of some published models are padded to a round number of rows. A
+# vocabulary that leaves more rows unused belongs to another model.
+_MAX_UNUSED_PERCENT = 1
+# In cased vocabularies, a third or more of the words have capitals. Some lower-cased
+# ones have a few, in entries that were unused before.
+_MIN_CAPITALS_FRACTION = 0.05
+_MIN_CAPITALS = 3
+# In the vocabulary of an alphabetic script most words have letters with case. In a
+# Chinese one few have, which is not enough to tell the case from.
+_MIN_CASE_FRACTION = 0.5
 
 
 def read(path, do_lower_case):
-    """Reads and judges a vocabulary by itself; see also `compare_size`.
+    """Reads a vocabulary and checks it on its own; see also `compare_size`.
 
     Args:
       path: --vocab_file.
       do_lower_case: whether texts will be lower-cased.
 
     Returns:
-      `tokenization.FullTokenizer`; notes for the user on what is odd but legal.
+      `tokenization.FullTokenizer`; and notes about what is unusual but allowed, a list
+      of str.
 
     Raises:
-      InputError: no such file, no text in UTF-8, a special token is missing or there
-        twice, [PAD] is not the first, or the case of the words contradicts.
+      InputError: there is no such file, it is not UTF-8, a special token is missing or
+        repeated, [PAD] is not first, or its case contradicts `do_lower_case`.
     """
     files.require_file("--vocab_file=%s" % path, path)
     tokens = [line.strip() for _, line in files.read_text_lines(path)]
-    missing = [token for token in _NEEDED if token not in set(tokens)]
+    missing = [token for token in _REQUIRED if token not in set(tokens)]
     if missing:
         raise InputError(
             "--vocab_file=%s lacks %s: it is not a BERT vocabulary"
             % (path, ", ".join(missing))
         )
-    notes = _check_twice(path, tokens)
+    notes = _check_repeated(path, tokens)
     if tokens[0] != "[PAD]":
         raise InputError(
-            "--vocab_file=%s: [PAD] stands in line %d, expected in the first"
+            "--vocab_file=%s: [PAD] must be on line 1, found on line %d"
             % (path, tokens.index("[PAD]") + 1)
         )
     _check_case(path, tokens, do_lower_case)
@@ -53,7 +55,7 @@ def read(path, do_lower_case):
 
 
 def compare_size(path, vocab, vocab_size):
-    """Ids beyond the model's table would read garbage.
+    """Compares the vocabulary with the size of the model's embedding table.
 
     Args:
       path: --vocab_file.
@@ -61,95 +63,95 @@ def compare_size(path, vocab, vocab_size):
       vocab_size: rows of the model's table.
 
     Returns:
-      Notes for the user, as a list.
+      Notes for the user, a list of str.
 
     Raises:
-      InputError: there are more tokens than rows, or too many fewer.
+      InputError: there are more tokens than rows, or far fewer.
     """
     entries = max(vocab.values()) + 1
-    spare = vocab_size - entries
-    if spare < 0 or spare * 100 > vocab_size * _MOST_SPARE_PERCENT:
-        blank = "; its line %d is blank" % (vocab[""] + 1) if "" in vocab else ""
+    unused = vocab_size - entries
+    if unused < 0 or unused * 100 > vocab_size * _MAX_UNUSED_PERCENT:
+        blank = "; line %d is blank" % (vocab[""] + 1) if "" in vocab else ""
         raise InputError(
-            "--vocab_file=%s has %d entries, the model's vocab_size is %d: they do not "
-            "belong together%s" % (path, entries, vocab_size, blank)
+            "--vocab_file=%s has %d entries, but the model's vocab_size is %d: they do "
+            "not belong together%s" % (path, entries, vocab_size, blank)
         )
-    if not spare:
+    if not unused:
         return []
     return [
-        "The vocabulary leaves %d of the model's %d rows unused" % (spare, vocab_size)
+        "The vocabulary leaves %d of the model's %d rows unused" % (unused, vocab_size)
     ]
 
 
-def _check_twice(path, tokens):
-    """Notes on tokens that are there twice; of the special ones it is an error."""
-    first, twice = {}, []
-    for place, token in enumerate(tokens, 1):
-        if token in first:
-            twice.append((token, first[token], place))
-        first.setdefault(token, place)
-    if not twice:
-        return []
-    for token, before, behind in twice:
-        if token in _NEEDED:
+def _check_repeated(path, tokens):
+    """Returns notes about repeated tokens; a repeated special token is an error."""
+    first_lines, repeated = {}, []
+    for line, token in enumerate(tokens, 1):
+        first_line = first_lines.setdefault(token, line)
+        if first_line != line:
+            repeated.append((token, first_line, line))
+    for token, first_line, line in repeated:
+        if token in _REQUIRED:
             raise InputError(
-                "--vocab_file=%s has %s twice, in lines %d and %d; expected once: is "
-                "it put together of two files?" % (path, token, before, behind)
+                "--vocab_file=%s has %s twice, on lines %d and %d, expected once: is "
+                "it a concatenation of two files?" % (path, token, first_line, line)
             )
+    if not repeated:
+        return []
     return [
         in_one_line(
-            "--vocab_file=%s: %d lines hold a token that an earlier line has, such as "
-            "%r in lines %d and %d; as in the original the later line counts"
-            % ((path, len(twice)) + twice[0])
+            "--vocab_file=%s: %d lines repeat a token of an earlier line, such as %r "
+            "on lines %d and %d; as in the original, the later line is used"
+            % ((path, len(repeated)) + repeated[0])
         )
     ]
 
 
-class _Words(NamedTuple):
-    """What of a vocabulary tells its case.
+class _CaseStatistics(NamedTuple):
+    """What tells the case of a vocabulary.
 
     Attributes:
-      number: tokens that are not special.
-      with_case: how many of them have a letter that is known as capital and small.
-      capitals: those with a capital.
+      words: number of tokens that are not special.
+      with_case: number of words with a letter that exists in upper and lower case.
+      capitalized: words with an upper-case letter, a list of str.
     """
 
-    number: int
+    words: int
     with_case: int
-    capitals: list
+    capitalized: list
 
 
 def _check_case(path, tokens, do_lower_case):
-    """Refuses a casing that the words contradict; those that tell nothing pass."""
-    words = _words(tokens)
-    if do_lower_case and _is_cased(words):
+    """Rejects a vocabulary whose words clearly contradict `do_lower_case`."""
+    statistics = _case_statistics(tokens)
+    capitalized = statistics.capitalized
+    if do_lower_case and _is_cased(statistics):
         raise InputError(
             "--do_lower_case=true, but %d of the %d words with letters in --vocab_file="
-            "%s have capitals, such as %r, which lower-cased text never meets; give "
+            "%s have capitals, such as %r, which lower-cased text never matches; give "
             "--do_lower_case=false"
-            % (len(words.capitals), words.with_case, path, words.capitals[0])
+            % (len(capitalized), statistics.with_case, path, capitalized[0])
         )
-    if not do_lower_case and _is_lower_cased(words):
+    if not do_lower_case and _is_lower_cased(statistics):
         raise InputError(
             "--do_lower_case=false, but none of the %d words with letters in "
-            "--vocab_file=%s has a capital: a word with one would be [UNK]; give "
-            "--do_lower_case=true" % (words.with_case, path)
+            "--vocab_file=%s has a capital, so that every word with one would become "
+            "[UNK]; give --do_lower_case=true" % (statistics.with_case, path)
         )
 
 
-def _words(tokens):
-    plain = [token for token in tokens if token and not _SPECIAL.match(token)]
-    capitals = [token for token in plain if token.lower() != token]
-    with_case = sum(token.lower() != token.upper() for token in plain)
-    return _Words(len(plain), with_case, capitals)
+def _case_statistics(tokens):
+    words = [token for token in tokens if token and not _SPECIAL.match(token)]
+    with_case = sum(word.lower() != word.upper() for word in words)
+    capitalized = [word for word in words if word.lower() != word]
+    return _CaseStatistics(len(words), with_case, capitalized)
 
 
-def _is_cased(words):
-    found = len(words.capitals)
-    enough = max(_FEWEST_CAPITALS, _CAPITALS_OF_CASED * words.with_case)
-    return found >= enough
+def _is_cased(statistics):
+    required = max(_MIN_CAPITALS, _MIN_CAPITALS_FRACTION * statistics.with_case)
+    return len(statistics.capitalized) >= required
 
 
-def _is_lower_cased(words):
-    clear = words.with_case >= _WORDS_OF_ALPHABET * words.number
-    return words.with_case > 0 and not words.capitals and clear
+def _is_lower_cased(statistics):
+    required = max(1, _MIN_CASE_FRACTION * statistics.words)
+    return statistics.with_case >= required and not statistics.capitalized

@@ -1,4 +1,4 @@
-"""Reading the tasks' TSV and CSV files, row by row."""
+"""Reads the tasks' TSV and CSV files row by row."""
 
 import collections
 import csv
@@ -13,26 +13,28 @@ from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 _SAMPLE_SEED = 0
-# The csv module refuses longer fields; its own limit is 128 KB.
-_LONGEST_FIELD = 2**31 - 1
+# The csv module's limit on the length of a field is 128 KB by default.
+_MAX_FIELD = 2**31 - 1
 _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *\Z", re.ASCII)
-_GREATEST = float(np.finfo(np.float32).max)
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
+# First column of the header of GLUE's test files, and of some labelled files.
+_INDEX_NAMES = ("index", "id")
 
 
 def read_examples(task, data_file, notes=None):
-    """Reads a file of a task, row by row.
+    """Reads the examples of a file.
 
     Args:
       task: `tasks.Task`.
-      data_file: `tasks.DataFile`; its kind begins each example's guid.
-      notes: list that gets a line about rows that are left out, if there are any.
+      data_file: `tasks.DataFile`; guids start with the name of its split.
+      notes: list to which a line about irregular rows is appended, if there are any.
 
     Yields:
       `InputExample`, in file order.
 
     Raises:
-      InputError: a row lacks columns, a label is unknown, bytes are not UTF-8; with
-        file and line.
+      InputError: a row lacks columns, a label is invalid or the file is not UTF-8. The
+        message names file and line.
     """
     layout = data_file.layout
 
@@ -50,172 +52,167 @@ def read_examples(task, data_file, notes=None):
         )
 
 
-def find_labels(data_file, most):
-    """The different labels of a file, as a set; one more than `most` at the most.
+def find_labels(data_file, limit):
+    """Collects the different labels of a file.
+
+    Args:
+      data_file: `tasks.DataFile`.
+      limit: number of labels above which reading stops.
+
+    Returns:
+      Set of str, at most `limit` + 1 of them.
 
     Raises:
-      InputError: as `read_examples`; a label is empty or has blanks around it; or that
-        of the first line seems to be a header's.
+      InputError: as from `read_examples`; or a label is empty or has blanks around it;
+        or the first line seems to be a header.
     """
     counts, first = collections.Counter(), None
+    column = data_file.layout.label
     for line, columns in _read_rows(data_file, lambda _: False, []):
-        label = columns[data_file.layout.label]
+        label = columns[column]
         if not label or label != label.strip():
             raise InputError(
                 "%s, line %d: the label %r in column %d is empty or has blanks around "
-                "it; write it as the others, or leave the row out"
-                % (data_file.path, line, label, data_file.layout.label + 1)
+                "it; correct it, or remove the row"
+                % (data_file.path, line, label, column + 1)
             )
-        first = label if line == 1 else first
+        if line == 1:
+            first = label
         counts[label] += 1
-        if len(counts) > most:
+        if len(counts) > limit:
             break
     _check_first_label(data_file, first, counts)
     return set(counts)
 
 
 def _check_first_label(data_file, first, counts):
-    """Refuses a label of line 1 alone where all others have more than one example."""
-    others = [count for label, count in counts.items() if label != first]
-    if first is not None and counts[first] == 1 and others and min(others) > 1:
-        raise InputError(
-            "%s, line 1: no other line has the label %r; if the line is a header give "
-            "--has_header=true, if it is an example name all labels by --labels"
-            % (data_file.path, first)
-        )
+    """Rejects a label that only line 1 has, if all others occur more than once."""
+    other_counts = [count for label, count in counts.items() if label != first]
+    if first is None or counts[first] > 1 or min(other_counts, default=1) == 1:
+        return
+    raise InputError(
+        "%s, line 1: no other line has the label %r; if the line is a header give "
+        "--has_header=true, if it is an example give all labels with --labels"
+        % (data_file.path, first)
+    )
 
 
-def sample(read, most):
-    """At most so many of the examples, spread at random; always the same ones.
+def sample(read, size):
+    """Draws a random sample of the examples, always the same one.
 
-    The first ones would be of one label where a file is sorted by it. In memory are 9
-    bytes for each of all examples while it is decided, and 1 from then on.
+    The first examples would not do, as a file may be sorted by label. Takes 9 bytes of
+    memory per example while the sample is drawn, and 1 byte afterwards.
 
     Args:
-      read: function without arguments that gives an iterator over all of them.
-      most: how many to keep.
+      read: function without arguments that returns an iterator over all examples.
+      size: maximum number of examples to keep.
 
     Returns:
       Iterator over `InputExample`, in file order.
     """
     count = sum(1 for _ in read())
     kept = np.zeros(count, bool)
-    kept[np.random.RandomState(_SAMPLE_SEED).permutation(count)[:most]] = True
+    kept[np.random.RandomState(_SAMPLE_SEED).permutation(count)[:size]] = True
     return itertools.compress(read(), kept)
 
 
 def first_columns(path, quoted):
-    """The columns of a file's first line, or of its first CSV record; [] if empty."""
-    return next((columns for _, columns in _columns(path, quoted)), [])
+    """The columns of a file's first row; [] if the file or the row is empty."""
+    return next((columns for _, columns in _read_lines(path, quoted)), [])
 
 
-def _columns(path, quoted):
-    """Yields (line number from 1, columns) of every line; a blank one has none."""
+def _read_lines(path, quoted):
+    """Yields (line number from 1, columns) of every line; [] for an empty line."""
     _check_line_ends(path)
     lines = files.read_text_lines(path)
     if not quoted:
-        for number, line in lines:
-            yield number, line.split("\t") if line else []
+        for line, text in lines:
+            yield line, text.split("\t") if text else []
         return
-    csv.field_size_limit(_LONGEST_FIELD)
-    # A quoted field may hold line ends; the reader counts the lines that it takes.
-    reader = csv.reader((line + "\n" for _, line in lines), strict=True)
-    number = 1
+    csv.field_size_limit(_MAX_FIELD)
+    # A quoted field may contain line breaks; the reader counts the lines that it reads.
+    reader = csv.reader((text + "\n" for _, text in lines), strict=True)
+    line = 1
     try:
         for columns in reader:
-            yield number, columns
-            number = reader.line_num + 1
+            yield line, columns
+            line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            '%s, line %d: not CSV: %s; quote fields with " and double the quotes '
-            "within them, or give the file as .tsv, tab-separated"
-            % (path, number, error)
+            '%s, line %d: not CSV: %s; put fields in " and double any " within them, '
+            "or convert the file to .tsv, tab-separated" % (path, line, error)
         ) from None
 
 
 def _check_line_ends(path):
-    """Refuses a file without line feeds, which would be read as a single line."""
+    """Rejects a file without line feeds, which would be read as a single line."""
     with files.opened(path) as file:
         first = next(iter(file), b"")
     if b"\r" in first.rstrip(b"\r") and not first.endswith(b"\n"):
         raise InputError(
-            "%s: its lines end with a carriage return alone, as on old Macs; save it "
-            "with line feeds (tr '\\r' '\\n' < OLD > NEW)" % path
+            "%s: lines end with carriage returns only, as on old Macs; convert them to "
+            "line feeds (tr '\\r' '\\n' < OLD > NEW)" % path
         )
 
 
 def _read_rows(data_file, is_label, notes):
-    """Yields (line number from 1, columns) of the rows that count."""
+    """Yields (line number from 1, columns) of the rows with examples."""
     layout, path = data_file.layout, data_file.path
-    needed = 1 + max(
-        column
-        for column in (layout.text_a, layout.text_b, layout.label, layout.guid)
-        if column is not None
-    )
-    width, short, surplus = layout.columns, [], _Surplus()
-    for line, columns in _lines_in_use(path, layout.quoted):
+    used = (layout.text_a, layout.text_b, layout.label, layout.guid)
+    needed = 1 + max(column for column in used if column is not None)
+    width, short, long_count, first_long = layout.columns, [], 0, None
+    for line, columns in _read_nonempty_lines(path, layout.quoted):
         width = width or len(columns)
         if line == 1 and layout.header:
-            check_header(path, columns, layout, is_label)
+            _check_header(path, columns, layout, is_label)
             continue
         if len(columns) < needed:
             _check_short_row(path, line, columns, needed, layout)
             short.append(line)
             continue
         if len(columns) > width:
-            surplus.add(line)
+            long_count += 1
+            first_long = first_long or line
         if layout.only is None or columns[layout.only[0]] == layout.only[1]:
             yield line, columns
     if short:
         notes.append(
-            "%s: %d rows that lack columns are left out, as is known of the official "
-            "file: line %s" % (path, len(short), ", ".join(map(str, short)))
+            "%s: skipped %d rows that lack columns, as they do in the official file: "
+            "line %s" % (path, len(short), ", ".join(map(str, short)))
         )
-    if surplus.rows:
+    if long_count:
         notes.append(
-            "%s: rows with more than %d columns, which are read without what is "
-            "surplus: %d, the first in line %d"
-            % (path, width, surplus.rows, surplus.first_line)
+            "%s: %d rows have more than %d columns, the first on line %d; the "
+            "additional columns are ignored" % (path, long_count, width, first_long)
         )
 
 
-class _Surplus:
-    """Counts the rows that have more columns than are expected."""
-
-    def __init__(self):
-        self.rows, self.first_line = 0, None
-
-    def add(self, line):
-        self.rows += 1
-        self.first_line = self.first_line or line
-
-
-def _lines_in_use(path, quoted):
-    """Yields (line number from 1, columns), without the blank ones at the end.
+def _read_nonempty_lines(path, quoted):
+    """Yields (line number from 1, columns), without empty lines at the end.
 
     Raises:
-      InputError: one stands before others.
+      InputError: there is an empty line before others.
     """
-    blank_line = None
-    for line, columns in _columns(path, quoted):
+    empty_line = None
+    for line, columns in _read_lines(path, quoted):
         if not columns:
-            blank_line = blank_line or line
+            empty_line = empty_line or line
             continue
-        if blank_line:
+        if empty_line:
             raise InputError(
-                "%s, line %d: the line is empty; remove it" % (path, blank_line)
+                "%s, line %d: the line is empty; remove it" % (path, empty_line)
             )
         yield line, columns
 
 
 def _check_short_row(path, line, columns, needed, layout):
-    """Refuses a row that lacks columns, unless it is known of the official file."""
+    """Rejects a row that lacks columns, unless it is known of the official file."""
     separator, name = (",", "commas") if layout.quoted else ("\t", "tabs")
     if layout.short_rows and separator.join(columns).startswith(layout.short_rows):
         return
     raise InputError(
         "%s, line %d: %d columns, expected %d or more, separated by %s%s"
-        % (path, line, len(columns), needed, name, header_hint(line, columns, layout))
+        % (path, line, len(columns), needed, name, _header_hint(line, columns, layout))
     )
 
 
@@ -228,96 +225,90 @@ def _label(task, data_file, columns, line):
     if task.is_regression:
         least, most = task.bounds or (-math.inf, math.inf)
         value = number(label)
-        fits = value is not None and least <= value <= most
-        wanted = "a number" + (" of %g to %g" % task.bounds if task.bounds else "")
+        valid = value is not None and least <= value <= most
+        expected = "a number" + (" from %g to %g" % task.bounds if task.bounds else "")
     else:
-        fits = label in task.labels
-        wanted = "one of: %s" % ", ".join(task.labels)
-    if not fits:
-        place = layout.label % len(columns) + 1
-        if data_file.split == "test":
-            wanted += "; to predict without labels, leave the column out"
-        wanted += header_hint(line, columns, layout)
-        raise InputError(
-            "%s, line %d: label %r in column %d, expected %s"
-            % (data_file.path, line, label, place, wanted)
+        valid = label in task.labels
+        expected = "one of: %s" % ", ".join(task.labels)
+    if valid:
+        return label
+    if data_file.split == "test":
+        expected += "; to predict without labels, remove the column"
+    raise InputError(
+        "%s, line %d: label %r in column %d, expected %s%s"
+        % (
+            data_file.path,
+            line,
+            label,
+            layout.label % len(columns) + 1,
+            expected,
+            _header_hint(line, columns, layout),
         )
-    return label
+    )
 
 
 def number(text):
-    """The number that a text is in decimal digits, or None if a float32 holds none."""
-    if not _NUMBER.match(text):  # Python reads "1_000" and other scripts' digits, too.
+    """Parses a decimal number; returns None if it is none, or too large for float32."""
+    if not _NUMBER.match(text):  # float() also accepts "1_000" and non-ASCII digits.
         return None
     value = float(text)
-    return value if abs(value) <= _GREATEST else None
+    return value if abs(value) <= _MAX_FLOAT32 else None
 
 
-# What the header of each of GLUE's test files begins with, and of a labelled one, too.
-_INDEX = ("index", "id")
-NO_HEADER = (
-    "no header is expected here: if this line is one, remove it, or with "
-    "--task_name=custom give --has_header=true"
-)
-
-
-def check_header(path, columns, layout, is_label):
-    """Judges a first line where a header is expected.
+def _check_header(path, columns, layout, is_label):
+    """Checks the first line of a file that should start with a header.
 
     Args:
       path: the file.
-      columns: of its first line.
+      columns: columns of its first line.
       layout: `tasks.FileLayout`.
       is_label: function from a text to whether it is one of the task's labels.
 
     Raises:
-      InputError: the line is an example, which would be lost; or it is the header of
-        a test file where labels are expected.
+      InputError: the line is an example, which would be lost; or it is the header of a
+        test file although labels are expected.
     """
     if layout.label is None:
-        _check_unlabelled(path, columns, layout)
+        # Only a numbered example can be told from a header.
+        has_id = layout.guid is not None and layout.guid < len(columns)
+        value = columns[layout.guid] if has_id else ""
+        if value.isascii() and value.isdigit():
+            raise InputError(
+                "%s, line 1: expected a header with the names of the columns, found "
+                "the example %s; insert a header before it" % (path, value)
+            )
         return
-    if layout.label_name is not None and _is_of_test_file(columns, layout):
-        raise InputError("%s, line 1: %s" % (path, _test_file(layout)))
+    if layout.label_name is not None and _is_test_header(columns, layout):
+        raise InputError("%s, line 1: %s" % (path, _test_file_message(layout)))
     if len(columns) > max(layout.label, 0) and is_label(columns[layout.label]):
         raise InputError(
-            "%s, line 1: expected a header that names the columns, found the label %r; "
-            "put one before the first example" % (path, columns[layout.label])
+            "%s, line 1: expected a header with the names of the columns, found the "
+            "label %r; insert a header before the first example"
+            % (path, columns[layout.label])
         )
 
 
-def _check_unlabelled(path, columns, layout):
-    """Only a file that numbers its examples shows that its first line is one."""
-    if layout.guid is None or len(columns) <= layout.guid:
-        return
-    found = columns[layout.guid]
-    if found.isascii() and found.isdigit():
-        raise InputError(
-            "%s, line 1: expected a header that names the columns, found the example "
-            "%s; put one before it" % (path, found)
-        )
-
-
-def header_hint(line, columns, layout):
-    """What to add to the message about a row, if it is the first of its file; or ""."""
+def _header_hint(line, columns, layout):
+    """Text to append to an error about a row; "" unless it may be a header."""
     if line != 1 or layout.header:
         return ""
-    if layout.label is not None and _is_of_test_file(columns, layout):
-        return "; " + _test_file(layout)
-    return "; " + NO_HEADER
-
-
-def _is_of_test_file(columns, layout):
-    return columns[0] in _INDEX and layout.label_name not in columns
-
-
-def _test_file(layout):
-    wanted = (
-        "labels in column %d" % (layout.label + 1) if layout.label >= 0 else "labels"
-    )
-    if layout.label_name is not None:
-        wanted = "a column %s" % layout.label_name
+    if layout.label is not None and _is_test_header(columns, layout):
+        return "; " + _test_file_message(layout)
     return (
-        "this looks like a test file, which has no labels; expected one with %s"
-        % wanted
+        "; no header is expected here: if this line is one, remove it, or with "
+        "--task_name=custom give --has_header=true"
     )
+
+
+def _is_test_header(columns, layout):
+    return columns[0] in _INDEX_NAMES and layout.label_name not in columns
+
+
+def _test_file_message(layout):
+    if layout.label_name is not None:
+        expected = "a column %s" % layout.label_name
+    elif layout.label >= 0:
+        expected = "labels in column %d" % (layout.label + 1)
+    else:
+        expected = "labels"
+    return "this looks like a test file without labels; expected one with " + expected

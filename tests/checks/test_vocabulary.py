@@ -1,4 +1,4 @@
-"""The judgement of vocabularies: what is refused, noted, accepted."""
+"""Which vocabularies are rejected, noted or accepted."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def write(directory, tokens, end="\n"):
     return path
 
 
-def refusal(path, do_lower_case=True):
+def error(path, do_lower_case=True):
     with pytest.raises(InputError) as caught:
         vocabulary.read(path, do_lower_case)
     message = str(caught.value)
@@ -30,7 +30,7 @@ def refusal(path, do_lower_case=True):
     return message
 
 
-def test_a_good_one(tmp_path):
+def test_a_valid_vocabulary(tmp_path):
     path = write(tmp_path, SPECIAL + LOWER)
     tokenizer, notes = vocabulary.read(path, True)
     assert notes == []
@@ -38,136 +38,117 @@ def test_a_good_one(tmp_path):
     assert tokenizer.vocab["\u00e9t\u00e9"] == 11
 
 
-def test_mark_and_windows_line_ends(tmp_path):
+def test_byte_order_mark_and_windows_line_ends(tmp_path):
     path = write(tmp_path, ["\ufeff[PAD]"] + SPECIAL[1:] + LOWER, "\r\n")
     tokenizer, notes = vocabulary.read(path, True)
     assert (len(tokenizer.vocab), notes) == (12, [])
     assert tokenizer.convert_tokens_to_ids(["[UNK]", "paid"]) == [1, 8]
 
 
-# Tokens
+@pytest.mark.parametrize(
+    "tokens, part",
+    [
+        (SPECIAL[2:] + LOWER, "lacks [PAD], [UNK]"),
+        ([], "lacks [PAD], [UNK], [CLS], [SEP]"),
+        (["{}"], "lacks [PAD], [UNK], [CLS], [SEP]"),
+        (["x"] + SPECIAL + LOWER, "[PAD] must be on line 1, found on line 2"),
+        (SPECIAL + LOWER + ["[SEP]"], "[SEP] twice, on lines 4 and 13"),
+    ],
+)
+def test_missing_misplaced_and_repeated_special_tokens(tmp_path, tokens, part):
+    path = write(tmp_path, tokens)
+    assert error(path).startswith("--vocab_file=" + path)
+    assert part in error(path)
 
 
-def test_special_tokens_that_are_missing(tmp_path):
-    path = write(tmp_path, SPECIAL[2:] + LOWER)
-    assert refusal(path) == (
-        "--vocab_file=%s lacks [PAD], [UNK]: it is not a BERT vocabulary" % path
-    )
-
-
-def test_padding_that_is_not_the_first(tmp_path):
-    path = write(tmp_path, ["x"] + SPECIAL + LOWER)
-    assert refusal(path) == (
-        "--vocab_file=%s: [PAD] stands in line 2, expected in the first" % path
-    )
-
-
-@pytest.mark.parametrize("token", ["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
-def test_special_token_that_is_there_twice(tmp_path, token):
-    path = write(tmp_path, SPECIAL + LOWER + [token])
-    assert refusal(path) == (
-        "--vocab_file=%s has %s twice, in lines %d and 13; expected once: is it put "
-        "together of two files?" % (path, token, SPECIAL.index(token) + 1)
-    )
-
-
-def test_other_tokens_that_are_there_twice(tmp_path):
-    """Published vocabularies may have some: the later counts, as in the original."""
+def test_other_repeated_tokens(tmp_path):
+    """Published vocabularies have some: the later one counts, as in the original."""
     path = write(tmp_path, SPECIAL + LOWER + ["", "paid ", "", "\u2028"])
-    tokenizer, notes = vocabulary.read(path, True)
-    assert notes == [
-        "--vocab_file=%s: 3 lines hold a token that an earlier line has, such as "
-        "'paid' in lines 9 and 14; as in the original the later line counts" % path
-    ]
+    tokenizer, (note,) = vocabulary.read(path, True)
+    assert note.startswith("--vocab_file=%s: 3 lines repeat a token" % path)
+    assert "'paid' on lines 9 and 14" in note
     assert tokenizer.vocab["paid"] == 13
 
 
 @pytest.mark.parametrize("content", [b"\0", b"\xff\xfe[\0", b"[PAD]\n\xe9"])
-def test_file_that_is_no_text(tmp_path, content):
+def test_a_file_that_is_not_text(tmp_path, content):
     path = str(tmp_path / "vocab.txt")
     with open(path, "wb") as file:
         file.write(content)
-    assert refusal(path).startswith(path)
+    assert error(path).startswith(path)
 
 
-# Length
+# Size
 
 
-def size_of(entries, vocab_size, last="x"):
+def notes_about_size(entries, vocab_size, last="x"):
     vocab = {"t%d" % n: n for n in range(entries - 1)}
     vocab[last] = entries - 1
     return vocabulary.compare_size("vocab.txt", vocab, vocab_size)
 
 
-@pytest.mark.parametrize("vocab_size", [100, 700, 30500, 119600])
-def test_one_percent_may_be_lacking_and_no_more(vocab_size):
-    spare = vocab_size // 100
-    assert size_of(vocab_size, vocab_size) == []
-    assert size_of(vocab_size - spare, vocab_size) == [
-        "The vocabulary leaves %d of the model's %d rows unused" % (spare, vocab_size)
-    ]
-    for entries in (vocab_size - spare - 1, vocab_size + 1):
+@pytest.mark.parametrize("vocab_size", [100, 700, 30500])
+def test_one_percent_of_the_rows_may_be_unused(vocab_size):
+    unused = vocab_size // 100
+    assert notes_about_size(vocab_size, vocab_size) == []
+    (note,) = notes_about_size(vocab_size - unused, vocab_size)
+    assert "%d of the model's %d rows unused" % (unused, vocab_size) in note
+    for entries in (vocab_size - unused - 1, vocab_size + 1):
         with pytest.raises(InputError) as caught:
-            size_of(entries, vocab_size)
-        assert str(caught.value) == (
-            "--vocab_file=vocab.txt has %d entries, the model's vocab_size is %d: they "
-            "do not belong together" % (entries, vocab_size)
-        )
+            notes_about_size(entries, vocab_size)
+        assert str(caught.value).startswith("--vocab_file=vocab.txt has %d" % entries)
+        assert "vocab_size is %d: " % vocab_size in str(caught.value)
 
 
-def test_blank_line_that_makes_it_too_long():
-    with pytest.raises(InputError, match="together; its line 11 is blank"):
-        size_of(11, 10, last="")
+def test_a_blank_line_that_makes_it_too_long():
+    with pytest.raises(InputError, match="line 11 is blank"):
+        notes_about_size(11, 10, last="")
 
 
 # Case
 
 
-def test_cased_words_against_lower_casing(tmp_path):
-    path = write(tmp_path, SPECIAL + CASED)
-    assert refusal(path, do_lower_case=True) == (
-        "--do_lower_case=true, but 3 of the 7 words with letters in --vocab_file=%s "
-        "have capitals, such as 'The', which lower-cased text never meets; give "
-        "--do_lower_case=false" % path
-    )
-    assert vocabulary.read(path, False)[1] == []
-
-
-def test_lower_cased_words_against_case(tmp_path):
-    path = write(tmp_path, SPECIAL + LOWER)
-    assert refusal(path, do_lower_case=False) == (
-        "--do_lower_case=false, but none of the 4 words with letters in --vocab_file="
-        "%s has a capital: a word with one would be [UNK]; give --do_lower_case=true"
-        % path
-    )
+@pytest.mark.parametrize(
+    "words, do_lower_case, parts",
+    [
+        (CASED, True, ["3 of the 7 words", "'The'"]),
+        (LOWER, False, ["none of the 4 words", "[UNK]"]),
+        (["\u0434\u0430", "\u03b1", "\u0561"], False, ["none of the 3 words"]),
+        (["\u0414\u0430", "\u0391", "\u0531", "\u4e00"], True, ["3 of the 3 words"]),
+    ],
+)
+def test_words_that_contradict_the_case(tmp_path, words, do_lower_case, parts):
+    path = write(tmp_path, SPECIAL + words)
+    message = error(path, do_lower_case)
+    flags = ["--do_lower_case=true", "--do_lower_case=false"]
+    given, remedy = flags if do_lower_case else reversed(flags)
+    assert message.startswith(given + ", but ")
+    assert message.endswith("; give " + remedy)
+    for part in parts:
+        assert part in message
+    assert vocabulary.read(path, not do_lower_case)[1] == []
 
 
 @pytest.mark.parametrize("do_lower_case", [True, False])
 @pytest.mark.parametrize(
     "words",
     [
-        CHINESE,  # Few words would show it.
+        CHINESE,  # Few words could show it.
         ["\u0628", "##\u05d0", "1", "."],  # Arabic and Hebrew letters have no case.
         [],
-        LOWER + ["w%d" % n for n in range(60)] + ["COVID", "BERT", "GLUE"],  # Put in.
+        # A few capitals in unused entries.
+        LOWER + ["w%d" % n for n in range(60)] + ["COVID", "BERT", "GLUE"],
     ],
 )
-def test_words_that_do_not_tell_their_case(tmp_path, words, do_lower_case):
+def test_words_that_do_not_show_the_case(tmp_path, words, do_lower_case):
     vocabulary.read(write(tmp_path, SPECIAL + words), do_lower_case)
 
 
-def test_case_of_other_alphabets(tmp_path):
-    path = write(tmp_path, SPECIAL + ["\u0434\u0430", "\u03b1", "\u0561"])
-    assert "none of the 3 words" in refusal(path, do_lower_case=False)
-    path = write(tmp_path, SPECIAL + ["\u0414\u0430", "\u0391", "\u0531", "\u4e00"])
-    assert "3 of the 3 words" in refusal(path, do_lower_case=True)
-
-
-def test_published_vocabulary(shared_dir):
-    """Google's uncased one: no token twice, none with a capital."""
+def test_a_published_vocabulary(shared_dir):
+    """Google's uncased one has no repeated tokens and no capitals."""
     path = os.path.join(shared_dir, "models", "minilm-l6-h384", "vocab.txt")
     tokenizer, notes = vocabulary.read(path, True)
     assert (len(tokenizer.vocab), notes) == (30522, [])
-    message = refusal(path, do_lower_case=False)
-    # Pythons know letters of different Unicode versions.
+    message = error(path, do_lower_case=False)
+    # Different Pythons have different versions of Unicode.
     assert re.search("none of the 269[0-9]{2} words", message)

@@ -339,7 +339,7 @@ def test_a_label_that_is_no_score(flags, tmp_path, label):
     corpus.write_lines(dev, lines)
     names = ["--task_name=sts-b", "--data_dir=" + data, "--output_dir=" + out]
     message = refused(flags + names + PHASES)
-    wanted = "dev.tsv, line 4: label %r in column 10, expected a number of 0 to 5"
+    wanted = "dev.tsv, line 4: label %r in column 10, expected a number from 0 to 5"
     assert wanted % label in message
     left = set(os.listdir(out))
     assert left <= {"run.log", ".lock", "train.tf_record"}
