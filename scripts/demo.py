@@ -1,9 +1,9 @@
-"""The demo: the main job on the small corpus under examples/, from random weights.
+"""Runs the demo: fine-tunes a tiny encoder on the corpus under examples/.
 
   make demo
 
-Makes a 2-layer encoder, then runs run_classifier.py as a user would: train, evaluate,
-predict. What it writes goes to demo_output/, which it empties first.
+Creates a 2-layer encoder with random weights, then trains, evaluates and predicts with
+run_classifier.py. Everything is written to demo_output/, which is emptied first.
 """
 
 import os
@@ -11,17 +11,30 @@ import shutil
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+if not __package__:  # Started by its path.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.device import backend, detect  # noqa: E402
+from finetuning.device import backend, detect
+from finetuning.utils.console import log
+from scripts import entry
 
-EXAMPLE = os.path.join("examples", "paraphrase")
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CONFIG = os.path.join("examples", "paraphrase", "bert_config.json")
+OUTPUT = "demo_output"
 SEED = 1
+FILES = """
+  eval_results.txt      the scores, one per line
+  eval_results.json     the scores and everything that produced them
+  eval_predictions.tsv  the dev pairs with label, probabilities and prediction
+  predictions.tsv       the predictions for the test pairs
+  model.ckpt-*          the checkpoints
+  run.log               everything that was shown
+
+README.md shows the same on MRPC."""
 
 
 def make_encoder(config_file, prefix):
-    """Writes a checkpoint of an encoder with random weights, as Google's are named.
+    """Writes a checkpoint of an encoder with random weights, named as Google's are.
 
     Args:
       config_file: path of its `bert_config.json`.
@@ -31,10 +44,9 @@ def make_encoder(config_file, prefix):
     import tensorflow.compat.v1 as tf
 
     import modeling
-    from finetuning.checks import model_config
 
-    detect.find_device()  # Takes the noise of the first session upon itself.
-    config = model_config.read_config(config_file)
+    detect.find_device()  # Swallows what TensorFlow prints in its first session.
+    config = modeling.BertConfig.from_json_file(config_file)
     with tf.Graph().as_default(), tf.Session() as session:
         tf.set_random_seed(SEED)
         modeling.BertModel(config, False, tf.zeros([1, 2], tf.int32))
@@ -42,45 +54,27 @@ def make_encoder(config_file, prefix):
         tf.train.Saver().save(session, prefix, write_meta_graph=False)
 
 
-def show_files(output):
-    def count(name):
-        with open(os.path.join(output, name), encoding="utf-8") as file:
-            return sum(1 for _ in file)
-
-    rows = [
-        ("eval_results.txt", "the scores, one a line"),
-        ("eval_results.json", "the scores with all that made them"),
-        ("eval_predictions.tsv", "the dev pairs with label, probabilities and verdict"),
-        ("predictions.tsv", "%d predictions" % (count("predictions.tsv") - 1)),
-        ("model.ckpt-*", "the checkpoints"),
-        ("run.log", "all that the screen showed"),
-    ]
-    print("\nIn %s:" % output)
-    for name, meaning in rows:
-        print("  %-20s %s" % (name, meaning))
-
-
-def main():
-    os.chdir(ROOT)
-    shutil.rmtree("demo_output", ignore_errors=True)
-    encoder = os.path.join("demo_output", "encoder")
-    os.makedirs(encoder)
-    prefix = os.path.join(encoder, "bert_model.ckpt")
-    print("Making a 2-layer encoder with random weights: %s" % prefix, flush=True)
-    make_encoder(os.path.join(EXAMPLE, "bert_config.json"), prefix)
-    output = os.path.join("demo_output", "run")
-    command = [
-        "run_classifier.py",
-        "--flagfile=configs/demo.flags",
-        "--init_checkpoint=" + prefix,
-        "--output_dir=" + output,
-    ]
-    print("\n$ python %s\n" % " ".join(command), flush=True)
-    status = subprocess.run([sys.executable] + command, check=False).returncode
+def run(argv):
+    entry.Parser(prog="demo.py", description=__doc__).parse_args(argv)
+    os.chdir(_ROOT)
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    prefix = os.path.join(OUTPUT, "encoder", "bert_model.ckpt")
+    os.makedirs(os.path.dirname(prefix))
+    log.info("Creating a 2-layer encoder with random weights: %s", prefix)
+    make_encoder(CONFIG, prefix)
+    output_dir = os.path.join(OUTPUT, "run")
+    command = ["run_classifier.py", "--flagfile=configs/demo.flags"]
+    command += ["--init_checkpoint=" + prefix, "--output_dir=" + output_dir]
+    log.info("\n$ python %s\n", " ".join(command))
+    status = subprocess.run([sys.executable, *command], check=False).returncode
     if status == 0:
-        show_files(output)
-        print("\nREADME.md shows the same on MRPC.")
+        log.info("\nIn %s:%s", output_dir, FILES)
     return status
+
+
+def main(argv=None):
+    """Runs the demo; returns the exit status."""
+    return entry.status_of(lambda: run(argv))
 
 
 if __name__ == "__main__":

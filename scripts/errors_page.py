@@ -1,24 +1,36 @@
-"""Writes docs/ERRORS.md: runs the program on every bad input that the tests know."""
+"""Writes docs/ERRORS.md by running the program on every bad input the tests know.
+
+make errors
+"""
 
 import os
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [ROOT, os.path.join(ROOT, "tests")]
+if not __package__:  # Started by its path.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.device import backend  # noqa: E402
+from finetuning.device import backend
+from finetuning.utils import files
+from finetuning.utils.console import log
+from scripts import entry
 
 
-def main():
+def run(argv):
+    entry.Parser(prog="errors_page.py", description=__doc__).parse_args(argv)
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # The answers are those of a CPU.
     backend.start()
-    import bad_inputs
-    from bad_input_cases import CASES, ODD
+    from tests.support import bad_inputs
+    from tests.support.bad_input_cases import CASES, ODD
 
-    text = bad_inputs.page(CASES + ODD, list(bad_inputs.answers_to(CASES + ODD)))
-    with open(bad_inputs.PAGE, "w", encoding="utf-8") as file:
-        file.write(text)
-    print("%d kinds of bad input: written to %s" % (len(CASES), bad_inputs.PAGE))
+    cases = CASES + ODD
+    page = bad_inputs.page(cases, list(bad_inputs.answers_to(cases)))
+    files.write_text(bad_inputs.PAGE, page)
+    log.info("%d cases written to %s", len(cases), bad_inputs.PAGE)
+
+
+def main(argv=None):
+    """Writes the page; returns the exit status."""
+    return entry.status_of(lambda: run(argv))
 
 
 if __name__ == "__main__":

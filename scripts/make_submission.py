@@ -1,12 +1,13 @@
-"""Collects the eleven files that GLUE's server wants into one zip.
+"""Collects the eleven files that GLUE's server expects into one zip archive.
 
   python scripts/make_submission.py OUTPUT_DIR... --output=submission.zip
 
-Each OUTPUT_DIR is that of a run with --do_predict=true on a task's test set, or that of
-a sweep of such runs, of which the one with the highest main score on the development
-set is taken. Every file is checked for its heading, number of lines and values before
-anything is written, and a file that is missing ends it; --fill=WNLI,AX makes up the
-named ones, saying so: each example then has the task's first label, or 0.
+Each OUTPUT_DIR is the --output_dir of a run with --do_predict=true on a task's test
+set, or the directory of a sweep of such runs, whose run with the highest main score on
+the development set is used. The header, the number of lines and every value of each
+file are checked before anything is written. All files must be there; --fill=WNLI,AX
+replaces the named ones by a placeholder: each example gets the task's first label, or
+the score 0.
 """
 
 import json
@@ -14,164 +15,158 @@ import os
 import sys
 import zipfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, ROOT)
+if not __package__:  # Started by its path.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import entry  # noqa: E402
-
-from finetuning.data import tasks  # noqa: E402
-from finetuning.evaluation import submission  # noqa: E402
-from finetuning.evaluation.scoring import MAIN_SCORE  # noqa: E402
-from finetuning.utils import files  # noqa: E402
-from finetuning.utils.errors import InputError  # noqa: E402
+from finetuning.data import tasks
+from finetuning.evaluation import submission
+from finetuning.evaluation.scoring import MAIN_SCORE
+from finetuning.utils import files
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+from scripts import entry
 
 SWEEP_JSON = "sweep.json"
-
-
-def wanted():
-    """Name of each file, without its ending -> its task and `FileLayout`."""
-    return {
-        split.submission: (task, split)
-        for task in tasks.TASKS.values()
-        for split in task.test
-        if split.submission
-    }
+# Name of each file without ".tsv" -> its task and `FileLayout`.
+FILES = {
+    layout.submission: (task, layout)
+    for task in tasks.TASKS.values()
+    for layout in task.test
+    if layout.submission
+}
 
 
 def find(directories):
-    """Name of each file that is in one of the directories -> its path.
+    """Returns a dictionary: name of each file in one of the directories -> its path.
 
     Raises:
-      InputError: a directory is none or holds none of them, or a file is there twice.
+      InputError: a directory does not exist or has none of the files, or two have the
+        same file.
     """
-    found = {}
+    paths = {}
     for directory in directories:
         if not os.path.isdir(directory):
             raise InputError("%s: no such directory" % directory)
         if os.path.isfile(os.path.join(directory, SWEEP_JSON)):
             directory = best_run(directory)
-        here = [n for n in wanted() if os.path.isfile(_path(directory, n))]
+        candidates = {name: os.path.join(directory, name + ".tsv") for name in FILES}
+        here = {n: path for n, path in candidates.items() if os.path.isfile(path)}
         if not here:
+            names = ", ".join(name + ".tsv" for name in FILES)
             raise InputError(
-                "%s holds none of %s; is it the --output_dir of a run with "
-                "--do_predict=true?"
-                % (directory, ", ".join(name + ".tsv" for name in wanted()))
+                "%s contains none of %s; is it the --output_dir of a run with "
+                "--do_predict=true?" % (directory, names)
             )
-        for name in here:
-            path = _path(directory, name)
-            if name in found and not os.path.samefile(found[name], path):
+        for name, path in here.items():
+            if name in paths and not os.path.samefile(paths[name], path):
                 raise InputError(
-                    "%s and %s: which of them is it to be? Leave one directory out"
-                    % (found[name], path)
+                    "both %s and %s exist; leave out the directory of one of them"
+                    % (paths[name], path)
                 )
-            found[name] = path
-    return found
+        paths.update(here)
+    return paths
 
 
 def best_run(sweep_dir):
-    """The directory of the sweep's run with the highest main score; says which.
+    """Returns the directory of the sweep's run with the highest main score; logs it.
 
     Raises:
-      InputError: no run is done, or sweep.json is damaged.
+      InputError: no run is done, or sweep.json is corrupt.
     """
     path = os.path.join(sweep_dir, SWEEP_JSON)
     try:
-        found = json.loads(files.read_text(path))["runs"]
-        scores = {run["name"]: run["results"][MAIN_SCORE] for run in found}
+        runs = json.loads(files.read_text(path))["runs"]
+        scores = {run["name"]: run["results"][MAIN_SCORE] for run in runs}
     except (ValueError, KeyError, TypeError):
-        raise InputError("%s is damaged; run the sweep again" % path) from None
+        raise InputError("%s is corrupt; run the sweep again" % path) from None
     if not scores:
         raise InputError("%s: no run of this sweep is done" % sweep_dir)
     name = max(scores, key=scores.get)
-    print(
-        "%s: taking %s, main score %.4f, the highest of %d on the development set"
-        % (sweep_dir, name, scores[name], len(scores))
+    log.info(
+        "%s: using %s, main score %.4f, the highest of %d on the development set",
+        sweep_dir,
+        name,
+        scores[name],
+        len(scores),
     )
     return os.path.join(sweep_dir, "runs", name)
 
 
-def _path(directory, name):
-    return os.path.join(directory, name + ".tsv")
-
-
-def contents(found, filled):
-    """Name of each of the eleven files -> its text, and a line that says its source.
+def contents(paths, filled):
+    """Returns a dictionary: name of each file -> its text and a note on its source.
 
     Args:
-      found: dictionary of `find`.
-      filled: names to make up where they are missing.
+      paths: dictionary from `find`.
+      filled: names of the files to replace by placeholders.
 
     Raises:
-      InputError: one is missing or wrong, or one that is there is to be made up.
+      InputError: a file is missing or malformed, or one to fill exists.
     """
-    missing = [name for name in wanted() if name not in found and name not in filled]
+    missing = [name for name in FILES if name not in paths and name not in filled]
     if missing:
         raise InputError(
-            "missing: %s; give the directories of their runs too, or --fill=%s to have "
-            "them made up" % (", ".join(missing), ",".join(missing))
+            "missing: %s; give the directories of their runs too, or use --fill=%s for "
+            "placeholders" % (", ".join(missing), ",".join(missing))
         )
     texts = {}
-    for name, (task, split) in wanted().items():
-        if name in filled:
-            if name in found:
-                raise InputError("--fill=%s: it is there: %s" % (name, found[name]))
-            made_up = submission.text(task, [0] * split.rows)
-            texts[name] = made_up, "MADE UP: %s for each" % _first_value(task)
+    for name, (task, layout) in FILES.items():
+        if name not in filled:
+            submission.check(task, layout, paths[name])
+            text = files.read_text(paths[name]).rstrip("\n") + "\n"
+            texts[name] = text, paths[name]
+        elif name in paths:
+            raise InputError("--fill=%s: the file exists: %s" % (name, paths[name]))
         else:
-            submission.check(task, split, found[name])
-            texts[name] = files.read_text(found[name]).rstrip("\n") + "\n", found[name]
+            text = submission.text(task, [0] * layout.rows)
+            value = text.split()[-1]
+            texts[name] = text, "PLACEHOLDER: %s for every example" % value
     return texts
 
 
-def _first_value(task):
-    return submission.values(task, [0])[0]
-
-
 def write_zip(path, texts):
-    """Writes the files into a flat zip, whole or not at all."""
+    """Writes the zip archive, completely or not at all.
+
+    Args:
+      path: the file.
+      texts: dictionary from `contents`.
+    """
     temporary = files.temporary_path(path)
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, (text, _) in texts.items():
                 archive.writestr(name + ".tsv", text)
         files.rename(temporary, path)
-    except BaseException:
+    finally:
         files.remove_if_there(temporary)
-        raise
 
 
 def parse(argv):
     parser = entry.Parser(prog="make_submission.py", description=__doc__)
     parser.add_argument("output_dirs", nargs="+", metavar="OUTPUT_DIR")
-    parser.add_argument("--output", default="submission.zip", help="the zip to write")
+    parser.add_argument("--output", default="submission.zip", help="zip file to write")
     parser.add_argument(
-        "--fill", default="", help="files to make up, such as WNLI,AX; none else is"
+        "--fill", default="", help="files to replace by placeholders, such as WNLI,AX"
     )
     return parser.parse_args(argv)
 
 
 def run(arguments):
     filled = [name for name in arguments.fill.split(",") if name]
-    unknown = [name for name in filled if name not in wanted()]
-    if unknown:
+    if not set(filled) <= set(FILES):
         raise InputError(
-            "--fill=%s: expected names among %s"
-            % (",".join(unknown), ", ".join(wanted()))
+            "--fill=%s: expected names among %s" % (arguments.fill, ", ".join(FILES))
         )
-    if os.path.exists(arguments.output):
-        raise InputError(
-            "--output=%s exists; remove it or give another name" % arguments.output
-        )
-    folder = os.path.dirname(os.path.abspath(arguments.output))
-    if not os.path.isdir(folder):
-        raise InputError("--output=%s: no such directory" % arguments.output)
+    output = arguments.output
+    if os.path.exists(output):
+        raise InputError("--output=%s exists; remove it or use another name" % output)
+    if not os.path.isdir(os.path.dirname(os.path.abspath(output))):
+        raise InputError("--output=%s: its directory does not exist" % output)
     texts = contents(find(arguments.output_dirs), filled)
-    write_zip(arguments.output, texts)
+    write_zip(output, texts)
     for name, (text, source) in texts.items():
-        print(
-            "%-11s %7d predictions  %s" % (name + ".tsv", text.count("\n") - 1, source)
-        )
-    print("Written to %s" % arguments.output)
+        count = text.count("\n") - 1
+        log.info("%-11s %7d predictions  %s", name + ".tsv", count, source)
+    log.info("Written to %s", output)
 
 
 def main(argv=None):

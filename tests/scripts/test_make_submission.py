@@ -1,19 +1,13 @@
 """The zip for GLUE's server: names, line counts and values, and what is refused."""
 
 import json
-import os
-import sys
 import zipfile
 
 import pytest
 
-from tests.support.paths import ROOT
+from scripts import make_submission
 
-sys.path.insert(0, os.path.join(ROOT, "scripts"))
-
-import make_submission
-
-# Lines of each file with its heading, as published with a set that GLUE accepted:
+# Lines of each file with its header, as published with a set that GLUE accepted:
 # https://github.com/dodgejesse/bert_on_stilts
 LINES = {
     "AX": 1105,
@@ -38,181 +32,160 @@ VALUES = {
     "STS-B": ("0.000", "2.500", "5.000"),
 }
 ZERO_AND_ONE = ("0", "1")
+HEADER = "index\tprediction"
 
 
-def write(directory, name, lines=None):
-    """Writes a file of predictions, GLUE's number of them; returns its path."""
+def write(directory, name, rows=None):
+    """Writes a file of predictions, as many as GLUE expects; returns its path."""
     values = VALUES.get(name, ZERO_AND_ONE)
-    if lines is None:
-        lines = ["index\tprediction"]
-        lines += [
-            "%d\t%s" % (index, values[index % len(values)])
-            for index in range(LINES[name] - 1)
-        ]
-    path = os.path.join(str(directory), name + ".tsv")
-    os.makedirs(str(directory), exist_ok=True)
-    with open(path, "w") as file:
-        file.write("\n".join(lines) + "\n")
-    return path
+    if rows is None:
+        count = LINES[name] - 1
+        rows = ["%d\t%s" % (i, values[i % len(values)]) for i in range(count)]
+        rows.insert(0, HEADER)
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / (name + ".tsv")
+    path.write_text("\n".join(rows) + "\n")
+    return str(path)
 
 
 @pytest.fixture
 def directories(tmp_path):
-    """All eleven files, each in a directory of its own; MNLI's two in one."""
-    found = []
-    for name in sorted(LINES):
-        directory = tmp_path / ("mnli" if name.startswith("MNLI") else name)
-        write(directory, name)
-        if str(directory) not in found:
-            found.append(str(directory))
-    return found
+    """Directories of all eleven files; MNLI's two are in one."""
+    directories = {}
+    for name in LINES:
+        task = "MNLI" if name.startswith("MNLI") else name
+        directories[task] = str(tmp_path / task)
+        write(tmp_path / task, name)
+    return directories
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "glue.zip"
 
 
 def run(*arguments):
     return make_submission.main(list(arguments))
 
 
-def refused(capsys, *arguments):
-    """The one line that ends a command with status 2."""
-    assert run(*arguments) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert captured.err.startswith("ERROR: ") and captured.err.count("\n") == 1
-    return captured.err[len("ERROR: ") :].rstrip("\n")
+@pytest.fixture
+def refused(capsys, target):
+    """A function that runs a command and returns the one line that refuses it."""
+
+    def run_refused(*arguments):
+        assert run("--output=%s" % target, *arguments) == 2
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        (line,) = captured.err.splitlines()
+        assert not target.exists()
+        return line
+
+    return run_refused
 
 
-def test_the_zip(directories, tmp_path, capsys):
-    target = str(tmp_path / "glue.zip")
-    assert run(*directories, "--output=" + target) == 0
-    with zipfile.ZipFile(target) as archive:
-        names = archive.namelist()
-        assert sorted(names) == sorted(name + ".tsv" for name in LINES)
+def test_the_zip(directories, target, capsys):
+    assert run(*directories.values(), "--output=%s" % target) == 0
+    with zipfile.ZipFile(str(target)) as archive:
+        assert sorted(archive.namelist()) == sorted(name + ".tsv" for name in LINES)
         for name in LINES:
             lines = archive.read(name + ".tsv").decode("utf-8").split("\n")
             assert lines.pop() == ""
             assert len(lines) == LINES[name]
-            assert lines[0] == "index\tprediction"
+            assert lines[0] == HEADER
             rows = [line.split("\t") for line in lines[1:]]
             assert [row[0] for row in rows] == [str(i) for i in range(len(rows))]
-            values = {row[1] for row in rows}
-            assert values == set(VALUES.get(name, ZERO_AND_ONE))
+            assert {row[1] for row in rows} == set(VALUES.get(name, ZERO_AND_ONE))
     shown = capsys.readouterr().out
-    assert "MADE UP" not in shown
-    for name in LINES:
-        assert name + ".tsv" in shown
+    assert "PLACEHOLDER" not in shown
+    assert all(name + ".tsv" in shown for name in LINES)
 
 
-def test_what_is_missing_is_named_and_nothing_written(directories, tmp_path, capsys):
-    target = str(tmp_path / "glue.zip")
-    message = refused(
-        capsys, *[d for d in directories if "QQP" not in d], "--output=" + target
-    )
-    assert message == (
-        "missing: QQP; give the directories of their runs too, or --fill=QQP to have "
-        "them made up"
-    )
-    assert not os.path.exists(target)
+def test_missing_files_are_named(directories, refused):
+    del directories["QQP"]
+    assert "missing: QQP; give" in refused(*directories.values())
 
 
-def test_what_is_made_up_is_asked_for_and_said(directories, tmp_path, capsys):
-    target = str(tmp_path / "glue.zip")
-    kept = [d for d in directories if os.path.basename(d) not in ("WNLI", "STS-B")]
-    assert run(*kept, "--fill=WNLI,STS-B", "--output=" + target) == 0
-    assert capsys.readouterr().out.count("MADE UP: 0") == 2
-    with zipfile.ZipFile(target) as archive:
-        text = archive.read("STS-B.tsv").decode("utf-8")
-        assert text.splitlines()[1] == "0\t0.000"
-        assert len(text.splitlines()) == LINES["STS-B"]
+def test_placeholders(directories, target, capsys):
+    del directories["WNLI"], directories["STS-B"]
+    fill = "--fill=WNLI,STS-B"
+    assert run(*directories.values(), fill, "--output=%s" % target) == 0
+    shown = capsys.readouterr().out
+    assert "PLACEHOLDER: 0 for" in shown and "PLACEHOLDER: 0.000 for" in shown
+    with zipfile.ZipFile(str(target)) as archive:
+        lines = archive.read("STS-B.tsv").decode("utf-8").splitlines()
+        assert lines[1] == "0\t0.000" and len(lines) == LINES["STS-B"]
         assert archive.read("WNLI.tsv").decode("utf-8").splitlines()[-1] == "145\t0"
 
 
 @pytest.mark.parametrize(
-    "lines, message",
+    "name, rows, message",
     [
-        (["0\t1", "1\t0"], "line 1: expected 'index\\tprediction', found '0\\t1'"),
-        (["index\tprediction", "1\t1"], "line 2: '1\\t1', expected the index 0"),
-        (["index\tprediction", "0\t2"], "a tab and one of 0, 1"),
-        (["index\tprediction", "0 1"], "line 2: '0 1'"),
-        (["index\tprediction", "0\t1"], "has 1 predictions, and GLUE's test set 146"),
+        ("WNLI", ["0\t1", "1\t0"], "line 1: expected 'index\\tprediction', found"),
+        ("WNLI", [HEADER, "1\t1"], "line 2: '1\\t1', expected the index 0"),
+        ("WNLI", [HEADER, "0\t2"], "a tab and one of 0, 1"),
+        ("WNLI", [HEADER, "0 1"], "line 2: '0 1'"),
+        ("WNLI", [HEADER, "0\t1"], "has 1 predictions, "),
+        ("STS-B", [HEADER, "0\t5.001"], "line 2"),
+        ("STS-B", [HEADER, "0\t-0.1"], "line 2"),
+        ("STS-B", [HEADER, "0\tnan"], "line 2"),
+        ("STS-B", [HEADER, "0\t"], "line 2"),
     ],
 )
-def test_a_wrong_file_is_refused(directories, tmp_path, capsys, lines, message):
-    path = write(tmp_path / "WNLI", "WNLI", lines)
-    target = str(tmp_path / "glue.zip")
-    found = refused(capsys, *directories, "--output=" + target)
-    assert found.startswith(path) and message in found
-    assert not os.path.exists(target)
+def test_a_malformed_file(directories, tmp_path, refused, name, rows, message):
+    path = write(tmp_path / name, name, rows)
+    line = refused(*directories.values())
+    assert line.startswith("ERROR: " + path) and message in line
 
 
-@pytest.mark.parametrize("value", ["5.001", "-0.1", "nan", "high", ""])
-def test_a_score_out_of_bounds_is_refused(directories, tmp_path, capsys, value):
-    write(tmp_path / "STS-B", "STS-B", ["index\tprediction", "0\t" + value])
-    assert "expected the index 0, a tab and a number of 0 to 5" in refused(
-        capsys, *directories, "--output=" + str(tmp_path / "glue.zip")
-    )
-
-
-def test_the_same_file_twice(directories, tmp_path, capsys):
+def test_the_same_file_twice(directories, tmp_path, refused):
     write(tmp_path / "again", "RTE")
-    message = refused(capsys, *directories, str(tmp_path / "again"))
-    assert "which of them is it to be?" in message
+    line = refused(*directories.values(), str(tmp_path / "again"))
+    assert directories["RTE"] in line and "leave out" in line
 
 
-def test_a_directory_without_predictions(tmp_path, capsys):
-    assert "holds none of MRPC.tsv" in refused(capsys, str(tmp_path))
-    assert "no such directory" in refused(capsys, str(tmp_path / "none"))
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((".",), "contains none of MRPC.tsv"),
+        (("none",), "none: no such directory"),
+        ((".", "--output=nowhere/q.zip"), "--output=nowhere/q.zip: its directory"),
+        ((".", "--fill=SQuAD"), "--fill=SQuAD: expected names among MRPC, CoLA"),
+        ((), "OUTPUT_DIR"),
+    ],
+)
+def test_wrong_arguments(tmp_path, monkeypatch, refused, arguments, message):
+    monkeypatch.chdir(str(tmp_path))
+    assert message in refused(*arguments)
 
 
-def test_an_older_zip_is_not_overwritten(directories, tmp_path, capsys):
-    target = tmp_path / "glue.zip"
+def test_fill_must_not_replace_a_file(directories, refused):
+    assert directories["RTE"] in refused(*directories.values(), "--fill=RTE")
+
+
+def test_an_existing_zip_is_not_overwritten(directories, target, capsys):
     target.write_text("mine")
-    message = refused(capsys, *directories, "--output=" + str(target))
-    assert message.endswith("exists; remove it or give another name")
+    assert run(*directories.values(), "--output=%s" % target) == 2
+    assert "glue.zip exists" in capsys.readouterr().err
     assert target.read_text() == "mine"
 
 
-def test_fill_names_files_and_none_that_is_there(directories, tmp_path, capsys):
-    message = refused(capsys, *directories, "--fill=SQuAD")
-    assert message.startswith("--fill=SQuAD: expected names among MRPC, CoLA")
-    assert "it is there" in refused(capsys, *directories, "--fill=RTE")
-
-
-def sweep(directory, scores):
-    """Makes a directory what a sweep leaves: {run: main score}."""
-    runs = [
-        {"name": name, "results": {"eval_main_score": score}}
-        for name, score in scores.items()
-    ]
-    os.makedirs(str(directory), exist_ok=True)
-    with open(os.path.join(str(directory), "sweep.json"), "w") as file:
-        json.dump({"runs": runs}, file)
-
-
-def test_the_best_run_of_a_sweep_is_taken(directories, tmp_path, capsys):
-    kept = [d for d in directories if os.path.basename(d) != "RTE"]
-    sweep(tmp_path / "sweep", {"seed1": 0.6, "seed2": 0.7, "seed3": 0.65})
+def test_the_best_run_of_a_sweep_is_used(directories, tmp_path, target, capsys):
+    del directories["RTE"]
+    scores = {"seed1": 0.6, "seed2": 0.7, "seed3": 0.65}
+    runs = [{"name": n, "results": {"eval_main_score": s}} for n, s in scores.items()]
     best = write(tmp_path / "sweep" / "runs" / "seed2", "RTE")
-    target = str(tmp_path / "glue.zip")
-    assert run(*kept, str(tmp_path / "sweep"), "--output=" + target) == 0
+    (tmp_path / "sweep" / "sweep.json").write_text(json.dumps({"runs": runs}))
+    sweep = str(tmp_path / "sweep")
+    assert run(*directories.values(), sweep, "--output=%s" % target) == 0
     shown = capsys.readouterr().out
-    assert "taking seed2, main score 0.7000, the highest of 3" in shown
+    assert "using seed2, main score 0.7000, the highest of 3" in shown
     assert best in shown
 
 
 @pytest.mark.parametrize(
     "text, message",
-    [('{"runs": []}', "no run of this sweep is done"), ("[]", "is damaged")],
+    [('{"runs": []}', "no run of this sweep is done"), ("[]", "is corrupt")],
 )
-def test_a_sweep_without_a_run_is_refused(tmp_path, capsys, text, message):
+def test_a_sweep_without_a_run(tmp_path, refused, text, message):
     (tmp_path / "sweep.json").write_text(text)
-    assert message in refused(capsys, str(tmp_path))
-
-
-def test_a_folder_that_is_not_there_is_refused(directories, tmp_path, capsys):
-    target = str(tmp_path / "nope" / "q.zip")
-    message = refused(capsys, *directories, "--output=" + target)
-    assert message == "--output=%s: no such directory" % target
-
-
-def test_a_wrong_command_line_is_a_line(capsys):
-    assert "OUTPUT_DIR" in refused(capsys)
+    assert message in refused(str(tmp_path))
