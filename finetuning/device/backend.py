@@ -123,8 +123,8 @@ def gpu_build():
     process has loaded.
 
     Returns:
-      The versions of CUDA and cuDNN, each None if unknown, and the tuple of targets, see
-      `gpu_support.problem`, empty if unknown.
+      The versions of CUDA and cuDNN, each None if unknown, and the tuple of targets
+      (see `gpu_support.problem`), empty if unknown.
     """
     import tensorflow.compat.v1 as tf
 

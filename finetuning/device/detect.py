@@ -64,8 +64,8 @@ def short_type(device, cpuinfo="/proc/cpuinfo"):
         features = set()
     if not features & _BFLOAT16_CPUS:
         raise InputError(
-            "--precision=mixed: this CPU has no bfloat16 instructions (%s lists none of "
-            "%s), so it would be slower than float32; remove the flag"
+            "--precision=mixed: this CPU has no bfloat16 instructions (%s lists none "
+            "of %s), so it would be slower than float32; remove the flag"
             % (cpuinfo, ", ".join(sorted(_BFLOAT16_CPUS)))
         )
     return "bfloat16"

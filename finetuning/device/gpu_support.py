@@ -93,7 +93,7 @@ def parse(text):
 
 
 def _runs(capability, target):
-    """Whether a target is machine code for a GPU: same major version, minor not later."""
+    """Whether a target is machine code for a GPU: of its major version."""
     built_for = _parse_target(target)
     if built_for is None or target.startswith("compute_"):
         return False

@@ -110,9 +110,13 @@ def test_native_messages_are_hidden_and_standard_output_is_not(capfd):
 
 @pytest.mark.parametrize("error", [ImportError, KeyboardInterrupt])
 def test_native_messages_are_shown_if_python_raises(capfd, error):
-    with pytest.raises(error), backend.muted_native_stderr():
+    @backend.muted_native_stderr()
+    def fail():
         os.write(2, b"the cause\n")
         raise error
+
+    with pytest.raises(error):
+        fail()
     os.write(2, b"after\n")
     assert capfd.readouterr().err == "the cause\nafter\n"
 
@@ -143,8 +147,7 @@ def test_a_new_process_starts_quietly_with_the_threads_asked_for(root):
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(b"\n") == 1
