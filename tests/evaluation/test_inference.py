@@ -1,7 +1,6 @@
 """Running the model over whole sets: alone, and during training."""
 
 import os
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -45,34 +44,23 @@ def save_model(directory, outputs, **changes):
     return config, compatibility.read_contents(prefix, config, outputs)
 
 
-def job(config, contents, examples, outputs):
-    return inference.Inference(
-        config=config,
-        num_labels=outputs,
-        contents=contents,
-        examples=examples,
-        batch_size=4,
-        seed=1,
-        label="evaluation",
-    )
-
-
-def infer(*arguments):
-    return inference.infer(job(*arguments))
+def infer(config, contents, record_file, outputs, batch_size=4, pad_to=None):
+    run = models.fake_run("", config, outputs)
+    run.compute = classifier.ComputeOptions(pad_to=pad_to)
+    return inference.infer(run, contents, record_file, batch_size, "evaluation")
 
 
 def test_any_batch_size_gives_the_same_in_file_order(tmp_path):
     config, contents = save_model(tmp_path, 3)
-    asked = job(config, contents, write(tmp_path, "set", 30), 3)
-    by_one = inference.infer(replace(asked, batch_size=1))
+    asked = (config, contents, write(tmp_path, "set", 30), 3)
+    by_one = infer(*asked, batch_size=1)
     assert by_one.label_ids.tolist() == [n % 3 for n in range(30)]
     assert by_one.probabilities.shape == (30, 3)
     assert np.ptp(by_one.probabilities[:, 0]) > 0.01  # They differ.
     chosen = by_one.probabilities[np.arange(30), by_one.label_ids]
     np.testing.assert_allclose(by_one.per_example_loss, -np.log(chosen), rtol=1e-4)
-    padded = classifier.ComputeOptions(pad_to=8)
-    for size, options in ((4, classifier.DEFAULT_COMPUTE), (100, padded)):
-        found = inference.infer(replace(asked, batch_size=size, compute=options))
+    for batch_size, pad_to in ((4, None), (100, 8)):
+        found = infer(*asked, batch_size=batch_size, pad_to=pad_to)
         for ours, expected in zip(found, by_one):
             np.testing.assert_allclose(ours, expected, atol=1e-6)
 

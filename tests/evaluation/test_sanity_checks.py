@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from finetuning.checkpoints import compatibility
+from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.data import preparation, records, tasks
 from finetuning.device.detect import Device
 from finetuning.evaluation import inference, sanity_checks, scoring
@@ -108,13 +109,18 @@ def weight_warnings(directory, step, planned=None, prefix=None, now="mrpc", **sa
     facts = {} if planned is None else {"planned_steps": planned}
     provenance.save(settings, provenance.describe(settings, 1, DEVICE), **facts)
     prefix = prefix or directory / ("model.ckpt-%d" % step)
-    chosen = Settings(task_name=now, do_eval=True, output_dir=str(directory))
-    return sanity_checks.weight_warnings(contents(prefix, step), chosen)
+    return warnings_about(contents(prefix, step), now)
+
+
+def warnings_about(weights, task):
+    directory = OutputDir.of_checkpoint(weights.prefix)
+    settings = Settings(task_name=task, do_eval=True)
+    return sanity_checks.weight_warnings(weights, directory, settings)
 
 
 def test_a_run_that_is_not_finished(tmp_path):
     (line,) = weight_warnings(tmp_path, 7, planned=15)
-    assert "NOT FINISHED" in line and "model.ckpt-7" in line and "7 of 15" in line
+    assert "UNFINISHED" in line and "model.ckpt-7" in line and "7 of 15" in line
     assert weight_warnings(tmp_path, 15, planned=15) == []
     assert weight_warnings(tmp_path, 7) == []
 
@@ -139,11 +145,10 @@ def test_the_best_weights_of_a_finished_run(tmp_path):
 
 
 def test_weights_from_elsewhere(tmp_path):
-    chosen = Settings(task_name="mrpc", do_eval=True, output_dir=str(tmp_path))
     prefix = tmp_path / "x" / "model.ckpt-3"
-    assert sanity_checks.weight_warnings(contents(prefix, 3), chosen) == []
+    assert warnings_about(contents(prefix, 3), "mrpc") == []
     head = contents(prefix, 3, fresh=("output_weights",))
-    found = sanity_checks.weight_warnings(head, chosen)
+    found = warnings_about(head, "mrpc")
     assert starts(found) == ["UNTRAINED CLASSIFIER"]
 
 
@@ -153,7 +158,7 @@ def test_weights_from_elsewhere(tmp_path):
 )
 def test_weights_of_another_task(tmp_path, before, now, warned):
     found = weight_warnings(tmp_path, 3, now=now, task_name=before)
-    assert starts(found) == (["ANOTHER TASK"] if warned else [])
+    assert starts(found) == (["DIFFERENT TASK"] if warned else [])
 
 
 # In whole runs
@@ -182,7 +187,7 @@ def test_warnings_are_shown_with_the_scores_and_are_in_their_file(
 
 def test_a_good_run_has_no_warnings(finished_run):
     assert saved_json(finished_run.directory, "predict_results.json")["warnings"] == []
-    assert "NOT FINISHED" not in finished_run.screen
+    assert "UNFINISHED" not in finished_run.screen
 
 
 def test_scores_of_the_training_set(finished_run, tmp_path):
@@ -193,13 +198,13 @@ def test_scores_of_the_training_set(finished_run, tmp_path):
     assert not _has_scored_training_set(out)
     arguments = ["--do_eval", "--eval_file=" + copied, "--output_dir=" + out]
     run = succeed(finished_run.flags + arguments)
-    assert "WARNING: THE TRAINING SET IS SCORED: " + copied in run.out
+    assert re.search("WARNING: EVALUATED ON THE TRAINING SET: .*" + copied, run.out)
     assert _has_scored_training_set(out)
 
 
 def _has_scored_training_set(directory):
     warnings = saved_json(directory, "eval_results.json")["warnings"]
-    return "THE TRAINING SET IS SCORED" in starts(warnings)
+    return "EVALUATED ON THE TRAINING SET" in starts(warnings)
 
 
 def test_an_interrupted_run_that_is_evaluated_elsewhere(interrupted_run, tmp_path):
@@ -207,4 +212,4 @@ def test_an_interrupted_run_that_is_evaluated_elsewhere(interrupted_run, tmp_pat
     arguments += ["--init_checkpoint=" + interrupted_run.directory]
     run = succeed(arguments + ["--output_dir=%s" % tmp_path])
     prefix = os.path.join(interrupted_run.directory, "model.ckpt-4")
-    assert re.search("WARNING: .*NOT FINISHED: %s .* 4 of 15" % prefix, run.out)
+    assert re.search("WARNING: .*UNFINISHED TRAINING: %s .* 4 of 15" % prefix, run.out)

@@ -1,11 +1,15 @@
-"""Small models and features that several tests build."""
+"""Small models, features and runs that several tests build."""
 
 import os
+import types
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 import modeling
+from finetuning import classifier
+from finetuning.checkpoints.output_dir import OutputDir
+from finetuning.flags.settings import Settings
 
 
 def tiny_config(**changes):
@@ -73,3 +77,34 @@ def save_checkpoint(path, arrays):
             tf.get_variable(name, initializer=tf.constant(value))
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, path, write_meta_graph=False)
+
+
+def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
+    """What the training and evaluation modules read of a `run.Run`.
+
+    Args:
+      directory: the output directory.
+      config: `modeling.BertConfig`.
+      outputs: of the classifier.
+      first_step: that of the checkpoint that is resumed; 0: none is.
+      settings: fields of `Settings`.
+    """
+    resumed = types.SimpleNamespace(step=first_step) if first_step else None
+    return types.SimpleNamespace(
+        settings=Settings(output_dir=str(directory), **settings),
+        inputs=types.SimpleNamespace(config=config, resumed=resumed),
+        task=types.SimpleNamespace(num_outputs=outputs),
+        output_dir=OutputDir(str(directory)),
+        compute=classifier.DEFAULT_COMPUTE,
+        seed=1,
+        first_step=first_step,
+        session_config=None,
+    )
+
+
+def fake_plan(num_steps, schedule=None):
+    """What the hooks read of a `plan.TrainingPlan`."""
+    return types.SimpleNamespace(
+        hyperparameters=classifier.Hyperparameters(1e-3, num_steps, 0),
+        schedule=schedule,
+    )

@@ -2,18 +2,17 @@
 
 import os
 import re
-import types
 
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import classifier
+from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
 from finetuning.training import evaluation_hook
 from finetuning.utils import console
-from tests.support import corpus
+from tests.support import corpus, models
 from tests.support.running import (
     Run,
     refused,
@@ -40,38 +39,29 @@ class Evaluated:
       main_scores: the score of each step that is evaluated.
       first_step: of a resumed run; 0 for a new one.
       figures: of the evaluation, besides the main score.
-      selection: arguments of `EvalSchedule`.
+      schedule: arguments of `EvalSchedule`.
     """
 
     def __init__(
-        self, directory, monkeypatch, main_scores, first_step=0, figures=(), **selection
+        self, directory, monkeypatch, main_scores, first_step=0, figures=(), **schedule
     ):
         self.main_scores = main_scores
         self.figures = dict(figures or {"eval_accuracy": 0.5})
         self.kept, self.pauses, self.is_stopped = [], [], False
         self.step, self.session = first_step, self
-        given = {"keep_best": False, "patience": 0}
-        given.update(selection)
+        chosen = {"keep_best": False, "patience": 0}
+        chosen.update(schedule)
         schedule = evaluation_hook.EvalSchedule(
-            sets=["a", "b"],
-            batch_size=4,
+            record_files=["a", "b"],
             is_due=main_scores.__contains__,
             score=self.score,
-            **given,
+            **chosen,
         )
-        training = types.SimpleNamespace(
-            config=None,
-            num_labels=2,
-            hyperparameters=classifier.Hyperparameters(1e-3, 40, 0),
-            output_dir=str(directory),
-            resumed=types.SimpleNamespace(step=first_step) if first_step else None,
-            first_step=first_step,
-            selection=schedule,
-            compute=None,
-        )
+        run = models.fake_run(directory, first_step=first_step)
+        plan = models.fake_plan(40, schedule)
         monkeypatch.setattr(evaluation_hook, "Evaluator", lambda *_: self)
-        monkeypatch.setattr(evaluation_hook, "BestWeights", lambda _: self)
-        self.hook = evaluation_hook.EvaluationHook(training, self)
+        monkeypatch.setattr(evaluation_hook, "BestWeights", lambda *_: self)
+        self.hook = evaluation_hook.EvaluationHook(run, plan, self, ())
         self.hook.after_create_session(self, self)
 
     def request_stop(self):
@@ -176,14 +166,14 @@ def test_an_evaluation_that_is_made_up_for_may_be_the_last(tmp_path, monkeypatch
 class Best:
     """`BestWeights` of a model whose weight is the step, unless a test sets it."""
 
-    def __init__(self, directory, resumed=None):
-        training = types.SimpleNamespace(output_dir=str(directory), resumed=resumed)
+    def __init__(self, directory, is_resumed=False):
+        output_dir = OutputDir(str(directory))
         self.graph = tf.Graph()
         with self.graph.as_default():
             self.weight = tf.get_variable("w", initializer=0.0)
             tf.get_variable("w/adam_m", initializer=0.0, trainable=False)
             self.step = tf.train.create_global_step()
-            self.best = evaluation_hook.BestWeights(training)
+            self.best = evaluation_hook.BestWeights(output_dir, is_resumed)
             self.session = tf.Session()
             self.session.run(tf.global_variables_initializer())
 
@@ -217,7 +207,10 @@ def test_the_best_weights_alone_are_kept(tmp_path):
         kept.append(kept_in(tmp_path))
     assert kept == [2.0, 2.0, 6.0, 6.0]
     # As a resumed run would.
-    history, best = History(str(tmp_path), resumed=True), Best(tmp_path, resumed=True)
+    history, best = (
+        History(str(tmp_path), resumed=True),
+        Best(tmp_path, is_resumed=True),
+    )
     add(history, 10, 0.6)
     best.offer(10, history)
     assert kept_in(tmp_path) == 6.0
@@ -248,7 +241,7 @@ def test_best_weights_that_were_not_kept(tmp_path, capsys, kept, step, warned):
     if kept:
         Best(tmp_path).offer(kept, history)
     with console.screen():
-        Best(tmp_path, resumed=True).best.compare(history, step)
+        Best(tmp_path, is_resumed=True).best.warn_if_lost(history, step)
     shown = capsys.readouterr().out
     assert bool(re.search("WARNING: .*at step 2.* not kept", shown)) == warned
 

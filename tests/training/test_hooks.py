@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import classifier
 from finetuning.training import hooks
 from finetuning.utils.errors import InputError
 from tests.support import models
@@ -16,17 +15,12 @@ NAN, INFINITY = float("nan"), float("inf")
 
 @pytest.fixture
 def hook(tmp_path):
-    training = types.SimpleNamespace(
-        output_dir=str(tmp_path),
-        hyperparameters=classifier.Hyperparameters(1e-3, 40, 0),
-        batch_size=8,
-        first_step=0,
-    )
+    run, plan = models.fake_run(tmp_path), models.fake_plan(40)
     graph = types.SimpleNamespace(
         loss=None, learning_rate=None, gradient_norm=None, skipped_steps=None
     )
     with tf.Graph().as_default():
-        hook = hooks.ProgressHook(training, graph)
+        hook = hooks.ProgressHook(run, plan, graph)
         hook.after_create_session(None, None)
         yield hook
         tf.summary.FileWriterCache.clear()
@@ -78,7 +72,7 @@ def test_with_a_loss_scale_some_steps_may_overflow(hook):
 def test_steps_that_overflow_one_after_the_other_end_the_run(hook):
     for skipped in range(30):
         step(hook, gradient_norm=INFINITY, skipped_steps=skipped)
-    with pytest.raises(InputError, match="30 steps in a row up to step 31 .*float32"):
+    with pytest.raises(InputError, match="30 steps in a row.* step 31.*--precision=float32"):
         step(hook, gradient_norm=INFINITY, skipped_steps=30)
 
 
