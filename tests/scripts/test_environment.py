@@ -1,12 +1,13 @@
-"""The set-up files agree with each other, with the code and with what is installed."""
+"""The requirements agree with the code and each other; make sets up and runs."""
 
 import ast
-import importlib.machinery
+import glob
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,14 +15,9 @@ from tests.support.paths import ROOT
 
 STACKS = {"tf1": ["3.7"], "tf2": ["3.10", "3.11", "3.12", "3.13"]}
 RUNNING = "%d.%d" % sys.version_info[:2]
-VARIABLES = {"BENCH_ARGS", "BERT_ORIGINAL", "DATA_DIR", "ORIGINAL", "PYTEST_ARGS"}
-VARIABLES |= {"PYTHON_TF1", "PYTHON_TF2", "REQUIRE", "STACK"}
-VARIABLES |= {"TASK", "GLUE_DIR", "NAME", "CHECKPOINT_DIR", "FROM", "BASE_URL"}
-# The files of the checkout that run in the environment "bench".
-IN_BENCH = {"hf_glue.py", "hf_model.py", "worker_hf.py"}
-TARGETS = {"help", "env", "demo", "bench", "bench-env", "test", "lint", "clean"}
-TARGETS |= {"data", "checkpoint", "errors", "scores"}
-
+FIND_PYTHON = os.path.join(ROOT, "scripts", "find_python.sh")
+TARGETS = {"help", "env", "bench-env", "demo", "data", "checkpoint", "bench", "scores"}
+TARGETS |= {"errors", "test", "test-slow", "lint", "clean"}
 # Packages whose modules have another name.
 PACKAGE_OF = {
     "absl": "absl-py",
@@ -30,214 +26,12 @@ PACKAGE_OF = {
     "sklearn": "scikit-learn",
 }
 
-needs_make = pytest.mark.skipif(
-    not shutil.which("make"), reason="there is no make here"
-)
+needs_make = pytest.mark.skipif(not shutil.which("make"), reason="needs make")
 
 
 def read(*path):
     with open(os.path.join(ROOT, *path), encoding="utf-8") as file:
         return file.read()
-
-
-# ---- The pins ----
-
-
-def normal(name):
-    """A package's name as indexes compare it; TensorFlow's GPU build is TensorFlow."""
-    name = re.sub(r"[-_.]+", "-", name).lower()
-    return "tensorflow" if name == "tensorflow-gpu" else name
-
-
-def pip_lines(stack):
-    lines = (line.split("#")[0].strip() for line in read_requirements(stack))
-    return [line for line in lines if line]
-
-
-def read_requirements(stack):
-    if stack == "bench":
-        return read("benchmarks", "requirements.txt").splitlines()
-    return read("requirements-%s.txt" % stack).splitlines()
-
-
-def older(version, bound):
-    return [int(n) for n in version.split(".")] < [int(n) for n in bound.split(".")]
-
-
-def pip_pins(stack, python=None):
-    """{package: version} of a stack's requirements file.
-
-    With python, a version such as "3.10", only of the lines meant for it.
-    """
-    pins = {}
-    for line in pip_lines(stack):
-        pin, _, marker = line.partition(";")
-        bound = re.search(r'python_version < "([\d.]+)"', marker)
-        if python is None or not bound or older(python, bound.group(1)):
-            name, version = pin.strip().split("==")
-            pins[normal(name)] = version
-    return pins
-
-
-def conda_section(name):
-    """The "- item" lines under a top-level key of environment.yml."""
-    lines = (
-        line.split("#")[0].rstrip() for line in read("environment.yml").split("\n")
-    )
-    section, items = None, []
-    for line in filter(None, lines):
-        if not line.startswith(" "):
-            section = line.split(":")[0]
-        elif section == name:
-            items.append(line.strip()[2:])
-    return items
-
-
-def conda_pins():
-    return {
-        normal(item.split("=")[0]): item.split("=")[1]
-        for item in conda_section("dependencies")
-    }
-
-
-@pytest.mark.parametrize("stack", [*STACKS, "bench"])
-def test_requirements_name_exact_versions_once(stack):
-    exact = r'[\w.-]+==[\w.]+(; python_version < "3\.\d+")?'
-    lines = pip_lines(stack)
-    assert [line for line in lines if not re.match(exact + "$", line)] == []
-    names = [normal(line.split("==")[0]) for line in lines]
-    assert len(names) == len(set(names))
-
-
-def test_conda_takes_exact_versions_from_defaults_alone():
-    assert conda_section("channels") == ["defaults"]
-    items = conda_section("dependencies")
-    assert [item for item in items if not re.match(r"[\w-]+=[\d.]+$", item)] == []
-
-
-def test_conda_and_pip_name_the_same_versions():
-    conda = conda_pins()
-    assert conda.pop("python") == "3.7"
-    pip = pip_pins("tf1")
-    assert conda == {name: pip.get(name) for name in conda}
-
-
-# ---- The code's imports ----
-
-
-def python_files():
-    for folder, folders, files in os.walk(ROOT):
-        folders[:] = [
-            name for name in folders if not name.startswith((".", "demo_output"))
-        ]
-        for name in files:
-            if name.endswith(".py"):
-                yield os.path.join(folder, name)
-
-
-def imported(path):
-    """The top-level names of the modules that a file imports."""
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read(), path)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name.split(".")[0]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module.split(".")[0]
-
-
-def is_local(name, importer):
-    """Whether a file sees a module of that name beside it, or where tests look."""
-    return any(
-        os.path.exists(os.path.join(folder, name + ending))
-        for folder in (
-            ROOT,
-            os.path.dirname(importer),
-            os.path.join(ROOT, "benchmarks"),
-            os.path.join(ROOT, "scripts"),
-            os.path.join(ROOT, "tests"),
-        )
-        for ending in (".py", "/__init__.py")
-    )
-
-
-def is_standard(name):
-    if hasattr(sys, "stdlib_module_names"):
-        return name in sys.stdlib_module_names
-    if name in sys.builtin_module_names:
-        return True
-    # Not importlib.util.find_spec: it refuses what another test has imported and whose
-    # module has no __spec__, as TensorFlow 1.14's.
-    spec = importlib.machinery.PathFinder.find_spec(name)
-    library = os.path.dirname(os.__file__)
-    return bool(
-        spec
-        and spec.origin
-        and spec.origin.startswith(library + os.sep)
-        and "site-packages" not in spec.origin
-    )
-
-
-def third_party(stack):
-    """{package: a file that imports it} over all files that run on the stack."""
-    packages = {}
-    for path in python_files():
-        if (os.path.basename(path) in IN_BENCH) != (stack == "bench"):
-            continue
-        for name in imported(path):
-            if not is_local(name, path) and not is_standard(name):
-                package = normal(PACKAGE_OF.get(name, name))
-                packages[package] = os.path.relpath(path, ROOT)
-    return packages
-
-
-def test_imports_are_found():
-    assert {"numpy", "pytest", "tensorflow"} <= set(third_party("tf2"))
-    assert {"numpy", "torch", "transformers"} == set(third_party("bench"))
-
-
-@pytest.mark.parametrize("stack", [*STACKS, "bench"])
-def test_every_import_is_in_the_requirements(stack):
-    pins = pip_pins(stack)
-    imports = third_party(stack)
-    missing = {name: file for name, file in imports.items() if name not in pins}
-    assert missing == {}
-
-
-# ---- What is installed ----
-
-
-def installed():
-    """{package: (version, names of the packages it needs)} of this interpreter."""
-    try:
-        from importlib import metadata
-    except ImportError:
-        return installed_by_setuptools()
-    return {
-        normal(found.metadata["Name"]): (
-            found.version,
-            {
-                normal(re.match(r"[\w.-]+", need).group())
-                for need in found.requires or []
-                if "extra ==" not in need
-            },
-        )
-        for found in metadata.distributions()
-        if found.metadata["Name"]
-    }
-
-
-def installed_by_setuptools():
-    import pkg_resources
-
-    return {
-        normal(found.project_name): (
-            found.version,
-            {normal(need.project_name) for need in found.requires()},
-        )
-        for found in pkg_resources.working_set
-    }
 
 
 def running_stack():
@@ -247,209 +41,242 @@ def running_stack():
     return pytest.skip("Python %s belongs to no stack" % RUNNING)
 
 
+# ---- Requirements ----
+
+
+def normalize(name):
+    """A package's name as indexes compare it; TensorFlow's GPU build is TensorFlow."""
+    name = re.sub(r"[-_.]+", "-", name).lower()
+    return "tensorflow" if name == "tensorflow-gpu" else name
+
+
+def pip_lines(stack):
+    path = (
+        ["benchmarks", "requirements.txt"]
+        if stack == "bench"
+        else ["requirements-%s.txt" % stack]
+    )
+    lines = (line.split("#")[0].strip() for line in read(*path).splitlines())
+    return [line for line in lines if line]
+
+
+def pip_pins(stack):
+    """{package: version} of a requirements file."""
+    pins = (line.partition(";")[0].strip().split("==") for line in pip_lines(stack))
+    return {normalize(name): version for name, version in pins}
+
+
+def conda_pins():
+    """{package: version} of environment.yml."""
+    return {
+        normalize(name): version
+        for name, version in re.findall(
+            r"^  - ([\w-]+)=([\d.]+)$", read("environment.yml"), re.M
+        )
+    }
+
+
+@pytest.mark.parametrize("stack", [*STACKS, "bench"])
+def test_requirements_have_exact_versions(stack):
+    exact = r'[\w.-]+==[\w.]+(; python_version < "3\.\d+")?'
+    lines = pip_lines(stack)
+    assert [line for line in lines if not re.fullmatch(exact, line)] == []
+    assert len(pip_pins(stack)) == len(lines)
+
+
+def test_conda_and_pip_name_the_same_versions():
+    items = re.findall(r"^  - (.*)$", read("environment.yml"), re.M)
+    conda = conda_pins()
+    assert len(items) == len(conda) + 1 and items[0] == "defaults"
+    assert conda.pop("python") == "3.7"
+    pip = pip_pins("tf1")
+    assert conda == {name: pip.get(name) for name in conda}
+
+
+def imported_packages():
+    """{package: a file that imports it}, and the same of the files that need torch."""
+    paths = glob.glob(os.path.join(ROOT, "**", "*.py"), recursive=True)
+    parts = {
+        part for path in paths for part in os.path.relpath(path, ROOT).split(os.sep)
+    }
+    ours = {part[:-3] if part.endswith(".py") else part for part in parts}
+    packages, in_bench = {}, {}
+    for path in paths:
+        modules = {name.split(".")[0] for name in imports_of(path)}
+        target = in_bench if modules & {"torch", "transformers"} else packages
+        for name in modules - ours - sys.stdlib_module_names:
+            target[normalize(PACKAGE_OF.get(name, name))] = path
+    return packages, in_bench
+
+
+def imports_of(path):
+    for node in ast.walk(ast.parse(read(path), path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield node.module
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="needs sys.stdlib_module_names")
+def test_every_import_is_in_the_requirements():
+    packages, in_bench = imported_packages()
+    assert {"numpy", "pytest", "tensorflow"} <= set(packages)
+    for stack, imports in (("tf1", packages), ("tf2", packages), ("bench", in_bench)):
+        pins = pip_pins(stack)
+        missing = {name: path for name, path in imports.items() if name not in pins}
+        assert missing == {}, stack
+
+
+def installed():
+    """{package: (version, names of the packages it needs)} of this interpreter."""
+    old = sys.version_info < (3, 8)
+    metadata = pytest.importorskip(
+        "importlib_metadata" if old else "importlib.metadata"
+    )
+    return {
+        normalize(found.metadata["Name"]): (
+            found.version,
+            {
+                normalize(re.match(r"[\w.-]+", need).group())
+                for need in found.requires or []
+                if "extra ==" not in need
+            },
+        )
+        for found in metadata.distributions()
+        if found.metadata["Name"]
+    }
+
+
 def test_installed_versions_are_the_pinned_ones():
-    stack = running_stack()
-    pins = pip_pins(stack, RUNNING)
+    pins, here = pip_pins(running_stack()), installed()
     if os.path.isdir(os.path.join(sys.prefix, "conda-meta")):
-        # conda chooses the packages that environment.yml leaves open.
+        # conda chooses the packages that environment.yml does not name.
         pins = {name: pins[name] for name in conda_pins() if name in pins}
-    here = {name: version for name, (version, _) in installed().items()}
-    wrong = {
-        name: "%s, not %s" % (here.get(name, "absent"), pin)
-        for name, pin in pins.items()
-        if here.get(name) != pin
-    }
-    assert wrong == {}, "make env STACK=%s renews the environment" % stack
+    # Pins for older Pythons are not installed.
+    versions = {name: here[name][0] for name in pins if name in here}
+    wrong = {n: (v, pins[n]) for n, v in versions.items() if v != pins[n]}
+    assert wrong == {}, "make env STACK=%s updates the environment" % running_stack()
+    assert set(pins) - set(here) <= {"exceptiongroup", "tomli"}
 
 
-def test_what_pinned_packages_need_is_pinned():
-    pins = pip_pins(running_stack(), RUNNING)
-    here = installed()
-    needed = {
-        need: name
-        for name in pins
-        for need in here.get(name, ("", set()))[1]
-        # What is absent is meant for another platform.
-        if need in here
-    }
-    assert {need: name for need, name in needed.items() if need not in pins} == {}
+def test_dependencies_of_pinned_packages_are_pinned():
+    pins, here = pip_pins(running_stack()), installed()
+    needed = {need for name in pins if name in here for need in here[name][1]}
+    # Dependencies that are absent are meant for other platforms.
+    assert (needed & set(here)) - set(pins) == set()
 
 
 # ---- scripts/find_python.sh ----
 
 
+def run(command, env, cwd=None):
+    return subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True)
+
+
 def write_script(path, *lines):
-    """An executable shell script at path, with folders as needed."""
+    """Writes an executable shell script, and folders as needed."""
     os.makedirs(os.path.dirname(str(path)), exist_ok=True)
     with open(str(path), "w") as file:
         file.write("\n".join(("#!/bin/sh",) + lines) + "\n")
     os.chmod(str(path), 0o755)
 
 
-def write_real_python(path):
-    write_script(path, 'exec "%s" "$@"' % sys.executable)
-
-
 @pytest.fixture
 def find_python(tmp_path):
-    """Runs the finder on a machine that has only the Pythons under tmp_path.
+    """Runs the script where only the Pythons below tmp_path can be found."""
+    (tmp_path / "tools").mkdir()
+    os.symlink(shutil.which("sed"), str(tmp_path / "tools" / "sed"))
 
-    Only conda's folder for containers is beyond the fixture's power.
-    """
-    tools = tmp_path / "tools"
-    tools.mkdir()
-    for tool in ("head", "sed"):
-        os.symlink(shutil.which(tool), str(tools / tool))
-
-    def find(stack, **variables):
+    def find(*arguments):
         env = {
             "HOME": str(tmp_path / "home"),
-            "PATH": "%s:%s" % (tmp_path / "bin", tools),
+            "PATH": "%s:%s" % (tmp_path / "bin", tmp_path / "tools"),
             "PYENV_ROOT": str(tmp_path / "pyenv"),
         }
-        env.update(variables)
-        return run(
-            ["/bin/sh", os.path.join(ROOT, "scripts/find_python.sh"), stack], env
-        )
+        return run(["/bin/sh", FIND_PYTHON, *map(str, arguments)], env)
 
     return find
 
 
-def run(command, env, cwd=None):
-    return subprocess.run(
-        command,
-        env=env,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-
-
-def version_of(python):
-    code = 'import sys; print("%d.%d" % sys.version_info[:2])'
-    return subprocess.check_output([python, "-c", code], text=True).strip()
-
-
 @pytest.mark.parametrize(
     "place",
-    [
-        "bin/python" + RUNNING,
-        "bin/python3",
-        "bin/python",
-        "pyenv/versions/any name/bin/python",
-        "home/miniconda3/bin/python",
-        "home/anaconda3/envs/other/bin/python",
-    ],
+    ["bin", "pyenv/versions/any name/bin", "home/miniconda3/bin", "conda/envs/one/bin"],
 )
-def test_the_running_python_is_found(find_python, tmp_path, place):
-    stack = running_stack()
-    write_real_python(tmp_path / place)
-    found = find_python(stack)
+def test_a_python_is_found(find_python, tmp_path, place):
+    write_script(tmp_path / "bin" / "conda", 'echo "%s"' % (tmp_path / "conda"))
+    # A pyenv shim for a version that is not selected must not hide other Pythons.
+    write_script(tmp_path / "bin" / ("python" + RUNNING), "exit 127")
+    write_script(
+        tmp_path / place / ("python" + RUNNING), 'exec "%s" "$@"' % sys.executable
+    )
+    found = find_python("", "2.7", RUNNING)
     assert (found.returncode, found.stderr) == (0, "")
-    assert version_of(found.stdout.strip()) == RUNNING
+    code = "import sys; print(sys.version_info[:2] == %r)" % (sys.version_info[:2],)
+    assert run([found.stdout.strip(), "-c", code], os.environ).stdout == "True\n"
 
 
-def test_conda_is_asked_where_it_is(find_python, tmp_path):
-    stack = running_stack()
-    base = tmp_path / "elsewhere"
-    write_real_python(base / "envs" / "one" / "bin" / "python")
-    write_script(tmp_path / "bin" / "conda", 'echo "%s"' % base)
-    assert version_of(find_python(stack).stdout.strip()) == RUNNING
-
-
-def test_a_shim_that_refuses_does_not_hide_a_good_python(find_python, tmp_path):
-    stack = running_stack()
-    for name in ("python" + RUNNING, "python3", "python"):
-        write_script(tmp_path / "bin" / name, "echo 'not selected' >&2", "exit 127")
-    write_real_python(tmp_path / "pyenv" / "versions" / "one" / "bin" / "python")
-    assert version_of(find_python(stack).stdout.strip()) == RUNNING
-
-
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("version", ["2.7", "3.6", "3.9", "3.70", "3.1"])
-def test_other_versions_are_refused(find_python, tmp_path, stack, version):
-    for name in ("python3.7", "python3.10", "python3", "python"):
-        write_script(tmp_path / "bin" / name, 'echo "%s $0"' % version)
-    found = find_python(stack)
-    assert str(tmp_path) not in found.stdout
-    assert (found.returncode == 0) == bool(found.stdout)
-
-
-def test_the_newest_version_wins(find_python, tmp_path):
+def test_the_first_version_in_the_list_is_taken(find_python, tmp_path):
     for version in ("3.9", "3.10", "3.12", "3.11"):
-        write_script(
-            tmp_path / "pyenv" / "versions" / version / "bin" / "python",
-            'echo "%s $0"' % version,
-        )
-    assert "/versions/3.12/" in find_python("tf2").stdout
+        write_script(tmp_path / "bin" / ("python" + version), 'echo "$0"')
+    assert find_python("", "3.13", "3.12", "3.11").stdout.endswith("/python3.12\n")
 
 
-def test_a_named_python_is_taken(find_python, tmp_path):
-    stack = running_stack()
-    write_real_python(tmp_path / "mine")
-    variable = "PYTHON_" + stack.upper()
-    found = find_python(stack, **{variable: str(tmp_path / "mine")})
-    assert version_of(found.stdout.strip()) == RUNNING
-
-
-def test_a_named_python_that_does_not_fit_is_an_error(find_python, tmp_path):
+def test_a_named_python_must_have_the_version(find_python, tmp_path):
     mine = tmp_path / "mine"
-    write_script(mine, 'echo "3.9 $0"')
-    found = find_python("tf1", PYTHON_TF1=str(mine))
-    assert (found.returncode, found.stdout) == (1, "")
-    assert str(mine) in found.stderr
+    write_script(mine, 'exec "%s" "$@"' % sys.executable)
+    assert find_python(mine, "3.0", RUNNING).returncode == 0
+    refused = find_python(mine, "3.0", "3.1")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert str(mine) in refused.stderr and "3.0 or 3.1" in refused.stderr
 
 
 # ---- Makefile ----
 
 
 class Checkout:
-    """A copy of the Makefile among stubs that note how they are called.
+    """A copy of the Makefile among stubs that record how they are called.
 
-    Only Python for tf2 is "found"; the environment tf2 is "ready", and its Python
-    appends its arguments and BERT_ORIGINAL to the file "calls" and exits with the
-    status that the file "status" holds.
+    Only a Python for tf2 can be found. It creates environments whose Python appends
+    its arguments to the file "calls", and fails if there is a file "fail-tf2".
     """
 
     def __init__(self, root):
         self.root = root
-        for name in os.listdir(ROOT):
-            if name == "Makefile" or name.startswith("requirements-"):
-                shutil.copy(os.path.join(ROOT, name), str(root))
-        self.find_python("tf2")
-        self.make_ready("tf2")
+        shutil.copy(os.path.join(ROOT, "Makefile"), str(root))
+        for name in (*STACKS, "lint"):
+            (root / ("requirements-%s.txt" % name)).write_text("numpy==0\n")
+        self.provide_pythons("3.13")
 
-    def find_python(self, *stacks):
-        """Lets the finder find a useless Python for these stacks only."""
-        lines = ['[ "$1" = %s ] && echo false && exit 0' % stack for stack in stacks]
-        write_script(self.root / "scripts" / "find_python.sh", *lines + ["exit 1"])
-
-    def make_ready(self, stack, requirements=None):
-        folder = self.root / ".venv" / stack
+    def provide_pythons(self, *versions):
+        """Lets find_python.sh find Python for these versions only."""
         write_script(
-            folder / "bin" / "python",
-            '[ "$1" = -c ] && exit 0',
-            'echo "%s $* $BERT_ORIGINAL" >>calls' % stack,
-            "exit $(cat status-%s 2>/dev/null || echo 0)" % stack,
+            self.root / "stub",
+            "name=$(basename $(dirname $(dirname $0)))",
+            'echo "$name $*" | sed "s,$PWD/,," >>calls',
+            "[ ! -e fail-$name ]",
         )
-        shutil.copy(
-            str(requirements or self.root / ("requirements-%s.txt" % stack)),
-            str(folder / "requirements.txt"),
+        write_script(
+            self.root / "creator", 'mkdir -p "$4/bin" && cp stub "$4/bin/python"'
         )
+        found = 'case " $* " in %s) echo ./creator ;; *) echo none >&2; exit 1 ;; esac'
+        cases = "|".join('*" %s "*' % version for version in versions) or "-"
+        write_script(self.root / "scripts" / "find_python.sh", found % cases)
 
     def make(self, *arguments):
+        """Runs make without the variables of a make that runs this test."""
         env = {
-            name: value
-            for name, value in os.environ.items()
-            # The suite itself may run under make, with arguments of its own.
-            if not name.startswith("MAKE") and name not in VARIABLES
+            name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ
         }
         return run(("make",) + arguments, env, cwd=str(self.root))
 
     def calls(self):
+        """The calls of environments' Pythons, but for installations."""
         path = self.root / "calls"
-        return path.read_text().splitlines() if path.exists() else []
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if "-m pip install" not in line]
+
+    def ready(self, name):
+        return (self.root / ".venv" / name / "requirements.txt").exists()
 
 
 @pytest.fixture
@@ -459,248 +286,109 @@ def checkout(tmp_path):
 
 @needs_make
 def test_help_is_the_default_and_lists_the_targets(checkout):
-    helped = checkout.make()
-    assert set(re.findall(r"^make ([\w-]+) ", helped.stdout, re.M)) == TARGETS
-    assert checkout.make("help").stdout == helped.stdout
-    assert "FROM=DIR" in helped.stdout and "BASE_URL=URL" in helped.stdout
-    assert max(map(len, helped.stdout.splitlines())) <= 88
+    shown = checkout.make().stdout
+    assert set(re.findall(r"^make ([\w-]+) ", shown, re.M)) == TARGETS
+    assert max(map(len, shown.splitlines())) <= 88
 
 
 @needs_make
-@pytest.mark.parametrize("target", sorted(TARGETS))
-def test_a_dry_run_does_nothing(checkout, target):
-    before = sorted(os.listdir(str(checkout.root)))
-    assert checkout.make("-n", target).returncode == 0
-    assert checkout.calls() == []
-    assert sorted(os.listdir(str(checkout.root))) == before
-
-
-@needs_make
-def test_tests_leave_out_a_stack_without_python(checkout):
-    made = checkout.make("test", "PYTEST_ARGS=-k 'a or b'")
+def test_env_sets_up_what_it_finds_a_python_for(checkout):
+    made = checkout.make("env")
     assert made.returncode == 0
-    assert "Left out: tf1" in made.stdout
-    assert "Tests passed on: tf2" in made.stdout
-    assert [call.strip() for call in checkout.calls()] == [
-        "tf2 -m pytest tests -n auto --maxprocesses=4 --dist=loadfile -k a or b"
-    ]
+    assert "Left out tf1" in made.stdout
+    assert made.stdout.endswith("Ready: .venv/tf2 .venv/lint\n")
+    assert (checkout.ready("tf1"), checkout.ready("tf2")) == (False, True)
+    assert checkout.make("env", "STACK=tf2").stdout == "Ready: .venv/tf2\n"
+    checkout.provide_pythons()
+    assert checkout.make("demo").returncode == 0
+    os.remove(str(checkout.root / ".venv" / "tf2" / "bin" / "python"))
+    gone = checkout.make("demo")
+    assert (gone.returncode, gone.stderr.splitlines()[0]) == (2, "none")
 
 
 @needs_make
-@pytest.mark.parametrize("demand", ["STACK=tf1", "REQUIRE=tf1 tf2", "REQUIRE=tf1"])
-def test_a_demanded_stack_must_not_be_left_out(checkout, demand):
+def test_an_installation_is_repeated_until_it_succeeds(checkout):
+    requirements = checkout.root / "requirements-tf2.txt"
+    for number in (1, 2):
+        requirements.write_text("numpy==%d\n" % number)
+        os.utime(str(requirements), (time.time() + number,) * 2)
+        (checkout.root / "fail-tf2").touch()
+        for _ in range(2):
+            assert checkout.make("demo").returncode != 0
+        (checkout.root / "fail-tf2").unlink()
+        assert checkout.make("demo").returncode == 0
+        installed = checkout.root / ".venv" / "tf2" / "requirements.txt"
+        assert installed.read_text() == requirements.read_text()
+        os.utime(str(installed), (time.time() + number,) * 2)
+    assert checkout.calls() == ["tf2 scripts/demo.py"] * 2
+
+
+@needs_make
+@pytest.mark.parametrize(
+    "command, call",
+    [
+        ("data TASK=MRPC FROM=c", "scripts/fetch.py data MRPC --from=c"),
+        ("data GLUE_DIR=a", "scripts/fetch.py data --glue_dir=a"),
+        (
+            "checkpoint NAME=x CHECKPOINT_DIR=a BASE_URL=http://b",
+            "scripts/fetch.py checkpoint x --checkpoint_dir=a --base_url=http://b",
+        ),
+        (
+            "bench ORIGINAL=a DATA_DIR=c BENCH_ARGS=-x",
+            "benchmarks/bench.py --original=a --data_dir=c -x",
+        ),
+        ("scores SCORES_ARGS=--add=a", "scripts/scores_page.py --add=a"),
+        ("errors", "scripts/errors_page.py"),
+    ],
+)
+def test_programs_get_their_arguments(checkout, command, call):
+    made = checkout.make(*command.split())
+    assert made.returncode == 0, made.stderr
+    assert checkout.calls() == ["tf2 " + call]
+
+
+@needs_make
+@pytest.mark.parametrize(
+    "target, marker", [("test", "not slow"), ("test-slow", "slow")]
+)
+def test_tests_run_on_the_stacks_that_are_found(checkout, target, marker):
+    made = checkout.make(target, "PYTEST_ARGS=-k 'a or b'")
+    assert (made.returncode, "Left out tf1" in made.stdout) == (0, True)
+    (call,) = checkout.calls()
+    assert call.startswith("tf2 -m pytest tests -m %s -n auto" % marker)
+    assert call.endswith(" -k a or b")
+
+
+@needs_make
+@pytest.mark.parametrize("demand", ["STACK=tf1", "REQUIRE=tf1 tf2", "ORIGINAL=nowhere"])
+def test_what_is_asked_for_and_absent_is_a_failure(checkout, demand):
     made = checkout.make("test", demand)
-    assert made.returncode != 0
-    assert "Tests FAILED on: tf1" in made.stdout
+    assert (made.returncode, "Tests FAILED on: tf" in made.stdout) == (2, True)
 
 
 @needs_make
 @pytest.mark.parametrize("failing", ["tf1", "tf2"])
 def test_one_failing_stack_fails_after_both_ran(checkout, failing):
-    checkout.find_python("tf1", "tf2")
-    checkout.make_ready("tf1")
-    (checkout.root / ("status-" + failing)).write_text("1")
-    made = checkout.make("test")
+    checkout.provide_pythons("3.7", "3.13")
+    assert checkout.make("env").returncode == 0
+    (checkout.root / ("fail-" + failing)).touch()
+    made = checkout.make("-j2", "test")
     assert made.returncode != 0
     assert "Tests FAILED on: %s\n" % failing in made.stdout
     assert [call.split()[0] for call in checkout.calls()] == ["tf1", "tf2"]
 
 
 @needs_make
-def test_no_stack_at_all_is_a_failure(checkout):
-    checkout.find_python()
-    shutil.rmtree(str(checkout.root / ".venv"))
-    assert checkout.make("test").returncode != 0
-
-
-@needs_make
-def test_the_original_is_passed_as_an_absolute_path(checkout):
-    original = checkout.root / "its folder"
-    original.mkdir()
-    assert checkout.make("test", "ORIGINAL=its folder").returncode == 0
-    assert checkout.calls() == [
-        "tf2 -m pytest tests -n auto --maxprocesses=4 --dist=loadfile " + str(original)
-    ]
-    assert checkout.make("test", "ORIGINAL=nowhere").returncode != 0
-
-
-@needs_make
-def test_the_demo_says_that_it_falls_back_to_tf2(checkout):
-    made = checkout.make("demo")
-    assert (made.returncode, len(made.stdout.splitlines())) == (0, 1)
-    assert "STACK=tf2" in made.stdout
-    assert checkout.make("demo", "STACK=tf2").stdout == ""
-    assert [call.strip() for call in checkout.calls()] == ["tf2 scripts/demo.py"] * 2
-
-
-@needs_make
-def test_the_benchmark_gets_its_arguments(checkout):
-    made = checkout.make(
-        "bench", "STACK=tf2", "ORIGINAL=a b", "DATA_DIR=c", "BENCH_ARGS=--steps 3"
-    )
-    assert made.returncode == 0
-    assert [call.strip() for call in checkout.calls()] == [
-        "tf2 benchmarks/bench.py --original=a b --data_dir=c --steps 3"
-    ]
-
-
-@needs_make
-def test_the_scores_get_their_arguments(checkout):
-    made = checkout.make("scores", "STACK=tf2", "SCORES_ARGS=--add=a --add=b")
-    assert made.returncode == 0
-    assert [call.strip() for call in checkout.calls()] == [
-        "tf2 scripts/scores_page.py --add=a --add=b"
-    ]
-
-
-@needs_make
-def test_data_and_checkpoints_get_their_arguments(checkout):
-    made = checkout.make("data", "STACK=tf2", "TASK=MRPC CoLA", "GLUE_DIR=a b")
-    assert made.returncode == 0
-    made = checkout.make(
-        "checkpoint", "STACK=tf2", "NAME=x", "FROM=c", "BASE_URL=http://d"
-    )
-    assert made.returncode == 0
-    assert [call.split() for call in checkout.calls()] == [
-        ["tf2", "scripts/fetch.py", "data", "MRPC", "CoLA", "--glue_dir=a", "b"],
-        [
-            "tf2",
-            "scripts/fetch.py",
-            "checkpoint",
-            "x",
-            "--from=c",
-            "--base_url=http://d",
-        ],
-    ]
-
-
-@needs_make
-def test_fetching_takes_an_environment_as_it_is(checkout):
-    (checkout.root / "requirements-tf2.txt").write_text("numpy==0\n")
-    checkout.find_python("tf1")
-    made = checkout.make("data", "TASK=MRPC")
-    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
-    assert [call.strip() for call in checkout.calls()] == [
-        "tf2 scripts/fetch.py data MRPC"
-    ]
-
-
-@needs_make
-def test_the_benchmark_peer_has_an_environment_of_its_own(checkout):
-    (checkout.root / "benchmarks").mkdir()
-    requirements = checkout.root / "benchmarks" / "requirements.txt"
-    requirements.write_text("numpy==0\n")
-    made = checkout.make("bench-env")
-    assert "Setting up .venv/bench" in made.stdout
-    assert made.returncode != 0
-    checkout.make_ready("bench", requirements)
-    assert checkout.make("bench-env").stdout == ".venv/bench is ready\n"
-
-
-@needs_make
-def test_new_pins_go_into_the_environment_that_is_there(checkout):
-    requirements = checkout.root / "requirements-tf2.txt"
-    requirements.write_text("numpy==0\n")
-    stamp = checkout.root / ".venv" / "tf2" / "requirements.txt"
-    before = stamp.read_text()
-    (checkout.root / "status-tf2").write_text("1")
-    for _ in range(2):
-        made = checkout.make("env", "STACK=tf2")
-        assert made.returncode != 0
-        assert "Setting up .venv/tf2 failed" in made.stderr
-        assert stamp.read_text() == before
-    assert all(" -m pip install " in call for call in checkout.calls())
-    (checkout.root / "status-tf2").write_text("0")
-    assert "Renewing .venv/tf2" in checkout.make("env", "STACK=tf2").stdout
-    assert stamp.read_text() == "numpy==0\n"
-
-
-@needs_make
-@pytest.mark.parametrize("interrupted", [False, True])
-def test_a_failed_set_up_leaves_the_environment_as_it_was(checkout, interrupted):
-    place = checkout.root / ".venv" / "tf2"
-    (place / "made-with.txt").write_text("another\n")
-    if interrupted:
-        place.rename(str(place) + ".old")
-        (place / "half").mkdir(parents=True)
-    made = checkout.make("env", "STACK=tf2", "PYTHON_TF2=mine")
-    assert made.returncode != 0
-    assert "Setting up .venv/tf2 failed" in made.stderr
-    assert sorted(os.listdir(str(checkout.root / ".venv"))) == ["tf2", "tf2.log"]
-    assert not (place / "half").exists()
-    assert checkout.make("demo", "STACK=tf2").returncode == 0
-
-
-@needs_make
-def test_a_set_up_that_succeeds_replaces_the_environment(checkout):
-    maker = checkout.root / "maker"
-    made_python = "printf '#!/bin/sh\\n' >$3/bin/python && chmod +x $3/bin/python"
-    write_script(maker, 'mkdir -p "$3/bin" && ' + made_python)
-    write_script(checkout.root / "scripts" / "find_python.sh", 'echo "%s"' % maker)
-    place = checkout.root / ".venv" / "tf2"
-    (place / "made-with.txt").write_text("another\n")
-    (place / "older").touch()
-    made = checkout.make("env", "STACK=tf2", "PYTHON_TF2=mine")
-    assert (made.returncode, made.stderr) == (0, "")
-    assert made.stdout.endswith(".venv/tf2 is ready\n")
-    assert os.listdir(str(checkout.root / ".venv")) == ["tf2"]
-    files = {"bin", "made-with.txt", "requirements.txt"}
-    assert set(os.listdir(str(place))) == files
-    assert (place / "made-with.txt").read_text() == "%s\n" % maker
-
-
-@needs_make
-def test_an_environment_whose_python_is_gone_is_made_anew(checkout):
-    os.remove(str(checkout.root / ".venv" / "tf2" / "bin" / "python"))
-    assert "Setting up .venv/tf2" in checkout.make("demo", "STACK=tf2").stdout
-
-
-@needs_make
-def test_a_ready_environment_needs_no_python_elsewhere(checkout):
-    checkout.find_python()
-    assert checkout.make("demo").returncode == 0
-    assert checkout.make("test").returncode == 0
-    assert len(checkout.calls()) == 2
-
-
-@needs_make
-def test_a_named_python_renews_an_environment_made_with_another(checkout):
-    (checkout.root / ".venv" / "tf2" / "made-with.txt").write_text("another\n")
-    made = checkout.make("demo", "STACK=tf2", "PYTHON_TF2=mine")
-    assert "Setting up .venv/tf2" in made.stdout
-    assert checkout.calls() == []
-
-
-@needs_make
-def test_parallel_make_says_no_more_than_plain_make(checkout):
-    made = checkout.make("-j4", "test", "demo")
-    assert (made.returncode, made.stderr) == (0, "")
-
-
-@needs_make
 def test_an_unknown_stack_is_refused(checkout):
-    made = checkout.make("test", "STACK=tf3")
-    assert made.returncode != 0
-    assert "tf3" in made.stderr
+    assert "tf3" in checkout.make("test", "STACK=tf3").stderr
 
 
 @needs_make
 def test_clean_removes_what_make_created(checkout):
-    for name in ("demo_output", "demo_output_of_mine", "data", "benchmarks/results"):
+    checkout.make("env")
+    for name in ("demo_output", "data", "benchmarks/results"):
         (checkout.root / name).mkdir(parents=True)
-    kept = set(os.listdir(str(checkout.root))) - {".venv", "demo_output"}
+    before = set(os.listdir(str(checkout.root)))
     assert checkout.make("clean").returncode == 0
-    assert set(os.listdir(str(checkout.root))) == kept
+    assert set(os.listdir(str(checkout.root))) == before - {".venv", "demo_output"}
     assert os.listdir(str(checkout.root / "benchmarks")) == []
-    (checkout.root / ".venv" / "bin").mkdir(parents=True)
-    assert checkout.make("clean").returncode == 0
-    assert os.listdir(str(checkout.root / ".venv")) == ["bin"]
-
-
-# ---- Automation ----
-
-
-def test_automation_runs_documented_targets_on_both_stacks():
-    commands = re.findall(r"^make (\w+)(.*)$", read(".ci", "run"), re.M)
-    assert {target for target, _ in commands} <= TARGETS
-    assert ("test", ' REQUIRE="tf1 tf2"') in commands
