@@ -46,7 +46,8 @@ $(ENVIRONMENTS:%=.venv/%/bin/python): .venv/%/bin/python:
 $(call ready,$(ENVIRONMENTS)): .venv/%/requirements.txt: \
 		$$(call requirements,$$*) .venv/%/bin/python
 	@echo "Installing $< into .venv/$*"
-	@.venv/$*/bin/python -m pip install --disable-pip-version-check -q --retries 10 -r $<
+	@.venv/$*/bin/python -m pip install --disable-pip-version-check -qq \
+		--retries 10 -r $<
 	@cp $< $@
 
 # The stacks that have an environment, or a Python to create it with; looked for once.
