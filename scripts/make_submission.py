@@ -130,14 +130,11 @@ def write_zip(path, texts):
       path: the file.
       texts: dictionary from `contents`.
     """
-    temporary = files.temporary_path(path)
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, (text, _) in texts.items():
-                archive.writestr(name + ".tsv", text)
-        files.rename(temporary, path)
-    finally:
-        files.remove_if_there(temporary)
+    with files.replacing(path) as temporary, zipfile.ZipFile(
+        temporary, "w", zipfile.ZIP_DEFLATED
+    ) as archive:
+        for name, (text, _) in texts.items():
+            archive.writestr(name + ".tsv", text)
 
 
 def parse(argv):

@@ -13,7 +13,7 @@ _OF_TRAINING = re.compile(
     r"model\.ckpt-\d+\.(index|data-\d{5}-of-\d{5})\.tempstate\d+$"
     r"|(model\.ckpt-\d+\.meta|graph\.pbtxt)\.tmp[0-9a-f]{32}$"
 )
-# Of `files.temporary_path`, which evaluations and predictions use too: the number is
+# Of `files.replacing`, which evaluations and predictions use too: the number is
 # that of the process.
 _OF_ANY = re.compile(
     r"((train|eval|predict)\w*\.tf_record|(eval|predict)_results\.(txt|json)"
@@ -41,7 +41,7 @@ def remove_leftovers(output_dir):
         for name in files.list_directory(directory):
             path = os.path.join(directory, name)
             if _is_dead(path, name) and os.path.isfile(path):
-                files.remove_if_there(path)
+                files.remove_if_exists(path)
                 removed.append(os.path.join(below, name))
     return removed
 

@@ -77,7 +77,7 @@ def index_damage(path):
     """
     if not files.exists(path):
         return None
-    with files.opened(path) as file:
+    with files.open_binary(path) as file:
         content = file.read()
     footer = content[-_LENGTH:]
     if len(footer) < _LENGTH or not footer.endswith(_MAGIC):

@@ -84,4 +84,4 @@ def _remove_halves(save_path):
         half = stem is not None and stem + ".index" not in names
         temporary = ".tempstate" in name or ".meta.tmp" in name
         if name.startswith(start + "-") and (half or temporary):
-            files.remove_if_there(os.path.join(directory, name))
+            files.remove_if_exists(os.path.join(directory, name))

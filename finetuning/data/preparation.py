@@ -103,7 +103,7 @@ def _convert(settings, inputs, data_file, log_examples, directory):
         records.write_records(path, statistics.counting(examples), length)
     if not statistics.count:
         if directory is not None:
-            files.remove_if_there(path)
+            files.remove_if_exists(path)
         raise InputError("%s contains no examples" % data_file.path)
     for note in dict.fromkeys(notes):
         log.warning(note)

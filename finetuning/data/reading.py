@@ -146,7 +146,7 @@ def _read_lines(path, quoted):
 
 def _check_line_ends(path):
     """Rejects a file without line feeds, which would be read as a single line."""
-    with files.opened(path) as file:
+    with files.open_binary(path) as file:
         first = next(iter(file), b"")
     if b"\r" in first.rstrip(b"\r") and not first.endswith(b"\n"):
         raise InputError(

@@ -35,15 +35,9 @@ def write_records(path, examples, sequence_length):
       examples: iterable of `features.EncodedExample`.
       sequence_length: S, to which they are padded.
     """
-    temporary = files.temporary_path(path)
-    try:
-        with tf.io.TFRecordWriter(temporary) as writer:
-            for example in examples:
-                writer.write(_serialize(example.padded(sequence_length)))
-        files.rename(temporary, path)
-    except BaseException:
-        files.remove_if_there(temporary)
-        raise
+    with files.replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
+        for example in examples:
+            writer.write(_serialize(example.padded(sequence_length)))
 
 
 def _serialize(features):

@@ -1,7 +1,7 @@
-"""Reading and writing files by any path that TensorFlow's file layer knows.
+"""Reads and writes files by any path that TensorFlow's file layer supports.
 
-Local paths go through Python's own functions, so nothing here imports TensorFlow
-until a path such as gs://bucket/file asks for it.
+Local paths use Python's own functions: TensorFlow is imported only for paths such as
+gs://bucket/file.
 """
 
 import contextlib
@@ -11,12 +11,12 @@ import stat
 from finetuning.utils.errors import InputError
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# How files begin that are often given in the place of a text.
-_BEGINNINGS = {
-    b"\x1f\x8b": "is packed by gzip; unpack it",
-    b"PK\x03\x04": "is a zip archive or a spreadsheet; unpack it, or save it as text",
-    b"\xff\xfe": "is in UTF-16; save it as UTF-8",
-    b"\xfe\xff": "is in UTF-16; save it as UTF-8",
+# First bytes of files that users often give instead of a text file.
+_OTHER_FORMATS = {
+    b"\x1f\x8b": "is compressed with gzip; decompress it",
+    b"PK\x03\x04": "is a zip archive or a spreadsheet; unzip it, or save it as text",
+    b"\xff\xfe": "is encoded as UTF-16; save it as UTF-8",
+    b"\xfe\xff": "is encoded as UTF-16; save it as UTF-8",
 }
 
 
@@ -40,14 +40,14 @@ def is_directory(path):
 
 
 def require_file(what, path):
-    """Refuses a path that is no file.
+    """Checks that a path is a file.
 
     Args:
       what: how the message begins, such as "--vocab_file=vocab.txt".
       path: the file.
 
     Raises:
-      InputError: nothing is there, or a directory.
+      InputError: it does not exist or is a directory.
     """
     if not exists(path):
         raise InputError("%s: no such file" % what)
@@ -56,27 +56,27 @@ def require_file(what, path):
 
 
 def require_writable(what, directory):
-    """Refuses a local directory in which this user may not make files.
+    """Checks that this user may create files in a directory, if it is a local one.
 
     Args:
       what: how the message begins, such as "--output_dir=out".
-      directory: one that is there.
+      directory: an existing directory.
 
     Raises:
-      InputError: it may not be written to.
+      InputError: it is not writable.
     """
     if is_remote(directory):
         return
     effective = os.access in os.supports_effective_ids
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=effective):
         raise InputError(
-            "%s: no permission to write in %s, or its file system is read-only; give "
+            "%s: no permission to write in %s, or its file system is read-only; use "
             "another directory" % (what, directory)
         )
 
 
 def is_same(first, second):
-    """Whether two paths name the same directory; a missing one is no other's."""
+    """Whether two paths name the same directory; False if either does not exist."""
     if is_remote(first) or is_remote(second):
         return first.rstrip("/") == second.rstrip("/")
     return (
@@ -87,7 +87,7 @@ def is_same(first, second):
 
 
 def make_directory(path):
-    """Creates the directory and its parents; one that stands there is fine."""
+    """Creates a directory and its parents, unless it exists."""
     if is_remote(path):
         _gfile().makedirs(path)
     else:
@@ -95,96 +95,33 @@ def make_directory(path):
 
 
 def list_directory(path):
-    """The names in a directory, sorted, without the trailing "/" of object stores."""
+    """Returns the sorted names in a directory, without the "/" of object stores."""
     names = _gfile().listdir(path) if is_remote(path) else os.listdir(path)
     return sorted(name.rstrip("/") for name in names)
 
 
-def open_binary(path):
-    """Opens a file whose iteration gives lines as bytes, split at line feeds alone.
-
-    Raises:
-      InputError: it is a pipe, a socket or a device: what is read of it once is gone,
-        or has no end.
-    """
-    if is_remote(path):
-        return contextlib.closing(_gfile().GFile(path, "rb"))
-    refuse_special(path)
-    return open(path, "rb")
-
-
-def refuse_special(path):
-    """Refuses a local path that is a pipe, a socket or a device.
-
-    Raises:
-      InputError: it is one.
-      OSError: there is nothing.
-    """
-    mode = os.stat(path).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(
-            "%s is a pipe, a socket or a device, and is read more than once; save what "
-            "it gives to a file, and give that" % path
-        )
-
-
-def open_append(path):
-    """Opens a UTF-8 text file whose end is written to."""
-    if is_remote(path):
-        return _gfile().GFile(path, "a")
-    return open(path, "a", encoding="utf-8")
-
-
-def read_text(path):
-    """The whole of a UTF-8 text file, as `read_text_lines` reads it."""
-    return "\n".join(line for _, line in read_text_lines(path))
-
-
-def read_text_lines(path):
-    """Yields (line number from 1, text without its line end), decoded as UTF-8.
-
-    Lines end at LF and nowhere else: other Unicode line separators are part of the
-    text, carriage returns are no part of it. A byte-order mark at the start of the file
-    is dropped.
-
-    Raises:
-      InputError: the file cannot be opened; or at the first bytes that are no UTF-8,
-        or NUL, with line and column.
-    """
-    with opened(path) as file:
-        for number, raw in enumerate(file, 1):
-            mark = len(_BYTE_ORDER_MARK) if _has_mark(number, raw) else 0
-            # TensorFlow's file layer, through which the original reads, drops every
-            # carriage return, those within a line too.
-            text = raw[mark:].replace(b"\n", b"").replace(b"\r", b"")
-            if b"\0" in text:
-                _refuse(
-                    path, number, raw, raw.index(b"\0"), "is NUL, which no text has"
-                )
-            try:
-                yield number, text.decode("utf-8")
-            except UnicodeDecodeError as error:
-                kept = [at for at, byte in enumerate(raw) if byte not in b"\r\n"]
-                _refuse(path, number, raw, kept[mark + error.start], "is not UTF-8")
-
-
 @contextlib.contextmanager
-def opened(path):
-    """`open_binary`, for the length of a context.
+def open_binary(path):
+    """Opens a file whose iteration yields lines as bytes, split at line feeds only.
 
     Raises:
-      InputError: the file cannot be opened, or what follows fails at reading it.
+      InputError: the file is a pipe, a socket or a device, or it cannot be opened, or
+        reading it fails within the context.
     """
     try:
-        with open_binary(path) as file:
-            yield file
-    except _errors_of(path) as error:
+        if is_remote(path):
+            with contextlib.closing(_gfile().GFile(path, "rb")) as file:
+                yield file
+        else:
+            refuse_special(path)
+            with open(path, "rb") as file:
+                yield file
+    except _read_errors(path) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError("%s cannot be read: %s" % (path, reason)) from None
 
 
-def _errors_of(path):
-    """What the opening and reading of that path may raise."""
+def _read_errors(path):
     if not is_remote(path):
         return OSError
     import tensorflow.compat.v1 as tf
@@ -192,36 +129,81 @@ def _errors_of(path):
     return (OSError, tf.errors.OpError)
 
 
-def _refuse(path, number, raw, place, what):
-    """Raises the `InputError` about a byte of a line."""
+def refuse_special(path):
+    """Refuses a local path that cannot be read repeatedly.
+
+    Raises:
+      InputError: it is a pipe, a socket or a device.
+      OSError: it does not exist.
+    """
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(
+            "%s is a pipe, a socket or a device, which can be read only once; save its "
+            "output to a file and give that" % path
+        )
+
+
+def open_append(path):
+    """Opens a UTF-8 text file for appending."""
+    if is_remote(path):
+        return _gfile().GFile(path, "a")
+    return open(path, "a", encoding="utf-8")
+
+
+def read_text(path):
+    """Returns the text of a UTF-8 file, read like `read_text_lines`."""
+    return "\n".join(line for _, line in read_text_lines(path))
+
+
+def read_text_lines(path):
+    """Yields (line number from 1, text without line end) of a UTF-8 file.
+
+    Lines end only at LF, not at other Unicode line separators. All carriage returns are
+    removed, as by TensorFlow's file layer, which the original reads with. A byte-order
+    mark at the start of the file is skipped.
+
+    Raises:
+      InputError: the file cannot be opened; or, with line and byte, it contains NUL or
+        is not UTF-8.
+    """
+    with open_binary(path) as file:
+        for number, raw in enumerate(file, 1):
+            start = 0
+            if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
+                start = len(_BYTE_ORDER_MARK)
+            text = raw[start:].replace(b"\n", b"").replace(b"\r", b"")
+            if b"\0" in text:
+                _refuse_byte(path, number, raw, raw.index(b"\0"), "is NUL")
+            try:
+                yield number, text.decode("utf-8")
+            except UnicodeDecodeError as error:
+                kept = [at for at, byte in enumerate(raw) if byte not in b"\r\n"]
+                at = kept[start + error.start]
+                _refuse_byte(path, number, raw, at, "is not UTF-8")
+
+
+def _refuse_byte(path, number, raw, at, problem):
+    """Raises the `InputError` about byte `at` of the line `raw`."""
     if number == 1:
-        for beginning, message in _BEGINNINGS.items():
-            if raw.startswith(beginning):
+        for first_bytes, message in _OTHER_FORMATS.items():
+            if raw.startswith(first_bytes):
                 raise InputError("%s %s" % (path, message)) from None
     raise InputError(
         "%s, line %d, byte %d: 0x%02x %s; save the file as UTF-8"
-        % (path, number, place + 1, raw[place], what)
+        % (path, number, at + 1, raw[at], problem)
     ) from None
 
 
-def _has_mark(number, raw):
-    return number == 1 and raw.startswith(_BYTE_ORDER_MARK)
-
-
-def temporary_path(path):
-    """Where to write what is to become `path`: beside it, under a name of this run."""
-    return "%s.%d.tmp" % (path, os.getpid())
-
-
 def rename(source, target):
-    """Moves a file over another, which is whole at every moment."""
+    """Renames a file, atomically replacing `target` if it exists."""
     if is_remote(target):
         _gfile().rename(source, target, overwrite=True)
     else:
         os.replace(source, target)
 
 
-def remove_if_there(path):
+def remove_if_exists(path):
     if not exists(path):
         return
     if is_remote(path):
@@ -231,7 +213,7 @@ def remove_if_there(path):
 
 
 def sync(path):
-    """Has a local file outlast a loss of power; a remote one is its store's matter."""
+    """Flushes a local file to disk, so that it survives a power failure."""
     if is_remote(path):
         return
     descriptor = os.open(path, os.O_RDONLY)
@@ -242,39 +224,55 @@ def sync(path):
 
 
 def sync_directory(path):
-    """The same of the names in a directory, where the system can do so."""
+    """Flushes the names in a directory to disk, if the system supports it."""
     with contextlib.suppress(OSError):
         sync(path or ".")
 
 
+@contextlib.contextmanager
+def replacing(path):
+    """Yields the path of a temporary file that replaces `path` if nothing is raised.
+
+    On failure, the temporary file is removed and `path` is unchanged.
+
+    Example:
+      with files.replacing("scores.png") as temporary:
+          figure.savefig(temporary)
+
+    Raises:
+      OSError: the file cannot be written; `filename` is set.
+    """
+    temporary = "%s.%d.tmp" % (path, os.getpid())
+    try:
+        yield temporary
+        sync(temporary)
+        rename(temporary, path)
+    except BaseException as error:
+        remove_if_exists(temporary)
+        if isinstance(error, OSError) and error.filename is None:
+            raise OSError(error.errno, error.strerror, path) from None
+        raise
+    sync_directory(os.path.dirname(path))
+
+
 def write_text(path, text):
-    """`write_lines` of a text in one piece."""
+    """Writes a UTF-8 file, completely or not at all."""
     write_lines(path, [text])
 
 
 def write_lines(path, lines):
-    """Writes a UTF-8 file whole or not at all: a temporary file, then a rename.
+    """Writes a UTF-8 file, completely or not at all.
 
     Args:
       path: the file.
-      lines: iterable of strings, each with its line end; one is in memory at a time.
+      lines: iterable of strings with their line ends; it is not read into memory.
     """
-    temporary = temporary_path(path)
-    try:
-        if is_remote(path):
-            with _gfile().GFile(temporary, "w") as file:
-                for line in lines:
-                    file.write(line)
-        else:
-            with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-                file.writelines(lines)
-                file.flush()
-                os.fsync(file.fileno())
-        rename(temporary, path)
-    except BaseException as error:
-        remove_if_there(temporary)
-        if isinstance(error, OSError) and error.filename is None:
-            # What a write or a flush raises does not say where.
-            raise OSError(error.errno, error.strerror, path) from None
-        raise
-    sync_directory(os.path.dirname(path))
+    with replacing(path) as temporary, _open_write(temporary) as file:
+        for line in lines:
+            file.write(line)
+
+
+def _open_write(path):
+    if is_remote(path):
+        return _gfile().GFile(path, "w")
+    return open(path, "w", encoding="utf-8", newline="\n")
