@@ -1,403 +1,420 @@
 """The table of bad inputs; bad_inputs.py says how one is made and run."""
 
 import json
-import os
 
 from tests.support import corpus
 from tests.support.bad_inputs import (
-    Case,
+    cases,
     copy,
-    cut,
     edit,
     line,
     link,
     make_directory,
+    make_pipe,
     remove,
     replace,
+    truncate,
     write,
 )
 
 TRAIN, DEV, TEST = "data/train.tsv", "data/dev.tsv", "data/test.tsv"
 VOCAB, CONFIG = "vocab.txt", "bert_config.json"
-ENCODER = "encoder/bert_model.ckpt"
+INDEX = "encoder/bert_model.ckpt.index"
+WEIGHTS = "encoder/bert_model.ckpt.data-00000-of-00001"
+LATEST = "out/model.ckpt-15.data-00000-of-00001"
 _GOOD_ROW = "1\t1\t2\tanna paid ben .\tben was paid by anna ."
+_OWN = ("--task_name=custom", "--train_file=own.tsv", "--eval_file=own.tsv")
+_OWN_CSV = tuple(flag.replace("tsv", "csv") for flag in _OWN)
+_NAMES = ("--text_a_column=text", "--label_column=label")
+_NUMBERS = ("--text_a_column=1", "--label_column=2")
 
 
 def _config(**values):
-    """Sets keys of the model's config; None: the key goes."""
+    """Sets keys of the model's config; None removes a key."""
 
     def change(content):
-        config = dict(json.loads(content.decode("utf-8")), **values)
+        config = dict(json.loads(content.decode()), **values)
         kept = {key: value for key, value in config.items() if value is not None}
-        return json.dumps(kept).encode("utf-8")
+        return json.dumps(kept).encode()
 
     return edit(CONFIG, change)
 
 
-def _sorted(content):
-    header, *rows = content.decode("utf-8").split("\n")[:-1]
-    return "\n".join([header] + sorted(rows) + [""]).encode("utf-8")
+def _first_lines(path, count):
+    return edit(path, lambda content: b"\n".join(content.split(b"\n")[:count]) + b"\n")
 
 
-def _own(given, content, *columns, name="own.tsv", **more):
-    """A file of one's own, with the columns text and label if no others are named."""
-    columns = columns or ("--text_a_column=text", "--label_column=label")
-    flags = ["--task_name=custom"]
-    flags += ["--%s_file=%s" % (each, name) for each in ("train", "eval")]
-    return Case(
-        "Data of one's own", given, (*flags, *columns), (write(name, content),), **more
-    )
+def _sort_rows(content):
+    header, *rows = content.split(b"\n")[:-1]
+    return b"\n".join([header, *sorted(rows), b""])
 
 
-def _flags(given, *flags, **more):
-    return Case("Flags", given, flags, **more)
+def _corrupt_footer(content):
+    return content[:-48] + b"\xff" * 9 + b"\1" + b"\0" * 30 + content[-8:]
 
 
-def _data(given, *spoil, **more):
-    return Case("Data", given, spoil=spoil, **more)
+def _says(*texts, **options):
+    return dict(options, says=texts)
 
 
-def _vocabulary(given, *spoil, **more):
-    return Case("Vocabulary", given, spoil=spoil, **more)
+def _without(*names, **options):
+    return dict(options, without=names)
 
 
-def _model(given, *spoil, **more):
-    return Case("Config of the model", given, spoil=spoil, **more)
-
-
-def _checkpoint(given, *spoil, **more):
-    return Case("Checkpoint", given, spoil=spoil, **more)
-
-
-def _output(given, *spoil, trained=True, **more):
-    return Case("Output directory", given, spoil=spoil, trained=trained, **more)
-
-
-FLAGS = [
-    _flags("a misspelt flag", "--lerning_rate=1e-5"),
-    _flags("a flag without dashes", "do_predict=true"),
-    _flags("a blank behind the backslash at a line's end", " "),
-    _flags("a misspelt task", "--task_name=MPRC"),
-    _flags("a flag that must be given and is not", without=("vocab_file",)),
-    _flags("an unset shell variable", "--init_checkpoint="),
-    _flags("a number that is none", "--learning_rate=fast"),
-    _flags("a whole number that is none", "--train_batch_size=8.5"),
-    _flags("a truth value that is none", "--do_eval=maybe"),
-    _flags("a learning rate below 0", "--learning_rate=-1e-5"),
-    _flags("a learning rate of 0", "--learning_rate=0"),
-    _flags("a learning rate that is no finite number", "--learning_rate=nan"),
-    _flags("no epochs", "--num_train_epochs=0"),
-    _flags("a warm-up of more than all steps", "--warmup_proportion=1.5"),
-    _flags("a batch of nothing", "--train_batch_size=0"),
-    _flags("a length that holds no token", "--max_seq_length=2"),
-    _flags("a length beyond the model's positions", "--max_seq_length=1024"),
-    _flags("a seed below 0", "--random_seed=-1"),
-    _flags("a number beyond 31 bits", "--save_checkpoints_steps=99999999999"),
-    _flags("an unknown choice", "--precision=float8"),
-    _flags("a TPU", "--use_tpu=true"),
-    _flags("nothing to do", without=("do_train", "do_eval")),
-    _flags("a flag without effect beside the others", "--keep_best=true"),
-    _flags("two flags that exclude each other", "--eval_steps=5", "--eval_each_epoch"),
-    _flags("a flag of one's own data with a task", "--text_a_column=1"),
-    _flags("XLA without a GPU", "--xla=true"),
-    _flags("a file of flags that is not there", "--flagfile=mine.flags"),
-    _flags(
-        "a file of flags that begins with a byte-order mark",
+FLAGS = cases(
+    "Flags",
+    ("a misspelled flag", "--lerning_rate=1e-5", _says("is --learning_rate")),
+    ("a flag without dashes", "do_predict=true", _says("'do_predict=true'", "--name=")),
+    ("a blank after a backslash at the end of a line", " ", _says("backslash")),
+    ("a misspelled task", "--task_name=MPRC", _says("=MPRC", "did you mean MRPC?")),
+    ("a required flag left out", _without("vocab_file", says=("--vocab_file",))),
+    ("an unset shell variable", "--init_checkpoint=", _says("--init_checkpoint= is ")),
+    ("a float that is not a number", "--learning_rate=fast", _says("_rate=fast")),
+    ("an integer that is not whole", "--train_batch_size=8.5", _says("_size=8.5")),
+    ("a boolean that is neither", "--do_eval=maybe", _says("=maybe", "true or false")),
+    ("a negative learning rate", "--learning_rate=-1e-5", _says("_rate=-1e-05")),
+    ("a learning rate of 0", "--learning_rate=0"),
+    ("a learning rate that is not finite", "--learning_rate=nan"),
+    ("no epochs", "--num_train_epochs=0"),
+    ("a warm-up longer than the training", "--warmup_proportion=1.5"),
+    ("an empty batch", "--train_batch_size=0"),
+    ("a length with no room for tokens", "--max_seq_length=2"),
+    ("a length beyond the model's positions", "--max_seq_length=1024"),
+    ("a negative seed", "--random_seed=-1"),
+    ("an integer beyond 31 bits", "--save_checkpoints_steps=99999999999"),
+    ("an unknown choice", "--precision=float8", _says("float8", "float32 or mixed")),
+    ("a TPU", "--use_tpu=true"),
+    ("nothing to do", _without("do_train", "do_eval", says=("--do_train",))),
+    ("a flag that another one needs", "--keep_best=true", _says("--keep", "--eval_s")),
+    ("flags that exclude each other", "--eval_steps=5", "--eval_each_epoch"),
+    ("a flag for your own data with a task", "--text_a_column=1"),
+    ("XLA without a GPU", "--xla=true"),
+    ("a missing flag file", "--flagfile=mine.flags", _says("mine.flags")),
+    (
+        "a flag file that begins with a byte-order mark",
         "--flagfile=mine.flags",
-        spoil=(write("mine.flags", "\ufeff--learning_rate=1e-5\n"),),
+        write("mine.flags", "\ufeff--learning_rate=1e-5\n"),
+        _says("byte-order mark"),
     ),
-    _flags("a name with a line end", "--output_dir=o\nut"),
-    _flags("a directory that is not there", "--data_dir=dta"),
-    _flags("a file in place of a directory", "--data_dir=vocab.txt"),
-    _flags("a file that is not there", "--vocab_file=vocab"),
-    _flags("a directory in place of a file", "--bert_config_file=data"),
-    _flags("class weights for no label", "--class_weights=yes=2"),
-    _flags("a path of an unknown kind", "--vocab_file=foo://vocab.txt"),
-    _flags("more steps than can be counted", "--num_train_epochs=1e12"),
-]
+    ("a line break in a name", "--output_dir=o\nut"),
+    ("a missing directory", "--data_dir=dta", _says("--data_dir=dta")),
+    ("a file instead of a directory", "--data_dir=vocab.txt"),
+    ("a missing file", "--vocab_file=vocab", _says("--vocab_file=vocab:")),
+    ("a directory instead of a file", "--bert_config_file=data"),
+    ("class weights for an unknown label", "--class_weights=yes=2"),
+    ("an unknown kind of path", "--vocab_file=foo://vocab.txt", _says("'foo'")),
+    ("too many steps to count", "--num_train_epochs=1e12"),
+)
 
-DATA = [
-    _data("a file that is missing", remove(DEV)),
-    _data("a directory in its place", remove(DEV), make_directory(DEV)),
-    _data("an empty file", write(DEV, "")),
-    _data("a header and no row", edit(DEV, lambda c: c.split(b"\n")[0] + b"\n")),
-    _data("line ends of old Macs", edit(DEV, lambda c: c.replace(b"\n", b"\r"))),
-    _data("a row that lacks columns", line(TRAIN, 3, "1\t1\t2\tanna paid ben .")),
-    _data("commas between the columns", line(TRAIN, 3, _GOOD_ROW.replace("\t", ","))),
-    _data("an unknown label", line(TRAIN, 3, "2" + _GOOD_ROW[1:])),
-    _data("a label with a blank behind it", line(TRAIN, 3, "1 " + _GOOD_ROW[1:])),
-    _data("no header", line(TRAIN, 1, None)),
-    _data("a line that is empty, before others", line(TRAIN, 3, "")),
-    _data(
+DATA = cases(
+    "Data",
+    ("a missing file", remove(DEV), _says("--data_dir=data", "dev.tsv")),
+    (
+        "a directory instead of a file",
+        remove(DEV),
+        make_directory(DEV),
+        _says("dev.tsv is a directory"),
+    ),
+    ("an empty file", write(DEV, "")),
+    ("a header without rows", _first_lines(DEV, 1)),
+    ("line ends of old Macs", edit(DEV, lambda c: c.replace(b"\n", b"\r"))),
+    ("a row that lacks columns", line(TRAIN, 3, "1\t1\t2\tanna paid ben .")),
+    ("commas between columns", line(TRAIN, 3, _GOOD_ROW.replace("\t", ","))),
+    ("an unknown label", line(TRAIN, 3, "2" + _GOOD_ROW[1:])),
+    ("a blank after a label", line(TRAIN, 3, "1 " + _GOOD_ROW[1:])),
+    ("no header", line(TRAIN, 1, None)),
+    ("an empty line between rows", line(TRAIN, 3, "")),
+    (
         "bytes that are not UTF-8",
         line(TRAIN, 3, _GOOD_ROW.encode().replace(b"ben", b"b\xe9n", 1)),
     ),
-    _data("a file in UTF-16", edit(TRAIN, lambda c: c.decode().encode("utf-16"))),
-    _data("a test file in place of the dev file", copy(TEST, DEV)),
-    _data("a test file in place of the training file", copy(TEST, TRAIN)),
-    _data(
+    ("a file in UTF-16", edit(TRAIN, lambda c: c.decode().encode("utf-16"))),
+    ("a test file as dev file", copy(TEST, DEV)),
+    ("a test file as training file", copy(TEST, TRAIN)),
+    (
         "too few examples for one step",
-        edit(TRAIN, lambda c: b"\n".join(c.split(b"\n")[:4]) + b"\n"),
-        flags=("--num_train_epochs=1",),
+        "--num_train_epochs=1",
+        _first_lines(TRAIN, 4),
+        _says("3", "--train_batch_size"),
     ),
-    _data(
-        "a labelled file in place of the test file",
+    (
+        "a labelled file as test file",
+        "--do_predict=true",
         copy(DEV, TEST),
-        flags=("--do_predict=true",),
+        _says("test.tsv", "--predict_file"),
     ),
-    _data("NUL in a row", line(TRAIN, 3, _GOOD_ROW + "\0")),
-    _data("a file that is packed", write(TRAIN, b"\x1f\x8b\x08\0\0")),
-    _data("a spreadsheet", write(TRAIN, b"PK\x03\x04\x14\0\x06\0")),
-    _data(
-        "a header in a file that has none",
+    ("a NUL byte in a row", line(TRAIN, 3, _GOOD_ROW + "\0")),
+    ("a compressed file", write(TRAIN, b"\x1f\x8b\x08\0\0")),
+    ("a spreadsheet", write(TRAIN, b"PK\x03\x04\x14\0\x06\0")),
+    (
+        "a header in a file that should have none",
+        "--task_name=CoLA",
         write(TRAIN, "source\tlabel\tnote\tsentence\n"),
-        flags=("--task_name=CoLA",),
     ),
-]
+)
 
-OWN = [
-    _own("a column that is not there", "texte\tlabel\nben\tyes\nanna\tno\n"),
-    _own("a column that is there twice", "text\ttext\tlabel\nben\tx\tyes\n"),
-    _own(
-        "a header taken for an example",
-        "text\tlabel\n" + "ben\tyes\nanna\tno\n" * 5,
-        "--text_a_column=1",
-        "--label_column=2",
+OWN = cases(
+    "Your own data",
+    (
+        "a column that does not exist",
+        *_OWN,
+        *_NAMES,
+        write("own.tsv", "texte\tlabel\nben\tyes\nanna\tno\n"),
+        _says("--text_a_column=text", "own.tsv"),
+    ),
+    (
+        "a column that exists twice",
+        *_OWN,
+        *_NAMES,
+        write("own.tsv", "text\ttext\tlabel\nben\tx\tyes\n"),
+    ),
+    (
+        "a header read as an example",
+        *_OWN,
+        *_NUMBERS,
         "--has_header=false",
+        write("own.tsv", "text\tlabel\n" + "ben\tyes\nanna\tno\n" * 5),
     ),
-    _own(
-        "an example taken for a header",
-        "ben\tyes\nanna\tno\n" * 5,
-        "--text_a_column=1",
-        "--label_column=2",
+    (
+        "an example read as the header",
+        *_OWN,
+        *_NUMBERS,
+        write("own.tsv", "ben\tyes\nanna\tno\n" * 5),
     ),
-    _own(
-        "a label that is no number, in a regression",
-        "text\tlabel\nben\t1\nanna\tthree\n",
-        "--text_a_column=text",
-        "--label_column=label",
+    (
+        "a label that is not a number, in a regression",
+        *_OWN,
+        *_NAMES,
         "--regression=true",
+        write("own.tsv", "text\tlabel\nben\t1\nanna\tthree\n"),
+        _says("own.tsv, line 3", "three"),
     ),
-    _own(
-        "a quote that is not closed, in CSV",
-        'text,label\n"ben paid,yes\nanna,no\n',
-        name="own.csv",
+    (
+        "an unclosed quote, in CSV",
+        *_OWN_CSV,
+        *_NAMES,
+        write("own.csv", 'text,label\n"ben paid,yes\nanna,no\n'),
     ),
-    _own("semicolons, in CSV", "text;label\nben;yes\n", name="own.csv"),
-    _own("one label alone", "text\tlabel\nben\tyes\nanna\tyes\n"),
-    _own("a label left empty", "text\tlabel\nben\tyes\nanna\t\n"),
-]
+    (
+        "semicolons, in CSV",
+        *_OWN_CSV,
+        *_NAMES,
+        write("own.csv", "text;label\nben;yes\n"),
+    ),
+    (
+        "a single label",
+        *_OWN,
+        *_NAMES,
+        write("own.tsv", "text\tlabel\nben\tyes\nanna\tyes\n"),
+        _says("--label_column=label", "yes"),
+    ),
+    (
+        "an empty label",
+        *_OWN,
+        *_NAMES,
+        write("own.tsv", "text\tlabel\nben\tyes\nanna\t\n"),
+        _says("own.tsv, line 3"),
+    ),
+)
 
-VOCABULARY = [
-    _vocabulary("an empty file", write(VOCAB, "")),
-    _vocabulary("no special tokens", replace(VOCAB, "[SEP]", "sep")),
-    _vocabulary("[PAD] not first", replace(VOCAB, "[PAD]\n[UNK]", "[UNK]\n[PAD]")),
-    _vocabulary("more entries than rows", edit(VOCAB, lambda c: c + b"more\n")),
-    _vocabulary(
-        "fewer entries", edit(VOCAB, lambda c: c[: c.rindex(b"\nthanked") + 1])
-    ),
-    _vocabulary("a blank line too many", edit(VOCAB, lambda c: c + b"\n")),
-    _vocabulary("a special token twice", replace(VOCAB, "anna", "[SEP]")),
-    _vocabulary(
-        "words with capitals, and text lower-cased",
+VOCABULARY = cases(
+    "Vocabulary",
+    ("an empty file", write(VOCAB, "")),
+    ("a special token missing", replace(VOCAB, "[SEP]", "sep"), _says(VOCAB, "[SEP]")),
+    ("[PAD] not first", replace(VOCAB, "[PAD]\n[UNK]", "[UNK]\n[PAD]")),
+    ("more entries than the model has", edit(VOCAB, lambda c: c + b"more\n")),
+    ("fewer entries", edit(VOCAB, lambda c: c[: c.rindex(b"\nthanked") + 1])),
+    ("an extra blank line", edit(VOCAB, lambda c: c + b"\n")),
+    ("a special token twice", replace(VOCAB, "anna", "[SEP]"), _says(VOCAB, "[SEP]")),
+    (
+        "a cased vocabulary with lower-cased text",
         replace(VOCAB, "anna\nben\ncarla", "Anna\nBen\nCarla"),
+        _says(VOCAB, "--do_lower_case"),
     ),
-    _vocabulary(
-        "words without capitals, and text not lower-cased",
-        flags=("--do_lower_case=false",),
+    (
+        "an uncased vocabulary with cased text",
+        "--do_lower_case=false",
+        _says(VOCAB, "--do_lower_case"),
     ),
-    _vocabulary("bytes that are not UTF-8", line(VOCAB, 6, b"\xff\xfe")),
-    _vocabulary("another kind of file", copy(ENCODER + ".index", VOCAB)),
-]
+    ("bytes that are not UTF-8", line(VOCAB, 6, b"\xff\xfe")),
+    ("another kind of file", copy(INDEX, VOCAB)),
+)
 
-MODEL = [
-    _model("an empty file", write(CONFIG, "")),
-    _model("a file that is cut", cut(CONFIG, 30)),
-    _model("no JSON", write(CONFIG, "hidden_size = 8")),
-    _model("JSON of another kind", write(CONFIG, "[1, 2]")),
-    _model("a key that is missing", _config(hidden_size=None)),
-    _model("a key that is misspelt", _config(hiden_size=8, hidden_size=None)),
-    _model("a size of 0", _config(num_hidden_layers=0)),
-    _model("a size in quotes", _config(hidden_size="8")),
-    _model("a size without measure", _config(vocab_size=10**12)),
-    _model("layers without measure", _config(num_hidden_layers=10**9)),
-    _model("a number that is none", _config(initializer_range=float("nan"))),
-    _model("a key twice", replace(CONFIG, "{", '{"hidden_size": 8,')),
-    _model("brackets without end", write(CONFIG, "[" * 100000)),
-    _model("heads that do not divide the size", _config(num_attention_heads=7)),
-    _model("an unknown activation", _config(hidden_act="swish")),
-    _model("a dropout that is no rate", _config(hidden_dropout_prob=1.5)),
-    _model("one kind of segment", _config(type_vocab_size=1)),
-    _model("more layers than the checkpoint has", _config(num_hidden_layers=9)),
-    _model("fewer layers than the checkpoint has", _config(num_hidden_layers=1)),
-    _model("another width than the checkpoint's", _config(intermediate_size=40)),
-]
+MODEL = cases(
+    "Model config",
+    ("an empty file", write(CONFIG, "")),
+    ("a truncated file", truncate(CONFIG, 30)),
+    ("no JSON", write(CONFIG, "hidden_size = 8")),
+    ("JSON that is not an object", write(CONFIG, "[1, 2]")),
+    ("a missing key", _config(hidden_size=None), _says(CONFIG, "hidden_size")),
+    (
+        "a misspelled key",
+        _config(hiden_size=8, hidden_size=None),
+        _says(CONFIG, "hiden_size"),
+    ),
+    ("a size of 0", _config(num_hidden_layers=0)),
+    ("a size in quotes", _config(hidden_size="8")),
+    ("a vocabulary of absurd size", _config(vocab_size=10**12)),
+    ("an absurd number of layers", _config(num_hidden_layers=10**9)),
+    ("NaN", _config(initializer_range=float("nan"))),
+    ("a key twice", replace(CONFIG, "{", '{"hidden_size": 8,')),
+    ("too many brackets", write(CONFIG, "[" * 100000)),
+    ("a size that the heads do not divide", _config(num_attention_heads=7)),
+    ("an unknown activation", _config(hidden_act="swish"), _says(CONFIG, "swish")),
+    ("a dropout rate above 1", _config(hidden_dropout_prob=1.5)),
+    ("a single segment type", _config(type_vocab_size=1)),
+    (
+        "more layers than the checkpoint has",
+        _config(num_hidden_layers=9),
+        _says("encoder/bert_model.ckpt", "layer_2"),
+    ),
+    (
+        "fewer layers than the checkpoint has",
+        _config(num_hidden_layers=1),
+        _says("encoder/bert_model.ckpt", "layer_1", "--bert_config_file"),
+    ),
+    (
+        "other sizes than the checkpoint's",
+        _config(intermediate_size=40),
+        _says("encoder/bert_model.ckpt", "24", "40", "--bert_config_file"),
+    ),
+)
 
-CHECKPOINT = [
-    _checkpoint("one that is not there", flags=("--init_checkpoint=encoder/model",)),
-    _checkpoint("a directory without one", flags=("--init_checkpoint=data",)),
-    _checkpoint("an index that is cut", cut(ENCODER + ".index", 100)),
-    _checkpoint("an index that is empty", write(ENCODER + ".index", "")),
-    _checkpoint("an index that is none", write(ENCODER + ".index", "x" * 300)),
-    _checkpoint(
-        "an index with places that are not in it",
-        edit(
-            ENCODER + ".index",
-            lambda c: c[:-48] + b"\xff" * 9 + b"\1" + b"\0" * 30 + c[-8:],
-        ),
-    ),
-    _checkpoint("data that is missing", remove(ENCODER + ".data-00000-of-00001")),
-    _checkpoint("data that is cut", cut(ENCODER + ".data-00000-of-00001", 999)),
-    _checkpoint(
-        "one byte of the data that is another",
-        edit(ENCODER + ".data-00000-of-00001", lambda c: c[:99] + b"?" + c[100:]),
-    ),
-    _checkpoint(
+CHECKPOINT = cases(
+    "Checkpoint",
+    ("a missing checkpoint", "--init_checkpoint=encoder/model", _says("r/model")),
+    ("a directory without a checkpoint", "--init_checkpoint=data", _says("=data")),
+    ("a truncated index", truncate(INDEX, 100)),
+    ("an empty index", write(INDEX, "")),
+    ("another kind of file as index", write(INDEX, "x" * 300)),
+    ("an index with invalid offsets", edit(INDEX, _corrupt_footer)),
+    ("a missing data file", remove(WEIGHTS)),
+    ("a truncated data file", truncate(WEIGHTS, 999)),
+    ("one wrong byte in the data", edit(WEIGHTS, lambda c: c[:99] + b"?" + c[100:])),
+    (
         "no weights to use",
-        without=("do_train", "init_checkpoint"),
+        _without("do_train", "init_checkpoint", says=("--init_checkpoint",)),
     ),
-    _checkpoint(
-        "a classifier for other labels",
-        flags=("--task_name=STS-B", "--init_checkpoint=out", "--output_dir=new"),
-        trained=True,
+    (
+        "a classifier with other labels",
+        "--task_name=STS-B",
+        "--init_checkpoint=out",
+        "--output_dir=new",
+        _says("out/model.ckpt-15", "output_weights", trained=True),
     ),
-]
+    says=("encoder/bert_model.ckpt",),
+)
 
-OUTPUT = [
-    _output("a file", flags=("--output_dir=vocab.txt",), trained=False),
-    _output("below a file", flags=("--output_dir=vocab.txt/out",), trained=False),
-    _output(
-        "a link to nothing",
-        link("gone", "mine"),
-        flags=("--output_dir=mine",),
-        trained=False,
-    ),
-    _output("a training at another rate", flags=("--learning_rate=2e-3",)),
-    _output(
-        "a training with other flags in many places",
-        flags=("--train_batch_size=4", "--max_seq_length=12", "--random_seed=12"),
-    ),
-    _output("a training of another task", flags=("--task_name=QNLI",)),
-    _output("a training on other rows", line(TRAIN, 3, _GOOD_ROW)),
-    _output("a training with another vocabulary", replace(VOCAB, "anna", "anne")),
-    _output("a training from other weights", without=("init_checkpoint",)),
-    _output(
-        "changes allowed where nothing is trained",
-        flags=("--allow_changes=true",),
-        without=("do_train",),
-    ),
-    _output(
-        "that of the initial weights",
-        flags=("--output_dir=encoder",),
-        trained=False,
-    ),
-    _output(
-        "results over an input",
-        write("data/AX.tsv", "index\tsentence1\tsentence2\n0\tanna\tben\n"),
-        flags=("--task_name=AX", "--do_predict=true", "--output_dir=data"),
-        without=("do_train", "do_eval"),
-        trained=False,
-    ),
-    _output(
-        "a directory where a result is to be written",
+OUTPUT = cases(
+    "Output directory",
+    ("a file", "--output_dir=vocab.txt"),
+    ("a directory below a file", "--output_dir=vocab.txt/out"),
+    ("a broken link", "--output_dir=mine", link("gone", "mine")),
+    (
+        "a directory where a result file belongs",
         make_directory("out/eval_results.txt"),
-        trained=False,
     ),
-    _output(
-        "a file where a directory is to be made",
-        write("out/eval", ""),
-        trained=False,
+    ("a file where a directory belongs", write("out/eval", "")),
+    ("the directory of the initial weights", "--output_dir=encoder"),
+    (
+        "a result file that would overwrite an input",
+        "--task_name=AX",
+        "--do_predict=true",
+        "--output_dir=data",
+        write("data/AX.tsv", "index\tsentence1\tsentence2\n0\tanna\tben\n"),
+        _without("do_train", "do_eval", says=("AX.tsv", "--output_dir=data")),
     ),
-    _output(
-        "a pipe in the place of a checkpoint's list",
+) + cases(
+    "Output directory with a trained model",
+    ("another learning rate", "--learning_rate=2e-3", _says("rate", "--allow_changes")),
+    (
+        "several other flags",
+        "--train_batch_size=4",
+        "--max_seq_length=12",
+        "--random_seed=12",
+    ),
+    ("another task", "--task_name=QNLI"),
+    ("other training examples", line(TRAIN, 3, _GOOD_ROW), _says("train.tsv")),
+    ("another vocabulary", replace(VOCAB, "anna", "anne")),
+    ("other initial weights", _without("init_checkpoint", says=("--init_checkpoint",))),
+    (
+        "changes allowed without training",
+        "--allow_changes=true",
+        _without("do_train", says=("--allow_changes", "--do_train")),
+    ),
+    (
+        "a pipe instead of the checkpoint file",
         remove("out/checkpoint"),
-        lambda directory: os.mkfifo(os.path.join(directory, "out", "checkpoint")),
+        make_pipe("out/checkpoint"),
     ),
-    _output("a damaged file of settings", write("out/run_settings.json", "{")),
-    _output("a damaged file of labels", write("out/labels.json", "[]")),
-    _output(
-        "the original's, with a checkpoint that its file `checkpoint` does not name",
+    ("a corrupt settings file", write("out/run_settings.json", "{")),
+    ("a corrupt label file", write("out/labels.json", "[]")),
+    (
+        "the original's output, with a checkpoint that `checkpoint` does not list",
         remove("out/checkpoint"),
         remove("out/run_settings.json"),
+        _says("out"),
     ),
-    _output(
-        "damaged checkpoints alone",
-        cut("out/model.ckpt-15.data-00000-of-00001", 999),
+    (
+        "corrupt checkpoints only",
+        truncate(LATEST, 999),
         remove("out/model.ckpt-12.index"),
+        _says("out"),
     ),
-    _output(
-        "the best weights asked for, none kept",
-        flags=("--keep_best=true",),
-        without=("do_train",),
+    (
+        "no best weights to evaluate",
+        "--keep_best=true",
+        _without("do_train", says=("best",)),
     ),
-]
+    trained=True,
+)
 
-
-def _odd(given, note, *spoil, **more):
-    return Case("Accepted, and said", given, spoil=spoil, note=note, **more)
-
-
-# What is odd but legal, with words of the line that says so.
-ODD = [
-    _odd("surplus columns", "what is surplus", line(TRAIN, 3, _GOOD_ROW + "\tx")),
-    _odd("a token twice", "a token that an earlier", replace(VOCAB, "anna", "ben")),
-    _odd("a key that the model does not use", "not used", _config(author="me")),
-    _odd("sentences without a word", "have no text", line(TRAIN, 3, "1\t1\t2\t\t")),
-    _odd(
-        "a quarter of the rows",
-        "are missing",
-        edit(TRAIN, lambda c: b"\n".join(c.split(b"\n")[:11]) + b"\n"),
-    ),
-    _odd("rows sorted by label", "sorted", edit(TRAIN, _sorted)),
-    _odd("text that does not fit", "are cut to", flags=("--max_seq_length=8",)),
-    _odd(
-        "a newest checkpoint that is damaged",
-        "DAMAGED",
-        cut("out/model.ckpt-15.data-00000-of-00001", 999),
-        trained=True,
-    ),
-    _odd(
-        "a file `checkpoint` that is damaged",
-        "DAMAGED",
+# Unusual but allowed.
+WARNINGS = cases(
+    "Accepted with a warning",
+    ("extra columns", line(TRAIN, 3, _GOOD_ROW + "\tx"), _says(TRAIN, "line 3")),
+    ("a token twice", replace(VOCAB, "anna", "ben"), _says(VOCAB, "ben")),
+    ("a key that the model does not use", _config(author="me"), _says("author")),
+    ("empty texts", line(TRAIN, 3, "1\t1\t2\t\t"), _says("no text")),
+    ("a quarter of the rows", _first_lines(TRAIN, 11), _says(TRAIN, "are missing")),
+    ("rows sorted by label", edit(TRAIN, _sort_rows), _says(TRAIN, "sorted")),
+    ("texts that are too long", "--max_seq_length=8", _says("=8;", "=13")),
+    ("no initial checkpoint", _without("init_checkpoint", says=("random weights",))),
+    ("flags for TPUs", "--num_tpu_cores=8", _says("--num_tpu_cores")),
+    ("an untrained classifier", _without("do_train", says=("UNTRAINED",))),
+    is_accepted=True,
+) + cases(
+    "Accepted with a warning, with a trained model",
+    ("a corrupt latest checkpoint", truncate(LATEST, 999), _says("model.ckpt-15")),
+    (
+        "a corrupt `checkpoint` file",
         write("out/checkpoint", "x"),
-        without=("do_train",),
-        trained=True,
+        _without("do_train", says=("out/checkpoint",)),
     ),
-    _odd(
-        "a training that was begun otherwise, allowed",
-        "begun otherwise",
-        flags=("--learning_rate=2e-3", "--allow_changes=true"),
-        trained=True,
+    (
+        "another learning rate, allowed",
+        "--learning_rate=2e-3",
+        "--allow_changes=true",
+        _says("--learning_rate"),
     ),
-    _odd("a training that has ended", "NOTHING LEFT", trained=True),
-    _odd("no initial checkpoint", "random weights", without=("init_checkpoint",)),
-    _odd(
-        "weights whose classifier is not trained",
-        "UNTRAINED",
-        without=("do_train",),
-    ),
-    _odd(
+    ("a finished run", _says("NOTHING LEFT")),
+    (
         "scoring the training set",
-        "THE TRAINING SET",
-        flags=("--eval_file=data/train.tsv",),
-        without=("do_train",),
-        trained=True,
+        "--eval_file=data/train.tsv",
+        _without("do_train", says=("THE TRAINING SET",)),
     ),
-    _odd(
-        "an evaluation with another vocabulary of the same size",
-        "trained otherwise",
-        edit(VOCAB, lambda c: corpus.reverse_words(c.decode("utf-8")).encode("utf-8")),
-        without=("do_train",),
-        trained=True,
+    (
+        "evaluation with another vocabulary of the same size",
+        edit(VOCAB, lambda c: corpus.reverse_words(c.decode()).encode()),
+        _without("do_train", says=("vocab.txt",)),
     ),
-    _odd(
-        "an evaluation with another config of the same shapes",
-        "trained otherwise",
+    (
+        "evaluation with another config of the same shapes",
         _config(hidden_act="relu"),
-        without=("do_train",),
-        trained=True,
+        _without("do_train", says=("bert_config.json",)),
     ),
-    _odd("flags that served TPUs", "served TPUs", flags=("--num_tpu_cores=8",)),
-]
+    is_accepted=True,
+    trained=True,
+)
 
-CASES = FLAGS + DATA + OWN + VOCABULARY + MODEL + CHECKPOINT + OUTPUT
+CASES = FLAGS + DATA + OWN + VOCABULARY + MODEL + CHECKPOINT + OUTPUT + WARNINGS

@@ -1,7 +1,7 @@
-"""Bad input of every kind: how to make it, from files that are good.
+"""Bad inputs: how each is made from good files, run, and shown on docs/ERRORS.md.
 
-`make errors` runs the program on all of them and writes docs/ERRORS.md; test_errors.py
-runs them too and asks for what the page promises.
+`make errors` runs the program on all of them and writes the page; test_errors.py runs
+them too. The cases themselves are in bad_input_cases.py.
 """
 
 import contextlib
@@ -9,17 +9,29 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import Callable, Optional, Tuple
+from pathlib import Path
+from typing import Callable, NamedTuple, Optional, Tuple
 
 from tests.support import corpus
 from tests.support.paths import ROOT
 from tests.support.running import Run
 
-HERE = os.path.join(ROOT, "tests", "support")
 PAGE = os.path.join(ROOT, "docs", "ERRORS.md")
 _FLAGS = "my_flags.txt"
-# What a column of the page may not hold as it is.
-_ESCAPED = {"|": "\\|", "\n": " "}
+
+
+class Change(NamedTuple):
+    """A change to one of the user's files.
+
+    Attributes:
+      path: of the file, relative to the user's directory.
+      apply: function without arguments that is called in the user's directory.
+      line: number of the line that is changed, or None.
+    """
+
+    path: str
+    apply: Callable
+    line: Optional[int] = None
 
 
 @dataclass(frozen=True)
@@ -28,132 +40,145 @@ class Case:
 
     Attributes:
       group: heading on the page.
-      given: what is given, for people.
-      flags: arguments that are added; those of the same name are left out.
-      spoil: functions that take the directory of the user's files and change them.
-      trained: whether `out` holds a finished training.
+      given: what is given, in words.
+      flags: flags that replace those of the same name.
+      changes: of the user's files.
+      says: texts that the answer must contain. If there are none, it must name the file
+        (and line) that is changed first, or else the flags.
+      trained: whether `out` holds a finished training run.
       without: names of flags that are left out.
-      note: words of the line that says what is odd, where the input is accepted; None:
-        it is refused.
+      is_accepted: whether the run is accepted with a warning, instead of refused.
     """
 
     group: str
     given: str
     flags: Tuple[str, ...] = ()
-    spoil: Tuple[Callable, ...] = ()
+    changes: Tuple[Change, ...] = ()
+    says: Tuple[str, ...] = ()
     trained: bool = False
     without: Tuple[str, ...] = ()
-    note: Optional[str] = None
+    is_accepted: bool = False
+
+    @property
+    def expected(self):
+        """Texts that the answer must contain."""
+        if self.says:
+            return self.says
+        if self.changes:
+            path, _, line = self.changes[0]
+            return (path,) if line is None else (path, "line %d" % line)
+        return tuple(flag.split("=")[0] for flag in self.flags)
 
 
-# ---- What can be done to a file; all paths are below the user's directory ----
+def cases(group, *table, **options):
+    """Returns a list of `Case`s.
+
+    Args:
+      group: of all of them.
+      *table: tuples of what is given, in words, and of flags (strings), `Change`s and
+        a dictionary of further attributes of `Case`, in any order.
+      **options: attributes that all of them share.
+    """
+    made = []
+    for given, *parts in table:
+        attributes = dict(options)
+        for part in parts:
+            attributes.update(part if isinstance(part, dict) else {})
+        attributes["flags"] = tuple(part for part in parts if isinstance(part, str))
+        changes = tuple(part for part in parts if isinstance(part, Change))
+        made.append(Case(group, given, changes=changes, **attributes))
+    return made
+
+
+# ---- Changes to a file ----
 
 
 def write(path, content):
-    """The file holds these bytes or this text and nothing else."""
+    """Replaces the content of a file, or creates it, from bytes or text."""
 
-    def spoil(directory):
-        place = os.path.join(directory, path)
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        data = content if isinstance(content, bytes) else content.encode("utf-8")
-        with open(place, "wb") as file:
-            file.write(data)
+    def apply():
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        Path(path).write_bytes(
+            content if isinstance(content, bytes) else content.encode()
+        )
 
-    return spoil
+    return Change(path, apply)
 
 
-def edit(path, change):
-    """The file's bytes are what a function makes of them."""
-
-    def spoil(directory):
-        place = os.path.join(directory, path)
-        with open(place, "rb") as file:
-            content = file.read()
-        with open(place, "wb") as file:
-            file.write(change(content))
-
-    return spoil
+def edit(path, change, line=None):
+    """Replaces a file's bytes by what a function makes of them."""
+    file = Path(path)
+    return Change(path, lambda: file.write_bytes(change(file.read_bytes())), line)
 
 
 def replace(path, old, new):
-    """The first of these words become others."""
+    """Replaces the first occurrence of a text."""
 
     def change(content):
-        assert old.encode("utf-8") in content, (path, old)
-        return content.replace(old.encode("utf-8"), new.encode("utf-8"), 1)
+        assert old.encode() in content, (path, old)
+        return content.replace(old.encode(), new.encode(), 1)
 
     return edit(path, change)
 
 
 def line(path, number, content):
-    """A line, counted from 1, becomes this text or these bytes; None: it goes."""
+    """Replaces a line, counted from 1, by text or bytes; None removes it."""
 
     def change(whole):
         lines = whole.split(b"\n")
-        new = content.encode("utf-8") if isinstance(content, str) else content
+        new = content.encode() if isinstance(content, str) else content
         lines[number - 1 : number] = [] if new is None else [new]
         return b"\n".join(lines)
 
-    return edit(path, change)
+    return edit(path, change, number)
 
 
-def cut(path, most):
-    """The file ends after so many bytes."""
-    return edit(path, lambda content: content[:most])
+def truncate(path, size):
+    """Truncates a file to so many bytes."""
+    return edit(path, lambda content: content[:size])
 
 
 def remove(path):
-    def spoil(directory):
-        place = os.path.join(directory, path)
-        if os.path.isdir(place):
-            shutil.rmtree(place)
-        else:
-            os.remove(place)
-
-    return spoil
+    return Change(path, lambda: os.remove(path))
 
 
 def make_directory(path):
-    return lambda directory: os.makedirs(os.path.join(directory, path))
+    return Change(path, lambda: os.makedirs(path))
 
 
 def link(target, path):
-    return lambda directory: os.symlink(target, os.path.join(directory, path))
+    return Change(path, lambda: os.symlink(target, path))
+
+
+def make_pipe(path):
+    return Change(path, lambda: os.mkfifo(path))
 
 
 def copy(source, target):
-    def spoil(directory):
-        shutil.copy(os.path.join(directory, source), os.path.join(directory, target))
-
-    return spoil
+    return Change(target, lambda: shutil.copy(source, target))
 
 
 # ---- Running a case ----
 
 
 class User:
-    """A user's files in a directory of their own, good until a case spoils them."""
+    """A user's files in one directory, in which the program is run."""
 
     def __init__(self, directory):
-        """Takes a directory that holds what `write` makes, or a copy of it."""
+        """Uses a directory that holds what `write` writes, or a copy of one."""
         self.directory = directory
 
     def write(self):
         with _inside(self.directory):
             flags = [flag.replace("=./", "=") for flag in corpus.write(".")]
         flags += ["--do_train=true", "--do_eval=true", "--output_dir=out"]
-        with open(os.path.join(self.directory, _FLAGS), "w") as file:
-            file.write("\n".join(flags))
-
-    @property
-    def _flags(self):
-        with open(os.path.join(self.directory, _FLAGS)) as file:
-            return file.read().split("\n")
+        Path(self.directory, _FLAGS).write_text("\n".join(flags))
 
     def run(self, *flags, without=()):
-        """Runs the program there, with paths that are relative to the directory."""
+        """Runs the program with flags that are added to, or replace, the user's."""
         replaced = {flag.split("=")[0].lstrip("-") for flag in flags} | set(without)
-        kept = [f for f in self._flags if f[2:].split("=")[0] not in replaced]
+        own = Path(self.directory, _FLAGS).read_text().split("\n")
+        kept = [flag for flag in own if flag[2:].split("=")[0] not in replaced]
         with _inside(self.directory):
             return Run(kept + list(flags))
 
@@ -168,45 +193,8 @@ def _inside(directory):
         os.chdir(before)
 
 
-def prepare(case, directory, trained):
-    """A `User` whose files are as the case has them.
-
-    Args:
-      case: `Case`.
-      directory: one that is not there.
-      trained: a `User` that has trained.
-    """
-    shutil.copytree(trained.directory, directory)
-    if not case.trained:
-        shutil.rmtree(os.path.join(directory, "out"))
-    for spoil in case.spoil:
-        spoil(directory)
-    return User(directory)
-
-
-def run(case, user):
-    """Runs a case; what is accepted is checked alone.
-
-    Returns:
-      The `running.Run`, and the line with which the input was answered.
-
-    Raises:
-      ValueError: the input is not answered as it should be.
-    """
-    flags = case.flags + (() if case.note is None else ("--check=true",))
-    done = user.run(*flags, without=case.without)
-    if done.status != (2 if case.note is None else 0):
-        raise ValueError("%s: %s: %s" % (case.given, done.out[-999:], done.err))
-    if case.note is None:
-        return done, done.err.strip()
-    said = [line for line in done.out.splitlines() if case.note in line]
-    if not said:
-        raise ValueError("%s: not said: %s" % (case.given, done.out))
-    return done, said[0]
-
-
 def trained_user(directory):
-    """A `User` that has trained; its newest checkpoints are of the steps 12 and 15."""
+    """Returns a `User` that has trained; `out` has checkpoints of steps 12 and 15."""
     os.makedirs(directory)
     user = User(directory)
     user.write()
@@ -215,56 +203,80 @@ def trained_user(directory):
     return user
 
 
+def prepare(case, directory, trained):
+    """Makes the files of a case.
+
+    Args:
+      case: `Case`.
+      directory: where to, which must not exist.
+      trained: a `trained_user`, whose files are copied.
+
+    Returns:
+      A `User`.
+    """
+    shutil.copytree(trained.directory, directory)
+    if not case.trained:
+        shutil.rmtree(os.path.join(directory, "out"))
+    with _inside(directory):
+        for change in case.changes:
+            change.apply()
+    return User(directory)
+
+
+def run(case, user):
+    """Runs a case; an input that is accepted is only checked (--check=true).
+
+    Returns:
+      The `Run`, and the line that answers the input.
+
+    Raises:
+      ValueError: the input is not refused or accepted as it should be.
+    """
+    flags = case.flags + (("--check=true",) if case.is_accepted else ())
+    done = user.run(*flags, without=case.without)
+    lines = done.out.splitlines() if case.is_accepted else done.err.splitlines()
+    answers = [line for line in lines if all(text in line for text in case.expected)]
+    if done.status != (0 if case.is_accepted else 2) or not answers:
+        raise ValueError(
+            "%s: status %d, expected %r in a line of:\n%s%s"
+            % (case.given, done.status, case.expected, done.out, done.err)
+        )
+    return done, answers[0].strip()
+
+
+def answers(table):
+    """Yields the line that answers each of the cases."""
+    with tempfile.TemporaryDirectory() as top:
+        trained = trained_user(os.path.join(top, "trained"))
+        for index, case in enumerate(table):
+            directory = os.path.join(top, str(index))
+            yield run(case, prepare(case, directory, trained))[1]
+            shutil.rmtree(directory)
+
+
 # ---- The page ----
 
 _HEAD = """\
-# What is refused, and in which words
+# Error messages
 
-`make errors` wrote this page by running the program on each of these inputs; it is not
-edited by hand, and `make test` runs all of them again. Each ends with exit status 2 and
-one line, without a traceback (`--debug=true` shows it), before a graph is built, and
-leaves the user's files as they were. `--check=true` finds them all without a run. What
-is odd but legal is accepted and said: those are at the end.
+`make errors` wrote this page by running the program on each of these inputs; do not
+edit it by hand. `make test` runs all of them again. Each ends with exit status 2 and
+one line, without a traceback (`--debug=true` shows it), before the graph is built, and
+leaves the user's files as they were. `--check=true` finds them all without a run.
+Inputs that are unusual but allowed get a warning instead; they are at the end.
 """
 
 
-def page(cases, answers):
-    """The page's text, from the `Case`s and the line that each was answered with."""
+def page(table, lines):
+    """Returns the page's text from the `Case`s and the line that answers each."""
     parts, group = [_HEAD], None
-    for case, said in zip(cases, answers):
+    for case, answer in zip(table, lines):
         if case.group != group:
             group = case.group
-            parts.append("\n## %s\n\n| given | answer |\n| --- | --- |\n" % group)
-        parts.append(row(case, said) + "\n")
+            parts.append("\n## %s\n\n| input | answer |\n| --- | --- |\n" % group)
+        parts.append("| %s | `` %s `` |\n" % (_cell(case.given), _cell(answer)))
     return "".join(parts)
 
 
-def row(case, said):
-    """A case's line on the page."""
-    return "| %s | `` %s `` |" % (_cell(case.given), _cell(said))
-
-
 def _cell(text):
-    for plain, escaped in _ESCAPED.items():
-        text = text.replace(plain, escaped)
-    return text
-
-
-def answers_on_the_page(cases, text):
-    """What the page gives as the answers; "" for a case that it lacks."""
-    answers = {}
-    for heading in text.split("\n## ")[1:]:
-        group, *rows = heading.split("\n")
-        for cells in (line[2:-5].split(" | `` ", 1) for line in rows):
-            answers[(group,) + tuple(cells[:1])] = cells[-1].replace("\\|", "|")
-    return [answers.get((case.group, _cell(case.given)), "") for case in cases]
-
-
-def answers_to(cases):
-    """Yields the line with which the program answers each of the cases."""
-    with tempfile.TemporaryDirectory() as top:
-        trained = trained_user(os.path.join(top, "trained"))
-        for index, case in enumerate(cases):
-            place = os.path.join(top, str(index))
-            yield run(case, prepare(case, place, trained))[1]
-            shutil.rmtree(place)
+    return text.replace("|", "\\|").replace("\n", " ")
