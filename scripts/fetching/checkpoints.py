@@ -89,18 +89,14 @@ def _read_shape(path):
         return (None, None, None)
 
 
-def summary(checkpoint, folder):
+def summary(checkpoint, _):
     """A line about what was verified."""
-    del folder
     layers, hidden_size, _ = checkpoint.shape
-    contents = "%s vocabulary entries, %d layers, hidden size %d" % (
+    return "  Verified: %s; %s vocabulary entries, %d layers, hidden size %d" % (
+        "SHA-256 of weights, vocabulary and config"
+        if checkpoint.sha256
+        else "zip, vocabulary and config (no SHA-256 is published)",
         format(checkpoint.vocab_size, ","),
         layers,
         hidden_size,
-    )
-    if checkpoint.sha256:
-        return "  Verified: SHA-256 of weights, vocabulary and config; %s" % contents
-    return (
-        "  No SHA-256 is published for it; verified only that the zip is intact and "
-        "its vocabulary and config: %s" % contents
     )

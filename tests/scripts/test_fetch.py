@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import zipfile
+from unittest import mock
 
 import pytest
 
@@ -126,16 +127,14 @@ def test_an_unknown_name_suggests_the_closest(command, kind, given, suggestion):
     assert repr(given) in line and "did you mean %s?" % suggestion in line
 
 
-@pytest.mark.parametrize("start", [[SCRIPT], ["-m", "scripts.fetch"]])
+@pytest.mark.parametrize("start", [SCRIPT, "-mscripts.fetch"])
 def test_it_starts_by_path_and_as_a_module_without_tensorflow(start, tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported')")
-    path = os.pathsep.join(
-        [str(tmp_path), ROOT] if start[0] == "-m" else [str(tmp_path)]
-    )
+    path = os.pathsep.join([str(tmp_path), ROOT])
     listed = subprocess.run(
-        [sys.executable, *start, "checkpoint"],
-        cwd=str(tmp_path),
+        [sys.executable, start, "checkpoint"],
         env=dict(os.environ, PYTHONPATH=path),
+        cwd=str(tmp_path),
         stdout=subprocess.PIPE,
         check=True,
     )
@@ -257,19 +256,35 @@ def test_no_network(command):
 # ---- Disks and folders ----
 
 
-def test_a_disk_that_fills_up_during_a_download(server, tmp_path):
-    train = sources.GLUE_TASKS["MRPC"].remotes[0]
-    server.answers["/" + train.path] = [servers.send(b"x" * train.size)]
-    ended = subprocess.run(
-        [sys.executable, SCRIPT, "data", "MRPC", "--base_url", server.url]
-        + ["--glue_dir", str(tmp_path / "a" / "b")],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5)),
+def start_fetching_mrpc(server, answer, folder, **options):
+    server.answers["/" + sources.GLUE_TASKS["MRPC"].remotes[0].path] = [answer]
+    flags = ["--base_url=" + server.url, "--glue_dir=" + str(folder)]
+    return subprocess.Popen(
+        [sys.executable, SCRIPT, "data", "MRPC", *flags],
         stderr=subprocess.PIPE,
+        **options,
     )
-    assert ended.returncode == 2
-    line = ended.stderr.decode().splitlines()[-1]
+
+
+def test_a_disk_that_fills_up_during_a_download(server, tmp_path):
+    running = start_fetching_mrpc(
+        *(server, servers.send(b"x" * 10**6), tmp_path / "a" / "b"),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10**5, 10**5)),
+    )
+    line = running.communicate()[1].decode().splitlines()[-1]
+    assert running.returncode == 2
     assert line.startswith("ERROR: %s: File too large" % (tmp_path / "a" / "b"))
     assert os.listdir(str(tmp_path / "a" / "b")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_download_leaves_no_files(server, tmp_path, number):
+    running = start_fetching_mrpc(server, servers.hang(b"x" * 2**17), tmp_path)
+    assert server.was_asked.wait(60)
+    running.send_signal(number)
+    printed = running.communicate()[1]
+    assert b"ERROR: interrupted; no unfinished files were left\n" in printed
+    assert (running.returncode, os.listdir(str(tmp_path))) == (130, [])
 
 
 def test_a_disk_with_too_little_space(command, server, monkeypatch):
@@ -285,23 +300,6 @@ def test_a_file_where_the_folder_should_be(command, server, tmp_path):
     status, line = command("data", "RTE")
     assert (status, server.requested) == (2, [])
     assert str(tmp_path / "got") in line
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_download_leaves_no_files(server, tmp_path, number):
-    train = sources.GLUE_TASKS["MRPC"].remotes[0]
-    server.answers["/" + train.path] = [servers.hang(b"x" * 2**17)]
-    running = subprocess.Popen(
-        [sys.executable, SCRIPT, "data", "MRPC", "--base_url", server.url]
-        + ["--glue_dir", str(tmp_path / "a")],
-        stderr=subprocess.PIPE,
-    )
-    assert server.was_asked.wait(60)
-    running.send_signal(number)
-    _, printed = running.communicate(timeout=60)
-    assert running.returncode == 130
-    assert printed.endswith(b"ERROR: interrupted; no unfinished files were left\n")
-    assert files_in(tmp_path) == {}
 
 
 # ---- Zips ----
@@ -352,10 +350,8 @@ def test_zips_that_are_refused(tmp_path, content, reason):
 
 
 def test_a_disk_that_fills_up_during_unpacking(command, server, monkeypatch):
-    def fail(*_):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(archive.zipfile.ZipFile, "extractall", fail)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr("zipfile.ZipFile.extractall", mock.Mock(side_effect=full))
     server.answers[PATH] = [servers.send(RTE)]
     status, line = command("data", "RTE")
     assert (status, "No space left on device" in line) == (2, True)
@@ -478,7 +474,7 @@ def test_a_checkpoint_is_fetched_once(command, server, tiny, tmp_path, folder):
     status, printed = command("checkpoint", TINY)
     assert status == 0
     assert files_in(tmp_path / "got" / TINY) == FILES
-    assert "No SHA-256 is published" in printed and "2 vocabulary entries" in printed
+    assert "no SHA-256 is published" in printed and "2 vocabulary entries" in printed
     status, printed = command("checkpoint", TINY)
     assert (status, "nothing was downloaded" in printed) == (0, True)
     assert server.requested == [TINY_PATH] * 2
