@@ -1,4 +1,4 @@
-"""The evaluations of a training, step by step: which was the best, and for how long."""
+"""The evaluations of a training run by step, and which of them was the best."""
 
 import os
 
@@ -12,15 +12,15 @@ _STEP = "step"
 
 
 class History:
-    """Evaluations by step; what is added is written to `eval_history.tsv` at once."""
+    """Evaluations by step, kept in `eval_history.tsv`."""
 
     def __init__(self, directory, resumed):
-        """Reads what a training that goes on has left.
+        """Reads the evaluations of a run that is resumed.
 
         Args:
-          directory: the training's.
-          resumed: whether it goes on; else an older file there is not looked at, and
-            the first evaluation takes its place.
+          directory: output directory of the run.
+          resumed: whether to read the file that is there; otherwise the first
+            evaluation replaces it.
 
         Raises:
           InputError: the file is damaged.
@@ -31,31 +31,31 @@ class History:
             self._rows = _parse(self._path, files.read_text(self._path))
 
     def add(self, step, figures):
-        """Takes note of an evaluation; one at the same step is replaced.
+        """Adds an evaluation and writes the file; replaces one of the same step.
 
         Args:
-          step: optimiser steps that the weights have seen.
+          step: global step of the weights.
           figures: dictionary from name to number, `eval_main_score` among them.
         """
         self._rows[step] = dict(figures)
         files.write_text(self._path, self._text())
 
     def score(self, step):
-        """The main score of the evaluation at a step; None where there was none."""
+        """The main score of the evaluation at a step; None if there was none."""
         return self._rows[step][MAIN_SCORE] if step in self._rows else None
 
     def best(self, step):
         """The step of the best evaluation up to a step, the first of equals."""
-        steps = [each for each in self._rows if each <= step]
-        return max(steps, key=lambda each: (self.score(each), -each), default=None)
+        steps = [past for past in self._rows if past <= step]
+        return max(steps, key=lambda past: (self.score(past), -past), default=None)
 
     def since_best(self, step):
-        """How many evaluations up to a step have come after the best of them."""
+        """The number of evaluations up to a step that came after the best of them."""
         best = self.best(step)
-        return sum(1 for each in self._rows if best is not None and best < each <= step)
+        return sum(1 for past in self._rows if best is not None and best < past <= step)
 
     def _text(self):
-        # In one order; a half of a set may have come or gone since an earlier row.
+        # The rows may differ in their scores if half of a dev set was added later.
         names = list(dict.fromkeys(name for row in self._rows.values() for name in row))
         lines = ["\t".join([_STEP] + names)]
         for step in sorted(self._rows):
@@ -66,14 +66,14 @@ class History:
 
 
 def set_aside(directory, step):
-    """Gives the table another name, so that a new one begins.
+    """Renames the file, so that a new one is begun.
 
     Args:
-      directory: the training's.
-      step: up to which the table goes.
+      directory: output directory of the run.
+      step: the step up to which the file goes.
 
     Returns:
-      Where it is now; None where there was none.
+      The new path; None if there was no file.
     """
     path = os.path.join(directory, FILE)
     if not files.exists(path):
@@ -100,12 +100,12 @@ def _parse(path, text):
             rows[int(step)] = row
     except (ValueError, IndexError):
         raise InputError(
-            "%s is damaged, and with it the table of evaluations that this training "
-            "goes on with; restore it, or remove it to begin a new one" % path
+            "%s is damaged: expected the table of evaluations of the run that is "
+            "resumed; restore it, or remove it to start a new one" % path
         ) from None
     return rows
 
 
 def _number(text):
-    """As it was written: a count stays whole."""
+    """Reads a count as an int and a score as a float."""
     return int(text) if text.isdigit() else float(text)

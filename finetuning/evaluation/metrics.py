@@ -1,9 +1,12 @@
-"""Scores as pure functions over labels. Every value is defined: 0 where a
-denominator is 0, and no warning.
+"""The metrics of GLUE, as pure functions.
 
-Each function takes arrays `gold` and `predicted` of one length [examples], of label ids
-or of a regression's numbers, and returns a dictionary from a metric's name to a float,
-or to an int for counts. Label 1 is the positive one.
+Each takes arrays `gold` and `predicted` [examples] of label ids, or of numbers for a
+regression, and returns a dictionary from the name of a score to a float, or to an int
+for counts. Label 1 is the positive one. Scores with a denominator of 0 are 0.
+
+Example:
+  >>> compute(["accuracy"], gold=[0, 1, 1, 1], predicted=[0, 1, 1, 0])
+  {'accuracy': 0.75}
 """
 
 import warnings
@@ -14,7 +17,7 @@ from sklearn import metrics as sklearn_metrics
 
 
 def compute(names, gold, predicted):
-    """The scores of the named rows of `METRICS`, in their order.
+    """Computes the named metrics of `METRICS`, in this order.
 
     Raises:
       KeyError: a name is unknown.
@@ -23,7 +26,7 @@ def compute(names, gold, predicted):
     gold, predicted = np.asarray(gold), np.asarray(predicted)
     if gold.shape != predicted.shape or gold.ndim != 1 or not gold.size:
         raise ValueError(
-            "expected two arrays of one length, got %s and %s"
+            "expected two arrays of the same length, got %s and %s"
             % (gold.shape, predicted.shape)
         )
     scores = {}
@@ -39,7 +42,7 @@ def accuracy(gold, predicted):
 def f1_precision_recall(gold, predicted):
     """F1, precision and recall of label 1."""
     with warnings.catch_warnings():
-        # Label 1 nowhere in gold or predicted: scikit-learn warns and returns 0.
+        # scikit-learn warns that it returns 0 if label 1 does not occur.
         warnings.simplefilter("ignore")
         precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
             gold, predicted, labels=[1], average="macro"
@@ -48,7 +51,7 @@ def f1_precision_recall(gold, predicted):
 
 
 def matthews_correlation(gold, predicted):
-    """Matthews correlation; 0 where either side has one label only."""
+    """Matthews correlation; 0 if either side has a single label."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         value = sklearn_metrics.matthews_corrcoef(gold, predicted)
@@ -63,7 +66,7 @@ def confusion_counts(gold, predicted):
 
 
 def macro_f1(gold, predicted):
-    """The mean of each label's F1, over the labels that occur on either side."""
+    """The mean F1 of all labels that occur on either side."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         value = sklearn_metrics.f1_score(gold, predicted, average="macro")
@@ -71,7 +74,7 @@ def macro_f1(gold, predicted):
 
 
 def pearson_spearman(gold, predicted):
-    """Pearson's and Spearman's correlation; 0 where either side is constant."""
+    """Pearson and Spearman correlation; 0 if either side is constant."""
     return {
         "pearson": _correlation(stats.pearsonr, gold, predicted),
         "spearman": _correlation(stats.spearmanr, gold, predicted),
@@ -83,13 +86,13 @@ def _correlation(function, gold, predicted):
     if np.ptp(gold) == 0.0 or np.ptp(predicted) == 0.0:
         return 0.0
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # Numbers that are nearly constant.
+        warnings.simplefilter("ignore")  # The numbers may be nearly constant.
         value = function(gold, predicted)[0]
     return float(np.nan_to_num(value))
 
 
 def majority_accuracy(gold):
-    """The accuracy of always giving the commonest label: what a score has to beat."""
+    """The accuracy of always predicting the most frequent label: the baseline."""
     return float(np.bincount(gold).max() / len(gold))
 
 

@@ -1,4 +1,4 @@
-"""The result files, and the tables on the screen. Formatting is pure."""
+"""Names and contents of the result files."""
 
 import os
 import re
@@ -10,29 +10,29 @@ from finetuning.utils import console, files
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
 PREDICT_JSON = "predict_results.json"
-# These take a suffix before the ending, for the second half of a set.
+# These take a suffix, such as "_mismatched", for the second half of a split.
 PROBABILITIES = "test_results%s.tsv"
 PREDICTIONS = "predictions%s.tsv"
 EVAL_PREDICTIONS = "eval_predictions%s.tsv"
 SUBMISSION = "%s.tsv"
-# What a quoted field of a CSV file may hold, and a cell of a TSV file may not.
+# Quoted fields of a CSV file may hold these, and cells of a TSV file must not.
 _LINE_PARTS = re.compile("[\t\r\n]+")
 
 
 def names(suffix, submission):
-    """Names of all result files of a set.
+    """The names of all result files that belong to one data file.
 
     Args:
-      suffix: of the names of a set's second half, or "".
+      suffix: the suffix of the data file, "" for all but the second half of a split.
       submission: name of the file for GLUE's server, without its ending, or None.
     """
-    found = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON}
-    found |= {each % suffix for each in (PROBABILITIES, PREDICTIONS, EVAL_PREDICTIONS)}
-    return found | ({SUBMISSION % submission} if submission else set())
+    names = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON}
+    names |= {name % suffix for name in (PROBABILITIES, PREDICTIONS, EVAL_PREDICTIONS)}
+    return names | ({SUBMISSION % submission} if submission else set())
 
 
 def evaluation_text(figures):
-    """`key = value` lines, sorted by key; floats with the digits of a float32."""
+    """Formats `key = value` lines, sorted by key; floats with the digits of float32."""
     lines = []
     for key in sorted(figures):
         value = figures[key]
@@ -42,7 +42,7 @@ def evaluation_text(figures):
 
 
 def probabilities_lines(probabilities):
-    """Yields a line an example: the probability of each label, separated by tabs.
+    """Yields a line for each example: the probabilities of the labels, with tabs.
 
     Args:
       probabilities: float32 array [examples, L].
@@ -52,11 +52,11 @@ def probabilities_lines(probabilities):
 
 
 def predictions_lines(task, examples, probabilities, predicted, has_labels):
-    """Yields the lines of a table of predictions for people, with a heading.
+    """Yields the lines of a table of predictions for people, with a header.
 
-    Its columns: `id`, `label` (the predicted one, or the number of a regression),
-    `probability_<label>` for each label; and where the file has labels `gold`, and
-    `right` (yes or no) or for a regression `error`, the difference.
+    The columns are `id`, `label` (the predicted label or number) and
+    `probability_<label>` for each label. If the data file has labels, `gold` follows,
+    and `right` (yes or no) or, for a regression, `error` (the difference).
 
     Args:
       task: `tasks.Task`.

@@ -1,4 +1,4 @@
-"""From what the model says of the development set to the figures of the results."""
+"""Computes the scores of a development set from the predictions of the model."""
 
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
@@ -12,22 +12,21 @@ MAIN_SCORE = "eval_main_score"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that is known of an evaluation.
+    """The scores of an evaluation and its baselines.
 
     Attributes:
       figures: name in the result files -> number: `eval_<score>`, `eval_loss`, `loss`
-        (the same) and `global_step`. Of a set in two halves these are the first
-        half's, as the original has them, and each half's stand under
-        `eval_<half>_<score>` as well. `eval_main_score` is the task's main score, a
-        fraction: the mean of the scores that GLUE averages, over the halves.
-      shown: names of the figures for people, in order: of a set in two halves those of
-        each half alone, and the main score last.
-      majority_accuracy: the accuracy of always giving the commonest label, the mean
-        over the halves; None for a regression.
-      majority_score: the main score of always giving that label, or for a regression
-        any one number.
-      one_class: whether all predictions are the same though the labels are not.
-      only_labels: if so, which label it is, or number, of each half.
+        (the same) and `global_step`. If the split has two halves, these are of the
+        first, as in the original, and those of each are `eval_<half>_<score>`.
+        `eval_main_score` is a fraction: the mean of the scores that GLUE averages, and
+        of the halves.
+      shown: names of the figures to show to people, in order; the main score is last.
+      majority_accuracy: the accuracy of always predicting the most frequent label, the
+        mean of the halves; None for a regression.
+      majority_score: the main score of always predicting that label; for a regression,
+        of any constant.
+      one_class: whether all predictions are the same although the labels are not.
+      only_labels: in this case, the label or number that is predicted in each half.
     """
 
     figures: Dict[str, float]
@@ -43,7 +42,7 @@ class Evaluation:
 
 
 def predicted_labels(task, probabilities):
-    """Ids of the likeliest labels, int [examples]; of a regression its numbers.
+    """The ids of the most likely labels, int [examples]; for a regression, the numbers.
 
     Args:
       task: `tasks.Task`.
@@ -54,19 +53,19 @@ def predicted_labels(task, probabilities):
     return np.argmax(probabilities, axis=1)
 
 
-def evaluate(task, sets, step):
+def evaluate(task, parts, step):
     """Scores a development set.
 
     Args:
       task: `tasks.Task`.
-      sets: pairs of the name of a half, or "", and its `inference.Predictions`.
-      step: optimiser steps that the weights have seen.
+      parts: (half, `inference.Predictions`) pairs; half is "" if there is only one.
+      step: global step of the weights.
 
     Returns:
       `Evaluation`.
     """
     figures, shown, main, baseline, same = {}, [], [], [], []
-    for part, predictions in sets:
+    for part, predictions in parts:
         gold = predictions.label_ids
         predicted = predicted_labels(task, predictions.probabilities)
         scores = metrics.compute(task.metrics, gold, predicted)
@@ -85,15 +84,15 @@ def evaluate(task, sets, step):
     return Evaluation(
         figures,
         tuple(shown) + (MAIN_SCORE,),
-        _majority_accuracy(task, [predictions.label_ids for _, predictions in sets]),
+        _majority_accuracy(task, [predictions.label_ids for _, predictions in parts]),
         float(np.mean(baseline)),
-        len(same) == len(sets),
-        tuple(dict.fromkeys(same)) if len(same) == len(sets) else (),
+        len(same) == len(parts),
+        tuple(dict.fromkeys(same)) if len(same) == len(parts) else (),
     )
 
 
 def _shown(task, predicted):
-    """A prediction for people."""
+    """Formats a prediction for people."""
     return "%g" % predicted if task.is_regression else task.labels[predicted]
 
 
@@ -112,6 +111,6 @@ def _main_score(task, scores):
 
 
 def _majority_scores(task, gold):
-    # Of a regression any number will do: no constant correlates with anything.
-    commonest = 0 if task.is_regression else np.bincount(gold).argmax()
-    return metrics.compute(task.metrics, gold, np.full_like(gold, commonest))
+    # For a regression any number will do: no constant correlates with anything.
+    most_frequent = 0 if task.is_regression else np.bincount(gold).argmax()
+    return metrics.compute(task.metrics, gold, np.full_like(gold, most_frequent))

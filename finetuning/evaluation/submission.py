@@ -1,7 +1,7 @@
-"""Predictions as the GLUE server reads them: https://gluebenchmark.com/faq.
+"""Predictions in the format of GLUE's server: https://gluebenchmark.com/faq.
 
-A file for each test set, a line for each example: its number from 0, and its label, or
-for STS-B its score within 0 and 5 with three decimals.
+There is one file for each test set and one line for each example: its index, from 0,
+and its label, or for STS-B a score from 0 to 5 with three decimals.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ HEADER = "index\tprediction"
 
 
 def text(task, predicted):
-    """The whole file.
+    """Formats the file of one test set.
 
     Args:
       task: `tasks.Task`.
@@ -28,7 +28,7 @@ def text(task, predicted):
 
 
 def values(task, predicted):
-    """What stands in the second column, as strings."""
+    """The second column of the file: labels or numbers, as strings."""
     if task.is_regression:
         numbers = np.asarray(predicted, np.float64)
         if task.bounds:
@@ -38,11 +38,11 @@ def values(task, predicted):
 
 
 def check(task, layout, path):
-    """Refuses a file that GLUE's server would, or would score wrongly.
+    """Refuses a file that GLUE's server would refuse or score wrongly.
 
     Args:
       task: `tasks.Task`.
-      split: its test `FileLayout` that the predictions are of.
+      layout: `tasks.FileLayout` of the test set.
       path: the file.
 
     Raises:
@@ -65,8 +65,9 @@ def check(task, layout, path):
         count += 1
     if count != layout.rows:
         raise InputError(
-            "%s has %d predictions, and GLUE's test set %d; predict the official %s "
-            "of %s anew" % (path, count, layout.rows, layout.file, task.name)
+            "%s has %d predictions, but GLUE's test set has %d rows; predict the "
+            "official %s of %s again"
+            % (path, count, layout.rows, layout.file, task.name)
         )
 
 
@@ -74,11 +75,11 @@ def _is_value(task, value):
     if not task.is_regression:
         return value in task.labels
     least, most = task.bounds
-    found = reading.number(value)
-    return found is not None and least <= found <= most
+    number = reading.number(value)
+    return number is not None and least <= number <= most
 
 
 def _wanted(task):
     if task.is_regression:
-        return "a number of %g to %g" % task.bounds
+        return "a number from %g to %g" % task.bounds
     return "one of " + ", ".join(task.labels)

@@ -72,7 +72,9 @@ def test_with_a_loss_scale_some_steps_may_overflow(hook):
 def test_steps_that_overflow_one_after_the_other_end_the_run(hook):
     for skipped in range(30):
         step(hook, gradient_norm=INFINITY, skipped_steps=skipped)
-    with pytest.raises(InputError, match="30 steps in a row.* step 31.*--precision=float32"):
+    with pytest.raises(
+        InputError, match="30 steps in a row.* step 31.*--precision=float32"
+    ):
         step(hook, gradient_norm=INFINITY, skipped_steps=30)
 
 
