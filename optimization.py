@@ -1,12 +1,12 @@
 """BERT's optimiser: Adam with decoupled weight decay, and its learning rate.
 
-Kingma and Ba 2014, https://arxiv.org/abs/1412.6980, algorithm 1, without the bias
-correction of its moments; the decay of Loshchilov and Hutter 2017,
-https://arxiv.org/abs/1711.05101, algorithm 2. Shapes: see modeling.py.
+Kingma and Ba 2014, https://arxiv.org/abs/1412.6980, algorithm 1, by default without the
+bias correction; the decay of Loshchilov and Hutter 2017,
+https://arxiv.org/abs/1711.05101, algorithm 2.
 """
 
-import collections
 import re
+from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
@@ -14,21 +14,28 @@ MAX_GRADIENT_NORM = 1.0
 WEIGHT_DECAY_RATE = 0.01
 NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
 
-TrainStep = collections.namedtuple(
-    "TrainStep", "train_op learning_rate gradient_norm skipped_steps"
-)
-TrainStep.__doc__ = """What one training step runs and shows.
 
-train_op: op that updates the variables, then increments the global step.
-learning_rate: float32 scalar, the rate that this step trains at.
-gradient_norm: float32 scalar, the global norm before clipping.
-skipped_steps: int32 scalar, steps so far whose gradients overflowed and that therefore
-  changed no weight; None where no loss scale is in use.
-"""
+class TrainStep(NamedTuple):
+    """The tensors of one training step.
+
+    Attributes:
+      loss: float32 scalar, before the update.
+      train_op: op that updates the variables, then increments the global step.
+      learning_rate: float32 scalar, the rate of this step.
+      gradient_norm: float32 scalar, the global norm before clipping.
+      skipped_steps: int32 scalar, how many steps so far have changed no weight because
+        their gradients overflowed; None without a loss scale.
+    """
+
+    loss: Any
+    train_op: Any
+    learning_rate: Any
+    gradient_norm: Any
+    skipped_steps: Any
 
 
 def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
-    """Adds the whole training step to the graph, see `create_train_step`.
+    """Adds a training step to the graph, see `create_train_step`.
 
     Returns:
       The op that updates the variables and increments the global step.
@@ -57,40 +64,42 @@ def create_train_step(
       loss: float32 scalar.
       init_lr: the peak learning rate.
       num_train_steps: optimiser steps until the rate is 0.
-      num_warmup_steps: optimiser steps of linear warm-up; 0 or None: none.
-      loss_scale: `mixed_precision.LossScale`; None: gradients that are not finite reach
-        the weights.
-      static_shapes: whether no gradient's shape may follow the words of the batch.
-      bias_correction: whether Adam's moments are divided by 1 - beta^t at update t, as
-        in Kingma and Ba and not in BERT.
+      num_warmup_steps: optimiser steps of linear warm-up; 0 or None: no warm-up.
+      loss_scale: `mixed_precision.LossScale`, which skips steps whose gradients are not
+        finite; None: such gradients reach the weights.
+      static_shapes: whether gradients must have shapes that do not depend on the words
+        in the batch.
+      bias_correction: whether to divide Adam's moments by 1 - beta^t at update t, as in
+        Kingma and Ba but not in BERT.
 
     Returns:
       `TrainStep`.
     """
-    # The host decides by it; on a GPU it would be fetched back at every step.
+    # On the host, which reads the rate: from a GPU it would be copied at every step.
     with tf.device("/cpu:0"):
         global_step = tf.train.get_or_create_global_step()
         learning_rate = learning_rate_at(
             global_step, init_lr, num_train_steps, num_warmup_steps
         )
-    optimizer = AdamWeightDecayOptimizer(
-        learning_rate,
-        weight_decay_rate=WEIGHT_DECAY_RATE,
-        exclude_from_weight_decay=list(NOT_DECAYED),
-    )
-    if bias_correction:
-        skipped_before = 0 if loss_scale is None else loss_scale.skipped_steps
-        with tf.device("/cpu:0"):
-            optimizer.correct_bias(tf.cast(global_step, tf.int32) + 1 - skipped_before)
+        update_number = None
+        if bias_correction:
+            skipped = 0 if loss_scale is None else loss_scale.skipped_steps
+            update_number = tf.cast(global_step, tf.int32) + 1 - skipped
+        optimizer = AdamWeightDecayOptimizer(
+            learning_rate,
+            weight_decay_rate=WEIGHT_DECAY_RATE,
+            exclude_from_weight_decay=list(NOT_DECAYED),
+            update_number=update_number,
+        )
     variables = tf.trainable_variables()
     scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
     gradients = tf.gradients(loss if loss_scale is None else loss * scale, variables)
-    merge = _as_dense if static_shapes else _merged
+    merge = _to_dense if static_shapes else _merge_rows
     gradients = [merge(gradient) for gradient in gradients]
     norm = tf.global_norm(gradients) / scale
-    # Clipped and freed from the loss scale in one pass.
+    # Clips the gradients and removes the loss scale in one pass.
     factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
-    clipped = [_times(gradient, factor) for gradient in gradients]
+    clipped = [_multiply(gradient, factor) for gradient in gradients]
     pairs = list(zip(clipped, variables))
     if loss_scale is None:
         update, skipped = optimizer.apply_gradients(pairs), None
@@ -98,17 +107,17 @@ def create_train_step(
         update = _apply_if_finite(optimizer, pairs, norm, loss_scale)
         with tf.control_dependencies([update]):
             skipped = tf.identity(loss_scale.skipped_steps)
-    # The increment waits for the updates, and they for the rate: the step that follows
-    # k finished steps always trains at the schedule's rate at k.
+    # The increment waits for the updates, which wait for the rate: the step after k
+    # finished steps always trains at the schedule's rate at k.
     with tf.control_dependencies([update]), tf.device("/cpu:0"):
         train_op = tf.assign_add(global_step, 1).op
-    return TrainStep(train_op, learning_rate, norm, skipped)
+    return TrainStep(loss, train_op, learning_rate, norm, skipped)
 
 
 def _apply_if_finite(optimizer, pairs, norm, loss_scale):
-    """The op that updates the weights, or where they overflow the scale alone."""
+    """The op that updates the loss scale, and the weights if the norm is finite."""
     finite = tf.math.is_finite(norm)
-    # Not within a branch, where variables cannot be made.
+    # Variables cannot be created within a branch.
     optimizer.create_moments(v for gradient, v in pairs if gradient is not None)
 
     def update():
@@ -121,23 +130,23 @@ def _apply_if_finite(optimizer, pairs, norm, loss_scale):
 
 
 def learning_rate_at(step, init_lr, num_train_steps, num_warmup_steps=None):
-    """The learning rate after `step` finished steps.
+    """The learning rate of the step that follows `step` finished steps.
 
-    Linear decay from `init_lr` to 0 over all steps, warm-up included; below
-    `num_warmup_steps` instead `init_lr * step / num_warmup_steps`. So step 0 trains at
-    rate 0, and the rate drops a little where warm-up ends: both are BERT's
-    (https://arxiv.org/abs/1810.04805, appendix A.2, and its published code).
+    The rate decays linearly from `init_lr` to 0 over all steps, warm-up included; in
+    the first `num_warmup_steps` steps it is `init_lr * step / num_warmup_steps`
+    instead. As in the published code of BERT, step 0 therefore trains at rate 0, and
+    the rate drops a little where warm-up ends.
 
     Args:
       step: integer scalar tensor.
-      init_lr: peak rate, a float.
+      init_lr: float, the peak rate.
       num_train_steps: int, at least 1.
       num_warmup_steps: int; 0 or None: no warm-up.
 
     Returns:
       Float32 scalar tensor.
     """
-    # Compared as integers, so that no rounding moves the end of warm-up.
+    # Steps are compared as integers, so that rounding cannot move the end of warm-up.
     done = tf.cast(tf.minimum(tf.cast(step, tf.int64), num_train_steps), tf.float32)
     decayed = init_lr * (1.0 - done / float(num_train_steps))
     if not num_warmup_steps:
@@ -147,9 +156,9 @@ def learning_rate_at(step, init_lr, num_train_steps, num_warmup_steps=None):
 
 
 class AdamWeightDecayOptimizer(tf.train.Optimizer):
-    """Adam without bias correction, with decoupled weight decay.
+    """Adam with decoupled weight decay, without bias correction unless asked for.
 
-    Its moments are variables named `<variable>/adam_m` and `<variable>/adam_v`.
+    The moments are variables named `<variable>/adam_m` and `<variable>/adam_v`.
     """
 
     def __init__(
@@ -161,19 +170,22 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         epsilon=1e-6,
         exclude_from_weight_decay=None,
         name="AdamWeightDecayOptimizer",
+        update_number=None,
     ):
-        """Takes the rates; creates no variable yet.
+        """Stores the settings; variables are created by `apply_gradients`.
 
         Args:
           learning_rate: float or scalar tensor.
-          weight_decay_rate: fraction of a variable that a step at learning rate 1
-            would take off it.
+          weight_decay_rate: the fraction of a variable that decays in one step, divided
+            by the learning rate.
           beta_1: decay of the first moment.
           beta_2: decay of the second moment.
-          epsilon: added to the root of the second moment, outside of it.
-          exclude_from_weight_decay: regular expressions; a variable in whose name one
-            is found does not decay.
-          name: of the optimiser.
+          epsilon: added to the square root of the second moment.
+          exclude_from_weight_decay: list of regular expressions; variables do not decay
+            if one of them matches anywhere in their name.
+          name: name of the optimiser.
+          update_number: int32 scalar tensor, the number of the next update, counted
+            from 1, for correcting the moments' bias; None: no bias correction.
         """
         super().__init__(use_locking=False, name=name)
         self.learning_rate = learning_rate
@@ -183,30 +195,29 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         self.epsilon = epsilon
         self.exclude_from_weight_decay = exclude_from_weight_decay or []
         self._moments = {}
-        # Beta powers of 0: the kernel then corrects nothing.
-        self._powers = (0.0, 0.0)
-        self._root = 1.0
-
-    def correct_bias(self, update):
-        """Has the moments' bias corrected in what `apply_gradients` adds from now on.
-
-        Args:
-          update: int32 scalar tensor, the number of the update, counted from 1.
-        """
-        count = tf.cast(update, tf.float32)
-        self._powers = (tf.pow(self.beta_1, count), tf.pow(self.beta_2, count))
-        # The kernel corrects the rate, not the moments, which makes its epsilon smaller
-        # by the root of 1 - beta_2^t: algorithm 1 has it beside the corrected root.
-        self._root = tf.sqrt(1.0 - self._powers[1])
+        # With powers of 0, TensorFlow's kernel corrects nothing. It corrects the rate,
+        # not the moments: its epsilon is added to the uncorrected root of the second
+        # moment, that of algorithm 1 to the corrected one.
+        self._beta_powers, self._epsilon_factor = (0.0, 0.0), 1.0
+        if update_number is not None:
+            count = tf.cast(update_number, tf.float32)
+            self._beta_powers = tf.pow(beta_1, count), tf.pow(beta_2, count)
+            self._epsilon_factor = tf.sqrt(1.0 - self._beta_powers[1])
 
     def create_moments(self, variables):
-        """Creates the moments' variables; `apply_gradients` does it where it must."""
+        """Creates the moments of variables that have none yet."""
         for variable in variables:
             name = _name(variable)
             if name not in self._moments:
-                self._moments[name] = (
-                    _moment(name + "/adam_m", variable),
-                    _moment(name + "/adam_v", variable),
+                self._moments[name] = tuple(
+                    tf.get_variable(
+                        name + suffix,
+                        variable.shape.as_list(),
+                        tf.float32,
+                        initializer=tf.zeros_initializer(),
+                        trainable=False,
+                    )
+                    for suffix in ("/adam_m", "/adam_v")
                 )
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
@@ -215,11 +226,11 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         Args:
           grads_and_vars: pairs of a gradient (float32 of the variable's shape, or None)
             and a variable.
-          global_step: left alone: whoever calls this increments it.
-          name: of the returned op.
+          global_step: ignored; the caller increments it.
+          name: name of the returned op.
 
         Returns:
-          The op that does all updates.
+          The op that performs all updates.
         """
         del global_step
         updates = [
@@ -230,40 +241,41 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         return tf.group(*updates, name=name)
 
     def _update(self, gradient, variable):
-        gradient = _as_dense(gradient)
+        gradient = _to_dense(gradient)
         self.create_moments([variable])
-        m, v = self._moments[_name(variable)]
-        # Nothing moves before its gradient is there: older TensorFlow's variables are
-        # read where they stand.
+        # TensorFlow 1's variables are read in place, so the decay must wait until the
+        # gradient has been computed.
         with tf.control_dependencies([gradient]):
-            before = [self._decay(variable)] if self._decays(variable) else []
-        with tf.control_dependencies(before):
-            return self._adam(variable, m, v, gradient)
+            decay = [self._decay(variable)] if self._decays(variable) else []
+        with tf.control_dependencies(decay):
+            return self._adam(variable, gradient)
 
     def _decay(self, variable):
         rate = self.learning_rate * self.weight_decay_rate
         if hasattr(variable, "handle"):
             return tf.assign(variable, variable * (1.0 - rate)).op
-        # In place: assigning to an older TensorFlow's variable copies it.
+        # In place, because assigning to one of TensorFlow 1's variables copies it.
         return tf.raw_ops.ApplyGradientDescent(
             var=variable, alpha=rate, delta=variable
         ).op
 
-    def _adam(self, variable, m, v, gradient):
-        """TensorFlow's own kernel."""
-        numbers = {
-            "beta1_power": self._powers[0],
-            "beta2_power": self._powers[1],
+    def _adam(self, variable, gradient):
+        m, v = self._moments[_name(variable)]
+        settings = {
+            "beta1_power": self._beta_powers[0],
+            "beta2_power": self._beta_powers[1],
             "lr": self.learning_rate,
             "beta1": self.beta_1,
             "beta2": self.beta_2,
-            "epsilon": self.epsilon * self._root,
+            "epsilon": self.epsilon * self._epsilon_factor,
         }
         if hasattr(variable, "handle"):
             return tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle, m=m.handle, v=v.handle, grad=gradient, **numbers
+                var=variable.handle, m=m.handle, v=v.handle, grad=gradient, **settings
             )
-        return tf.raw_ops.ApplyAdam(var=variable, m=m, v=v, grad=gradient, **numbers).op
+        return tf.raw_ops.ApplyAdam(
+            var=variable, m=m, v=v, grad=gradient, **settings
+        ).op
 
     def _decays(self, variable):
         return bool(self.weight_decay_rate) and not any(
@@ -276,28 +288,19 @@ def _name(variable):
     return variable.name.split(":")[0]
 
 
-def _moment(name, variable):
-    return tf.get_variable(
-        name,
-        variable.shape.as_list(),
-        tf.float32,
-        initializer=tf.zeros_initializer(),
-        trainable=False,
-    )
-
-
-def _merged(gradient):
-    """A gather's gradient with the rows of one index summed, so that norms are true."""
+def _merge_rows(gradient):
+    """Sums the rows of a sparse gradient that have the same index, for a true norm."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
     with tf.device("/cpu:0"):
-        indices, places = tf.unique(gradient.indices)
+        indices, segments = tf.unique(gradient.indices)
         count = tf.size(indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, places, count)
+    values = tf.math.unsorted_segment_sum(gradient.values, segments, count)
     return tf.IndexedSlices(values, indices, gradient.dense_shape)
 
 
-def _times(gradient, factor):
+def _multiply(gradient, factor):
+    """A gradient (dense, sparse or None) times a scalar."""
     if gradient is None:
         return None
     if not isinstance(gradient, tf.IndexedSlices):
@@ -306,7 +309,7 @@ def _times(gradient, factor):
     return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
-def _as_dense(gradient):
+def _to_dense(gradient):
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
     indices = tf.expand_dims(gradient.indices, 1)

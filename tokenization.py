@@ -1,18 +1,21 @@
-r"""BERT's tokenizer: text to words, words to the pieces of a fixed vocabulary.
+r"""BERT's tokenizer: text to words, and words to the pieces of a fixed vocabulary.
 
-    text                             "H\u00e9llo,\0 embeddings\u535a"
-    -> clean, set CJK apart          "H\u00e9llo, embeddings \u535a "
-    -> lower-case, strip accents     "hello, embeddings \u535a "
-    -> set punctuation apart, split  ["hello", ",", "embeddings", "\u535a"]
-    -> WordPiece                     ["hello", ",", "em", "##bed", "##ding", "##s", ...]
+    text                              "H\u00e9llo,\0 embeddings\u535a"
+    -> clean, isolate CJK characters  "H\u00e9llo, embeddings \u535a "
+    -> lower-case, strip accents      "hello, embeddings \u535a "
+    -> isolate punctuation, split     ["hello", ",", "embeddings", "\u535a"]
+    -> WordPiece                      ["hello", ",", "em", "##bed", "##ding", ...]
 
-`BasicTokenizer` goes as far as the words, `WordpieceTokenizer` takes them on, and
-`FullTokenizer` is both together with the ids of a vocabulary file. Texts are str, or
-bytes in UTF-8; anything else is refused with a ValueError (`convert_to_unicode`).
+`BasicTokenizer` splits text into words, `WordpieceTokenizer` words into pieces, and
+`FullTokenizer` does both and converts pieces to ids:
 
-The tokens are those of https://github.com/google-research/bert under the same Python,
-whose Unicode tables say what a character is (punctuation, accent, ...). TensorFlow is
-needed for a vocabulary behind a URL (gs://...) alone.
+    tokenizer = FullTokenizer("vocab.txt", do_lower_case=True)
+    ids = tokenizer.convert_tokens_to_ids(tokenizer.tokenize("H\u00e9llo"))
+
+Texts are str, or bytes in UTF-8; other types raise ValueError. The tokens are those of
+https://github.com/google-research/bert under the same Python, whose Unicode tables
+define punctuation, accents and so on. TensorFlow is imported only to read a vocabulary
+from a URL (gs://...).
 """
 
 import itertools
@@ -21,7 +24,7 @@ import re
 import string
 import unicodedata
 
-# Whether a released model was trained on lower-cased text, which its name tells.
+# Whether the released model of this name was trained on lower-cased text.
 _TRAINED_ON_LOWER_CASE = {
     "uncased_L-12_H-768_A-12": True,
     "uncased_L-24_H-1024_A-16": True,
@@ -33,13 +36,13 @@ _TRAINED_ON_LOWER_CASE = {
 }
 _MODEL_NAME = re.compile(r"([A-Za-z0-9_-]+)/bert_model\.ckpt")
 
-# "$", "+", "^", "`" and the like are symbols to Unicode, but punctuation to BERT.
+# Unicode calls "$", "+", "^", "`" and others symbols; BERT treats them as punctuation.
 _ASCII_PUNCTUATION = frozenset(string.punctuation)
 _ASCII_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 _ASCII_WORDS = re.compile(r"[0-9A-Za-z]+|[!-~]")
 
-# The Unicode blocks in which every character is a word of its own. Hangul, Hiragana
-# and Katakana are not among them.
+# The Unicode blocks whose characters are words of their own. Hangul, Hiragana and
+# Katakana are not among them.
 _CJK_BLOCKS = (
     (0x3400, 0x4DBF),  # Unified Ideographs Extension A
     (0x4E00, 0x9FFF),  # Unified Ideographs
@@ -49,31 +52,31 @@ _CJK_BLOCKS = (
     (0x2F800, 0x2FA1F),  # Compatibility Ideographs Supplement
 )
 
-# Longer texts, such as a sentence of Chinese, hardly ever come again.
-_MAX_REMEMBERED_LENGTH = 32
-
 
 def validate_case_matches_checkpoint(do_lower_case, init_checkpoint):
-    """Refuses a casing that contradicts the name of a released model.
+    """Checks the casing against the name of a released model.
 
-    A checkpoint does not record its casing, so all there is to go by is the name of
-    the folder in `init_checkpoint` (the path prefix, a str or None); others pass.
+    A checkpoint does not record its casing, so only the name of its folder can tell.
+
+    Args:
+      do_lower_case: bool.
+      init_checkpoint: prefix of a checkpoint, or None.
 
     Raises:
-        ValueError: the named model was trained with the other setting.
+      ValueError: the released model of this name was trained with the other casing.
     """
-    named = _MODEL_NAME.search(init_checkpoint or "")
-    given = bool(do_lower_case)
-    right = _TRAINED_ON_LOWER_CASE.get(named.group(1), given) if named else given
-    if given != right:
+    match = _MODEL_NAME.search(init_checkpoint or "")
+    trained_on = _TRAINED_ON_LOWER_CASE.get(match.group(1)) if match else None
+    if trained_on is not None and trained_on != bool(do_lower_case):
         raise ValueError(
             "do_lower_case is %s, but the model in %s was trained with %s (if it is "
-            "another model, rename its folder)" % (given, init_checkpoint, right)
+            "another model, rename its folder)"
+            % (bool(do_lower_case), init_checkpoint, trained_on)
         )
 
 
 def convert_to_unicode(text):
-    """Returns `text`, str or bytes, as str; bytes that are not UTF-8 are left out."""
+    """Converts str or bytes to str, ignoring bytes that are not valid UTF-8."""
     if isinstance(text, str):
         return text
     if isinstance(text, bytes):
@@ -82,23 +85,23 @@ def convert_to_unicode(text):
 
 
 def printable_text(text):
-    """Returns `text` as str for printing and logging, as `convert_to_unicode` does."""
+    """Converts text to str for printing and logging, as `convert_to_unicode` does."""
     return convert_to_unicode(text)
 
 
 def load_vocab(vocab_file):
-    """Reads a vocabulary, one token a line, as a dict from token (str) to id (int).
+    """Reads a vocabulary, one token per line, as a dict from token (str) to id (int).
 
-    As in the original, every line counts, a blank one too (its token is ""), white
-    space around a token is dropped, only line feeds end a line, carriage returns are
-    ignored, and a token that is there twice has the later id.
+    As in the original, blank lines count (their token is ""), white space around tokens
+    is removed, only line feeds end a line, carriage returns are ignored, and of
+    duplicate tokens the last id wins.
 
     Args:
-        vocab_file: path; one with "://" is opened by TensorFlow's file layer.
+      vocab_file: path; TensorFlow opens paths with "://".
 
     Raises:
-        ValueError: a line is not UTF-8.
-        OSError: a local file cannot be read.
+      ValueError: a line is not UTF-8.
+      OSError: a local file cannot be read.
     """
     lines = _read_bytes(vocab_file).replace(b"\r", b"").split(b"\n")
     if not lines[-1]:
@@ -115,7 +118,6 @@ def load_vocab(vocab_file):
 
 
 def _read_bytes(path):
-    """Returns the whole content of the file at `path`, a local path or a URL."""
     path = os.fsdecode(path)
     if "://" in path:
         import tensorflow.compat.v1 as tf
@@ -127,7 +129,7 @@ def _read_bytes(path):
 
 
 def convert_by_vocab(vocab, items):
-    """Returns the list of each item's entry; raises KeyError for one not in `vocab`."""
+    """Looks up a list of tokens or ids; raises KeyError for an unknown one."""
     try:
         return [vocab[item] for item in items]
     except KeyError as error:
@@ -135,162 +137,158 @@ def convert_by_vocab(vocab, items):
 
 
 def convert_tokens_to_ids(vocab, tokens):
-    """Returns the ids (int) of `tokens`; raises KeyError for one not in `vocab`."""
+    """Converts tokens (str) to ids (int); raises KeyError for an unknown one."""
     return convert_by_vocab(vocab, tokens)
 
 
 def convert_ids_to_tokens(inv_vocab, ids):
-    """Returns the tokens (str) of `ids`; raises KeyError for one not in `inv_vocab`."""
+    """Converts ids (int) to tokens (str); raises KeyError for an unknown one."""
     return convert_by_vocab(inv_vocab, ids)
 
 
 def whitespace_tokenize(text):
-    """Returns the words of `text` that white space of any kind separates."""
+    """Splits text at white space of any kind."""
     return text.split()
 
 
 class FullTokenizer:
-    """Text to the pieces of a vocabulary, and those to ids.
+    """Converts text to pieces of a vocabulary, and pieces to ids and back.
 
-    It remembers what it has found, so its attributes, and theirs, must not be changed
-    once `tokenize` or `text_to_ids` has been called.
+    Results are cached, so attributes must not be changed once a text was tokenized.
 
     Attributes:
-        vocab: dict from token (str) to id (int).
-        inv_vocab: dict from id to token.
-        basic_tokenizer: the `BasicTokenizer` that makes words of text.
-        wordpiece_tokenizer: the `WordpieceTokenizer` that makes pieces of words.
+      vocab: dict from token (str) to id (int).
+      inv_vocab: dict from id to token.
+      basic_tokenizer: `BasicTokenizer` that splits text into words.
+      wordpiece_tokenizer: `WordpieceTokenizer` that splits words into pieces.
     """
 
     def __init__(self, vocab_file, do_lower_case=True):
-        """Reads the vocabulary at the path `vocab_file`; raises as `load_vocab` does.
+        """Reads the vocabulary; raises as `load_vocab` does.
 
-        `do_lower_case` (bool) says whether to lower-case and strip accents.
+        Args:
+          vocab_file: path of the vocabulary.
+          do_lower_case: whether to lower-case text and strip accents.
         """
         self.vocab = load_vocab(vocab_file)
         self.inv_vocab = {index: token for token, index in self.vocab.items()}
         self.basic_tokenizer = BasicTokenizer(do_lower_case=do_lower_case)
         self.wordpiece_tokenizer = WordpieceTokenizer(vocab=self.vocab)
-        # No step looks across a space, so what a chunk between spaces yields does
-        # not depend on its neighbours, and most chunks of a corpus come again.
-        self._pieces_of_chunks = _Results(self._find_pieces)
-        self._ids_of_chunks = _Results(self._find_ids)
+        # No rule looks beyond a space, so a chunk between two spaces can be tokenized
+        # by itself, and most chunks of a corpus occur again.
+        self._pieces_of_chunks = _Cache(self._chunk_to_pieces)
+        self._ids_of_chunks = _Cache(self._chunk_to_ids)
 
     def tokenize(self, text):
-        """Returns the list of the pieces (str) of `text`."""
-        return self._pieces_of_chunks.joined(convert_to_unicode(text).split(" "))
+        """Splits a text into a list of pieces (str)."""
+        return self._pieces_of_chunks.concatenate(convert_to_unicode(text).split(" "))
 
     def text_to_ids(self, text):
-        """Returns the list of the ids (int) of the pieces of `text`.
-
-        These are `convert_tokens_to_ids(tokenize(text))`, found without the pieces.
+        """Returns `convert_tokens_to_ids(tokenize(text))`, but faster.
 
         Raises:
-            KeyError: a piece, such as "[UNK]", is not in the vocabulary.
+          KeyError: a piece, such as "[UNK]", is not in the vocabulary.
         """
-        return self._ids_of_chunks.joined(convert_to_unicode(text).split(" "))
+        return self._ids_of_chunks.concatenate(convert_to_unicode(text).split(" "))
 
     def convert_tokens_to_ids(self, tokens):
-        """Returns the ids (int) of `tokens`; raises KeyError for an unknown one."""
+        """Converts tokens (str) to ids (int); raises KeyError for an unknown one."""
         return convert_by_vocab(self.vocab, tokens)
 
     def convert_ids_to_tokens(self, ids):
-        """Returns the tokens (str) of `ids`; raises KeyError for an unknown one."""
+        """Converts ids (int) to tokens (str); raises KeyError for an unknown one."""
         return convert_by_vocab(self.inv_vocab, ids)
 
-    def _find_pieces(self, chunk):
-        """Returns the tuple of the pieces of `chunk`, a text without a space."""
+    def _chunk_to_pieces(self, chunk):
         words = self.basic_tokenizer.tokenize(chunk)
-        return tuple(self.wordpiece_tokenizer.tokenize(" ".join(words)))
+        return self.wordpiece_tokenizer.tokenize(" ".join(words))
 
-    def _find_ids(self, chunk):
-        """Returns the tuple of the ids of the pieces of `chunk`."""
-        return tuple(self.convert_tokens_to_ids(self._find_pieces(chunk)))
+    def _chunk_to_ids(self, chunk):
+        return self.convert_tokens_to_ids(self._chunk_to_pieces(chunk))
 
 
 class BasicTokenizer:
-    """Text to words: cleaned, CJK and punctuation apart, lower-cased if so wished."""
+    """Splits text into words; CJK characters and punctuation are words of their own."""
 
     def __init__(self, do_lower_case=True):
-        """Takes whether to lower-case and strip accents (bool)."""
+        """Takes whether to lower-case text and strip accents."""
         self.do_lower_case = do_lower_case
 
     def tokenize(self, text):
-        """Returns the list of the words (str) of `text`."""
+        """Splits a text into a list of words (str)."""
         text = convert_to_unicode(text)
         if text.isascii():
             return self._tokenize_ascii(text)
-        # The original splits at white space before it changes case. The order makes
-        # no difference: white space ends the context that lower-casing (a final
-        # sigma) and normalisation (the order of marks) look at, and neither makes any.
-        text = text.translate(_CLEAN_AND_SET_CJK_APART)
+        # The original splits at white space before it changes case. The order does not
+        # matter: white space ends the context that lower-casing (a final sigma) and
+        # normalisation (the order of marks) look at, and neither creates any.
+        text = text.translate(_CLEAN_AND_ISOLATE_CJK)
         if self.do_lower_case:
             text = unicodedata.normalize("NFD", text.lower())
-            text = text.translate(_STRIP_ACCENTS_AND_SET_PUNCTUATION_APART)
+            text = text.translate(_STRIP_ACCENTS_AND_ISOLATE_PUNCTUATION)
         else:
-            text = text.translate(_SET_PUNCTUATION_APART)
+            text = text.translate(_ISOLATE_PUNCTUATION)
         return whitespace_tokenize(text)
 
     def _tokenize_ascii(self, text):
-        """Does for ASCII, where characters are of few kinds, the same but faster."""
+        """A fast path, as ASCII has no CJK characters or accents."""
         if self.do_lower_case:
             text = text.lower()
-        if text.isalnum():  # As most chunks of a text are: a word as it stands.
+        if text.isalnum():  # Most chunks of a text are one word.
             return [text]
         return _ASCII_WORDS.findall(_ASCII_CONTROLS.sub("", text))
 
 
 class WordpieceTokenizer:
-    """Words to the longest pieces of a vocabulary, from left to right.
+    """Splits words into the longest pieces of a vocabulary, from left to right.
 
-    The method is that of https://arxiv.org/abs/1609.08144, section 4.1, but "##" marks
-    the pieces that go on with a word. It remembers the pieces of each word, so its
-    attributes must not be changed once `tokenize` has been called.
+    The algorithm is that of https://arxiv.org/abs/1609.08144, section 4.1, but "##"
+    marks the pieces that continue a word. Results are cached, so attributes must not be
+    changed once `tokenize` has been called.
     """
 
     def __init__(self, vocab, unk_token="[UNK]", max_input_chars_per_word=200):
-        """Takes the vocabulary and what to do with a word it does not cover.
+        """Stores the vocabulary and how to treat unknown words.
 
         Args:
-            vocab: container of the pieces (str), such as a dict from piece to id.
-            unk_token: str, stands for a word that the pieces cannot make up.
-            max_input_chars_per_word: int, a word with more characters is unknown.
+          vocab: container of the pieces (str), such as a dict from piece to id.
+          unk_token: str that replaces a word that cannot be split into pieces.
+          max_input_chars_per_word: int; longer words are replaced, too.
         """
         self.vocab = vocab
         self.unk_token = unk_token
         self.max_input_chars_per_word = max_input_chars_per_word
-        self._pieces_of_words = _Results(self._find_pieces)
+        self._pieces_of_words = _Cache(self._word_to_pieces)
 
     def tokenize(self, text):
-        """Returns the list of the pieces (str) of the words in `text`.
+        """Splits the words of a text into a list of pieces (str).
 
-        The words stand between white space, as `BasicTokenizer` returns them. With a
-        suitable vocabulary "unaffable" gives ["un", "##aff", "##able"].
+        Words are separated by white space, as `BasicTokenizer` returns them. With a
+        suitable vocabulary, "unaffable" becomes ["un", "##aff", "##able"].
         """
         words = whitespace_tokenize(convert_to_unicode(text))
-        return self._pieces_of_words.joined(words)
+        return self._pieces_of_words.concatenate(words)
 
-    def _find_pieces(self, word):
-        """Returns the tuple of the pieces of `word`, or of the unknown token alone."""
+    def _word_to_pieces(self, word):
         if len(word) > self.max_input_chars_per_word:
-            return (self.unk_token,)
+            return [self.unk_token]
         vocab, pieces = self.vocab, []
         if word in vocab:
-            return (word,)
+            return [word]
         rest, shortest = word, 1
         while len(rest) >= shortest:
             for end in range(len(rest), shortest - 1, -1):
                 if rest[:end] in vocab:
                     break
             else:
-                return (self.unk_token,)
+                return [self.unk_token]
             pieces.append(rest[:end])
             rest, shortest = "##" + rest[end:], len("##") + 1
-        return tuple(pieces)
+        return pieces
 
 
 def _is_whitespace(char):
-    """Whether the character is a blank (any Zs), a tab or a line end."""
+    """Whether the character is a tab, a line end or in Unicode's category Zs."""
     return char in ("\t", "\n", "\r") or unicodedata.category(char) == "Zs"
 
 
@@ -300,73 +298,60 @@ def _is_control(char):
 
 
 def _is_punctuation(char):
-    """Whether the character is punctuation, as all of ASCII's symbols are."""
+    """Whether the character is punctuation; all symbols of ASCII are."""
     return char in _ASCII_PUNCTUATION or unicodedata.category(char).startswith("P")
 
 
-class _Memory(dict):
-    """Results worth keeping; emptied when full, so as never to grow without end."""
+class _Cache(dict):
+    """Results of a function, computed when first needed.
 
-    limit = 1 << 17
+    The cache is emptied when it is full. Results of long texts, such as a sentence of
+    Chinese, are not kept, because these hardly ever occur again.
+    """
 
-    def keep(self, key, result):
-        """Returns `result`, and holds it under `key` from now on."""
-        if len(self) >= self.limit:
+    max_size = 1 << 17
+    max_key_length = 32
+
+    def __init__(self, function):
+        self._function = function
+
+    def __missing__(self, key):
+        result = self._function(key)
+        if isinstance(key, str) and len(key) > self.max_key_length:
+            return result
+        if len(self) >= self.max_size:
             self.clear()
         self[key] = result
         return result
 
-
-class _Results(_Memory):
-    """What a rule makes of texts; found when first asked for, and kept if short."""
-
-    def __init__(self, find):
-        """Takes the rule, a function from a text (str) to a tuple."""
-        self._find = find
-
-    def __missing__(self, text):
-        """Returns the tuple that the rule makes of `text`."""
-        found = self._find(text)
-        return self.keep(text, found) if len(text) <= _MAX_REMEMBERED_LENGTH else found
-
-    def joined(self, texts):
-        """Returns the list of what all the tuples of `texts` hold, in order."""
-        return list(itertools.chain.from_iterable(map(self.__getitem__, texts)))
+    def concatenate(self, keys):
+        """Returns the results (lists) of all keys as one list."""
+        return list(itertools.chain.from_iterable(map(self.__getitem__, keys)))
 
 
-class _CharacterTable(_Memory):
-    """A table for `str.translate` that is filled as characters are met."""
-
-    def __init__(self, replace):
-        """Takes the rule: from a character to its str replacement, None to drop it."""
-        self._replace = replace
-
-    def __missing__(self, code):
-        """Returns the replacement of the character with the number `code`."""
-        return self.keep(code, self._replace(chr(code)))
+# Tables for `str.translate`: a character's code to its replacement; None drops it.
 
 
-def _clean_and_set_cjk_apart(char):
-    """Returns what stands for `char` in clean text; None where it is dropped."""
+def _clean_and_isolate_cjk(code):
+    char = chr(code)
     if char == "\ufffd" or _is_control(char):
         return None
     if _is_whitespace(char):
         return " "
-    code = ord(char)
     is_cjk = any(first <= code <= last for first, last in _CJK_BLOCKS)
     return " %s " % char if is_cjk else char
 
 
-def _set_punctuation_apart(char):
-    """Returns `char`, between blanks where it is punctuation."""
-    return " %s " % char if _is_punctuation(char) else char
+def _isolate_punctuation(code):
+    return " %s " % chr(code) if _is_punctuation(chr(code)) else chr(code)
 
 
-def _strip_accent_or_set_apart(char):
-    """Returns None for a non-spacing mark, as accents are in NFD, and else as above."""
-    return None if unicodedata.category(char) == "Mn" else _set_punctuation_apart(char)
+def _strip_accents_and_isolate_punctuation(code):
+    # In the normal form NFD, accents are characters of the category Mn.
+    is_accent = unicodedata.category(chr(code)) == "Mn"
+    return None if is_accent else _isolate_punctuation(code)
 
 
-_CLEAN_AND_SET_CJK_APART = _CharacterTable(_clean_and_set_cjk_apart)
-_SET_PUNCTUATION_APART = _CharacterTable(_set_punctuation_apart)
-_STRIP_ACCENTS_AND_SET_PUNCTUATION_APART = _CharacterTable(_strip_accent_or_set_apart)
+_CLEAN_AND_ISOLATE_CJK = _Cache(_clean_and_isolate_cjk)
+_ISOLATE_PUNCTUATION = _Cache(_isolate_punctuation)
+_STRIP_ACCENTS_AND_ISOLATE_PUNCTUATION = _Cache(_strip_accents_and_isolate_punctuation)

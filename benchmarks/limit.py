@@ -3,7 +3,7 @@
 Shapes as in modeling.py; T is the number of real tokens of a batch. Of a block: the
 query, key, value and output products, the two of the feed-forward layer, and the two of
 attention on rectangles of sequences of like length, [b, N, L, D], as
-`finetuning.packing` groups them. In training each has two more, for its gradients.
+`encoder.unpadding` groups them. In training each has two more, for its gradients.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Mixed precision: matrix products in 16 bits, everything else in float32.
 
 Micikevicius et al. 2017, https://arxiv.org/abs/1710.03740. Weights, norms, softmax,
-loss and optimizer stay in float32; float16 also needs loss scaling.
+loss and optimiser stay in float32; float16 also needs loss scaling.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,10 @@
-"""The classifier: BERT's pooled output, one dense layer, and the loss.
+"""The classifier: the BERT encoder, a dense head on its pooled output, and the loss.
 
-The only place where model and optimiser meet. Shapes: see modeling.py; L is the number
-of labels.
+Model and optimiser meet only here. Shapes: see modeling.py; L is the number of labels.
 """
 
-import collections
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, NamedTuple, Optional, Tuple
 
 import tensorflow.compat.v1 as tf
 
@@ -15,24 +13,27 @@ import optimization
 from encoder import layers, mixed_precision
 from encoder.mixed_precision import FLOAT32, Precision
 
+_INPUTS = ("input_ids", "input_mask", "segment_ids", "label_ids")
 HEAD_DROPOUT = 0.1
 HEAD_INITIALIZER_RANGE = 0.02
-# The head's place in the dropout stream, behind any that an encoder can have.
+# More than the uses of dropout in any encoder, so that their seeds differ.
 _HEAD_DROPOUT_INDEX = 100000
-TrainGraph = collections.namedtuple(
-    "TrainGraph", ("loss",) + optimization.TrainStep._fields
-)
-InferenceGraph = collections.namedtuple(
-    "InferenceGraph", "probabilities per_example_loss label_ids"
-)
+
+
+class InferenceGraph(NamedTuple):
+    """Probabilities, float32 [B, L], per-example loss, float32 [B], and labels [B]."""
+
+    probabilities: Any
+    per_example_loss: Any
+    label_ids: Any
 
 
 @dataclass(frozen=True)
 class ComputeOptions:
-    """How the graph computes what it computes.
+    """How the graph is computed; the options change results only by rounding.
 
     Attributes:
-      precision: `mixed_precision.Precision` of the encoder's products.
+      precision: `mixed_precision.Precision` of the encoder's matrix products.
       pad_to: see `unpadding.compute_unpadding`; None: no padding is computed.
     """
 
@@ -41,6 +42,25 @@ class ComputeOptions:
 
 
 DEFAULT_COMPUTE = ComputeOptions()
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Settings of the optimiser and the loss.
+
+    Attributes:
+      learning_rate: the peak learning rate.
+      num_steps: number of optimiser steps.
+      num_warmup_steps: how many of them are warm-up.
+      bias_correction: see `optimization.create_train_step`.
+      label_weights: see `create_model`.
+    """
+
+    learning_rate: float
+    num_steps: int
+    num_warmup_steps: int
+    bias_correction: bool = False
+    label_weights: Optional[Tuple[float, ...]] = None
 
 
 def create_model(
@@ -62,21 +82,21 @@ def create_model(
 
     Args:
       bert_config: `modeling.BertConfig`.
-      is_training: whether dropout acts.
+      is_training: whether to apply dropout.
       input_ids: int32 [B, S].
       input_mask: int32 [B, S].
       segment_ids: int32 [B, S].
-      labels: int32 [B], ids of the labels; or float32 [B], numbers, with L = 1.
+      labels: int32 [B], class indices; or float32 [B], regression targets, with L = 1.
       num_labels: L.
       use_one_hot_embeddings: see `modeling.BertModel`.
-      dropout_seed: int32 [2], or None: the graph's own random stream.
+      dropout_seed: int32 [2]; None: the graph's own random stream.
       compute: `ComputeOptions`.
-      label_weights: L floats, by which an example's loss is multiplied before the mean;
+      label_weights: L floats, the factor of each label's examples in the mean loss;
         None: 1 for all.
 
     Returns:
-      Float32 tensors: loss [], per-example loss [B], without weights, logits [B, L],
-      probabilities [B, L]; a regression has the logits in place of probabilities.
+      Float32 tensors: loss [], unweighted per-example loss [B], logits [B, L] and
+      probabilities [B, L] (for regression the logits again).
     """
     model = modeling.BertModel(
         config=bert_config,
@@ -85,7 +105,7 @@ def create_model(
         input_mask=input_mask,
         token_type_ids=segment_ids,
         use_one_hot_embeddings=use_one_hot_embeddings,
-        scope="bert",  # The same where a second pass shares the variables.
+        scope="bert",  # The default would be "bert_1" in a second model.
         dropout_seed=dropout_seed,
         precision=compute.precision,
         pad_to=compute.pad_to,
@@ -105,10 +125,10 @@ def create_model(
             seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
         pooled = layers.dropout(pooled, HEAD_DROPOUT, seed)
     logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
-    return _with_loss(logits, labels, label_weights)
+    return _add_loss(logits, labels, label_weights)
 
 
-def _with_loss(logits, labels, label_weights):
+def _add_loss(logits, labels, label_weights):
     """What `create_model` returns, from logits [B, L] and labels [B]."""
     if labels.dtype.is_floating:
         per_example_loss = tf.square(tf.squeeze(logits, axis=1) - labels)  # [B]
@@ -123,52 +143,32 @@ def _with_loss(logits, labels, label_weights):
     return loss, per_example_loss, logits, tf.nn.softmax(logits)
 
 
-@dataclass(frozen=True)
-class Hyperparameters:
-    """What the optimiser is told, and the loss.
-
-    Attributes:
-      learning_rate: the peak.
-      num_steps: optimiser steps in all.
-      num_warmup_steps: of them, in warm-up.
-      bias_correction: see `optimization.create_train_step`.
-      label_weights: see `create_model`.
-    """
-
-    learning_rate: float
-    num_steps: int
-    num_warmup_steps: int
-    bias_correction: bool = False
-    label_weights: Optional[Tuple[float, ...]] = None
-
-
 def training_graph(
     config, num_labels, batch, seed, hyperparameters, compute=DEFAULT_COMPUTE
 ):
-    """Adds one training step to the graph.
+    """Adds one training step to the graph; returns an `optimization.TrainStep`.
 
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
       batch: tensors of `input_pipeline.training_batches`.
-      seed: int; with the global step it decides what dropout drops.
+      seed: int that, with the global step, determines what dropout drops.
       hyperparameters: `Hyperparameters`.
       compute: `ComputeOptions`.
 
-    Returns:
-      `TrainGraph`.
+    Example:
+      batch = input_pipeline.training_batches(...)
+      step = training_graph(config, 2, batch, seed, Hyperparameters(2e-5, 343, 34))
+      loss, _ = session.run([step.loss, step.train_op])
     """
-    # Seeds are read on the host: made there, they cost a GPU one copy a step.
+    # On the host, where seeds are read: from a GPU they would be copied at every step.
     with tf.device("/cpu:0"):
         step = tf.cast(tf.train.get_or_create_global_step(), tf.int32)
         dropout_seed = tf.stack([tf.constant(seed, tf.int32), step])
     loss, _, _, _ = create_model(
         config,
         True,
-        batch["input_ids"],
-        batch["input_mask"],
-        batch["segment_ids"],
-        batch["label_ids"],
+        *(batch[name] for name in _INPUTS),
         num_labels,
         use_one_hot_embeddings=False,
         dropout_seed=dropout_seed,
@@ -176,7 +176,7 @@ def training_graph(
         label_weights=hyperparameters.label_weights,
     )
     scaled = compute.precision.needs_loss_scaling
-    step = optimization.create_train_step(
+    return optimization.create_train_step(
         loss,
         hyperparameters.learning_rate,
         hyperparameters.num_steps,
@@ -185,28 +185,21 @@ def training_graph(
         static_shapes=compute.pad_to is not None,
         bias_correction=hyperparameters.bias_correction,
     )
-    return TrainGraph(loss=loss, **step._asdict())
 
 
 def inference_graph(config, num_labels, batch, compute=DEFAULT_COMPUTE):
-    """Adds a forward pass to the graph.
+    """Adds a forward pass to the graph and returns its `InferenceGraph`.
 
     Args:
       config: `modeling.BertConfig`.
       num_labels: L.
       batch: tensors of `input_pipeline.inference_batches`.
       compute: `ComputeOptions`.
-
-    Returns:
-      `InferenceGraph` of float32 [B, L], float32 [B] and the batch's labels [B].
     """
     _, per_example_loss, _, probabilities = create_model(
         config,
         False,
-        batch["input_ids"],
-        batch["input_mask"],
-        batch["segment_ids"],
-        batch["label_ids"],
+        *(batch[name] for name in _INPUTS),
         num_labels,
         use_one_hot_embeddings=False,
         compute=compute,

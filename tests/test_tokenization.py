@@ -379,9 +379,9 @@ def test_tokenizer_can_be_sent_to_another_process(vocab_file):
 
 
 def test_memory_is_bounded(vocab_file, monkeypatch):
-    monkeypatch.setattr(tokenization._Memory, "limit", 3)
+    monkeypatch.setattr(tokenization._Cache, "max_size", 3)
     tokenizer = tokenization.FullTokenizer(vocab_file)
-    table = tokenization._CharacterTable(str.upper)
+    table = tokenization._Cache(lambda code: chr(code).upper())
     for text in ("un", "wa", "want", "wanted", "un", "a" * 300, "\u535a" * 300, "wa!"):
         tokenizer.tokenize(text)
         tokenizer.text_to_ids(text)

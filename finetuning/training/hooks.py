@@ -25,7 +25,7 @@ class ProgressHook(tf.train.SessionRunHook):
         Args:
           run: `run.Run`.
           plan: `plan.TrainingPlan`.
-          graph: `classifier.TrainGraph`.
+          graph: `optimization.TrainStep`.
         """
         self._output_dir = run.output_dir.path
         self._batch_size = run.settings.train_batch_size
