@@ -1,42 +1,35 @@
 """Generates the demo's paraphrase corpus and its vocabulary.
 
-Every pair of sentences is made from a *situation*: a claim about two people that
-can be worded in two ways ("Anna helped Ben", "Ben was helped by Anna"), with a
-time. The second sentence moves the time to the front. In a paraphrase the rest
-stays; in most other pairs the two people change roles, so that which words the
-sentences share says little.
+  python examples/generate_corpus.py
 
-The sentences are this project's own. Run without arguments to rewrite the files
-of `examples/paraphrase`.
+Every pair of sentences is made from a *situation*: a claim about two people that can
+be worded in two ways ("Anna helped Ben", "Ben was helped by Anna"), with a time. The
+second sentence starts with the time. In a paraphrase nothing else changes. In most
+other pairs the two people swap roles, so that which words the sentences share says
+little.
+
+The sentences were written for this project. Without arguments, the files in
+`examples/paraphrase` are rewritten.
 """
 
 import argparse
 import collections
+import itertools
 import os
 import random
 import re
 
 SEED = 20
-SPLIT_PAIRS = (("dev", 400), ("test", 400), ("train", 4000))
-HELD_OUT_SHARE = 0.1
-
-# How often the sentences of a negative pair are about different people.
+SPLIT_PAIRS = {"dev": 400, "test": 400, "train": 4000}
+HELD_OUT_SHARE = 0.1  # Of the situations, for dev and for test each.
+# Share of the negative pairs whose sentences are about different people.
 OTHER_PEOPLE_SHARE = 0.3
 
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix")
 TIMES = ("last week", "on Friday", "on Monday", "on Sunday", "this morning")
 PERIODS = ("these days", "this month", "this year")
-
-ACTIONS = (
-    "called",
-    "followed",
-    "greeted",
-    "helped",
-    "invited",
-    "praised",
-    "thanked",
-    "visited",
-)
+ACTIONS = ("called", "followed", "greeted", "helped", "invited", "praised")
+ACTIONS += ("thanked", "visited")
 COMPARATIVES = (
     ("faster", "slower"),
     ("older", "younger"),
@@ -56,77 +49,55 @@ SPLIT_WORDS = {
     "visited": ("visit", "##ed"),
 }
 
-# `wordings` holds, for the claim and then for its opposite, two ways to say it,
-# with the places of the people still open.
+# `wordings` has two ways to say the claim, and two ways to say its opposite, with {0}
+# and {1} for the people.
 Situation = collections.namedtuple("Situation", "people wordings time")
 
 
-class Draw:
-    """Random draws that come out alike under every Python version."""
-
-    def __init__(self, seed):
-        # Only random() itself is promised to stay the same across versions.
-        self._random = random.Random(seed).random
-
-    def chance(self, probability):
-        """Returns True with the given probability."""
-        return self._random() < probability
+class Draw(random.Random):
+    """Random draws that are the same in every Python version, as only random() is."""
 
     def choice(self, items):
-        """Returns one item of a non-empty sequence."""
-        return items[int(self._random() * len(items))]
+        return items[int(self.random() * len(items))]
 
     def shuffle(self, items):
-        """Shuffles a list in place."""
         for last in range(len(items) - 1, 0, -1):
-            other = int(self._random() * (last + 1))
+            other = int(self.random() * (last + 1))
             items[last], items[other] = items[other], items[last]
 
 
-def role_situations(direct, inverse, times):
-    """Returns the situations of a claim in which two people hold two roles.
-
-    Args:
-        direct: wording with the places {0} and {1}, in this order.
-        inverse: wording of the same claim, with the places in the other order.
-        times: times that go with the claim.
-    """
-    claim = (direct, inverse)
-    opposite = tuple(text.format("{1}", "{0}") for text in claim)
-    return [
-        Situation((one, two), (claim, opposite), time)
-        for one in NAMES
-        for two in NAMES
-        if one < two
-        for time in times
-    ]
-
-
 def families():
-    """Returns lists of situations, one for each kind of claim."""
-    actions, ranks, orders = [], [], []
+    """Returns the situations as three lists: actions, comparisons, orders in time."""
+
+    def situations(direct, inverse, times):
+        claim = (direct, inverse)
+        opposite = tuple(text.format("{1}", "{0}") for text in claim)
+        return [
+            Situation(people, (claim, opposite), time)
+            for people in itertools.combinations(NAMES, 2)
+            for time in times
+        ]
+
+    actions, comparisons, orders = [], [], []
     for verb in ACTIONS:
         direct, inverse = "{0} %s {1}" % verb, "{1} was %s by {0}" % verb
-        actions += role_situations(direct, inverse, TIMES)
+        actions += situations(direct, inverse, TIMES)
     for more, less in COMPARATIVES:
         direct, inverse = "{0} is %s than {1}" % more, "{1} is %s than {0}" % less
-        ranks += role_situations(direct, inverse, PERIODS)
+        comparisons += situations(direct, inverse, PERIODS)
     for verb in EVENTS:
         direct, inverse = "{0} %s before {1}" % verb, "{1} %s after {0}" % verb
-        orders += role_situations(direct, inverse, TIMES)
-    return [actions, ranks, orders]
+        orders += situations(direct, inverse, TIMES)
+    return actions, comparisons, orders
 
 
-def deal_situations(draw):
-    """Deals every situation to one split.
-
-    A situation, whichever way it is worded, belongs to one split alone; so no
-    sentence can stand in two.
+def deal(draw):
+    """Deals each situation to one split, so that no sentence is in two splits.
 
     Returns:
-        dict from the split's name to a list of families, each a list of situations.
+      Dictionary: name of the split -> list of families, each a list of situations.
     """
-    dealt = {name: [] for name, _ in SPLIT_PAIRS}
+    dealt = {split: [] for split in SPLIT_PAIRS}
     for family in families():
         draw.shuffle(family)
         held_out = int(len(family) * HELD_OUT_SHARE)
@@ -136,8 +107,8 @@ def deal_situations(draw):
     return dealt
 
 
-def word(situation, opposite, inverse, time_first):
-    """Returns the sentence that claims the situation, or its opposite."""
+def sentence(situation, opposite, inverse, time_first):
+    """Words the claim of a situation, or its opposite, as a sentence."""
     text = situation.wordings[opposite][inverse].format(*situation.people)
     if time_first:
         text = "%s, %s." % (situation.time, text)
@@ -146,91 +117,77 @@ def word(situation, opposite, inverse, time_first):
     return text[0].upper() + text[1:]
 
 
-def other_people(situation, family, draw):
-    """Returns a situation of the family that differs in its people alone.
-
-    Returns None where the family has none.
-    """
-    alike = [
-        other
-        for other in family
-        if other[1:] == situation[1:] and other.people != situation.people
-    ]
-    return draw.choice(alike) if alike else None
-
-
 def make_pair(family, is_paraphrase, draw):
     """Returns two sentences about situations of one family."""
     situation = draw.choice(family)
-    opposite, inverse = draw.chance(0.5), draw.chance(0.5)
-    first = word(situation, opposite, inverse, time_first=False)
+    opposite, inverse = draw.random() < 0.5, draw.random() < 0.5
+    first = sentence(situation, opposite, inverse, time_first=False)
     if not is_paraphrase:
-        other = None
-        if draw.chance(OTHER_PEOPLE_SHARE):
-            other = other_people(situation, family, draw)
-        if other is None:
-            opposite = not opposite
+        others = []
+        if draw.random() < OTHER_PEOPLE_SHARE:
+            _, wordings, time = situation
+            others = [o for o in family if (o.wordings, o.time) == (wordings, time)]
+            others.remove(situation)
+        if others:
+            situation = draw.choice(others)
         else:
-            situation = other
-    return first, word(situation, opposite, inverse, time_first=True)
+            opposite = not opposite
+    return first, sentence(situation, opposite, inverse, time_first=True)
 
 
 def make_split(split_families, count, draw):
     """Returns `count` different (label, first, second), half of each label."""
-    pairs = {}
-    labels = [0, 0]
-    while len(pairs) < count:
-        label = 1 if labels[1] <= labels[0] else 0
-        pair = make_pair(draw.choice(split_families), label == 1, draw)
-        if pair not in pairs:
-            pairs[pair] = label
-            labels[label] += 1
-    rows = [(label, first, second) for (first, second), label in sorted(pairs.items())]
+    labels = {}
+    while len(labels) < count:
+        is_paraphrase = 2 * sum(labels.values()) <= len(labels)
+        pair = make_pair(draw.choice(split_families), is_paraphrase, draw)
+        labels.setdefault(pair, int(is_paraphrase))
+    rows = [(label, *pair) for pair, label in sorted(labels.items())]
     draw.shuffle(rows)
     return rows
 
 
-def format_split(name, rows):
+def format_split(split, rows):
     """Returns the text of one split's file; the test split has no labels."""
-    columns = ("#1 ID", "#2 ID", "#1 String", "#2 String")
-    lines = [("index" if name == "test" else "Quality",) + columns]
+    is_test = split == "test"
+    lead = "index" if is_test else "Quality"
+    lines = [(lead, "#1 ID", "#2 ID", "#1 String", "#2 String")]
     for index, (label, first, second) in enumerate(rows):
-        lead = index if name == "test" else label
-        ids = (str(2 * index + 1), str(2 * index + 2))
-        lines.append((str(lead),) + ids + (first, second))
-    return "".join("\t".join(line) + "\n" for line in lines)
+        lead = index if is_test else label
+        lines.append((lead, 2 * index + 1, 2 * index + 2, first, second))
+    return "".join("\t".join(map(str, line)) + "\n" for line in lines)
 
 
 def format_vocabulary(rows):
     """Returns the text of a vocabulary that covers every word of the rows."""
     tokens = set()
-    for _, first, second in rows:
-        for token in re.findall(r"\w+|[^\w\s]", (first + " " + second).lower()):
+    for _, *sentences in rows:
+        for token in re.findall(r"\w+|[^\w\s]", " ".join(sentences).lower()):
             tokens.update(SPLIT_WORDS.get(token, (token,)))
-    return "".join(token + "\n" for token in SPECIAL_TOKENS + tuple(sorted(tokens)))
+    return "".join(token + "\n" for token in [*SPECIAL_TOKENS, *sorted(tokens)])
 
 
 def generate(directory):
-    """Writes train.tsv, dev.tsv, test.tsv and vocab.txt into an existing directory.
+    """Writes train.tsv, dev.tsv, test.tsv and vocab.txt to an existing directory.
 
-    The same files come out at every call and under every Python version.
+    The files are the same at every call and in every Python version.
     """
     draw = Draw(SEED)
-    dealt = deal_situations(draw)
+    dealt = deal(draw)
     texts, all_rows = {}, []
-    for name, count in SPLIT_PAIRS:
-        rows = make_split(dealt[name], count, draw)
-        texts[name + ".tsv"] = format_split(name, rows)
+    for split, count in SPLIT_PAIRS.items():
+        rows = make_split(dealt[split], count, draw)
+        texts[split + ".tsv"] = format_split(split, rows)
         all_rows += rows
     texts["vocab.txt"] = format_vocabulary(all_rows)
-    for name, text in sorted(texts.items()):
+    for name, text in texts.items():
         path = os.path.join(directory, name)
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             file.write(text)
 
 
 def main():
-    """Rewrites the corpus beside this file, or in the directory given."""
+    """Rewrites the corpus next to this file, or in the given directory."""
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--directory", default=os.path.join(here, "paraphrase"))
