@@ -132,5 +132,5 @@ def test_majority_accuracy(gold, expected):
     "gold, predicted", [([], []), ([0, 1], [0]), ([[0, 1]], [[0, 1]]), (0, 0)]
 )
 def test_arrays_that_do_not_match(gold, predicted):
-    with pytest.raises(ValueError, match="arrays of one length"):
+    with pytest.raises(ValueError, match="arrays of the same length"):
         compute(gold, predicted)
