@@ -1,24 +1,16 @@
-"""--check, which does all but what a run is for; --debug, which shows tracebacks."""
+"""--check, the dry run of a command, and --debug, which shows tracebacks."""
 
 import os
 
 import pytest
 
 from finetuning.data import preparation
-from finetuning.training import loop
 from tests.support import corpus
-from tests.support.running import Run, refused, succeed, text, without
-
-PHASES = ["--do_train", "--do_eval", "--do_predict"]
-
-
-@pytest.fixture(scope="module")
-def flags(tmp_path_factory):
-    return corpus.write(str(tmp_path_factory.mktemp("check")))
+from tests.support.running import Run, refused, succeed, text, value, without
 
 
 def state(directory):
-    """Name, size and time of everything below a directory."""
+    """Size and time of everything below a directory."""
     found = {}
     for folder, _, names in os.walk(str(directory)):
         for path in [folder] + [os.path.join(folder, name) for name in names]:
@@ -26,168 +18,119 @@ def state(directory):
     return found
 
 
-@pytest.fixture
-def out(tmp_path):
-    """Where nothing is, nor shall be."""
-    path = str(tmp_path / "deep" / "out")
-    yield path
+def lines_before_training(screen, directory):
+    lines = screen.replace(directory, "OUT").splitlines()
+    end = "Building the training graph"
+    lines = lines[: lines.index(end)] if end in lines else lines[:-1]
+    return [line for line in lines if not line.startswith("Read in")]
+
+
+def test_a_check_shows_what_the_run_shows(finished_run, tmp_path):
+    """Until training starts; and nothing is written, not to the user's files either."""
+    out, before = str(tmp_path / "deep" / "out"), state(finished_run.directory)
+    users = os.path.dirname(value(finished_run.flags, "vocab_file"))
+    before_users = state(users)
+    run = succeed([*finished_run.command, "--check", "--output_dir=" + out])
+    assert "CHECKED: this run can start" in run.out.splitlines()[-1]
+    assert lines_before_training(run.out, out) == lines_before_training(
+        finished_run.screen, finished_run.directory
+    )
     assert os.listdir(str(tmp_path)) == []
-
-
-def test_a_run_that_can_start(flags, out):
-    """Nothing is made, in the user's folders either."""
-    folder = os.path.dirname(next(f for f in flags if "vocab_file" in f).split("=")[1])
-    before = state(folder)
-    run = succeed([*flags, *PHASES, "--check", "--output_dir=" + out])
-    assert run.out.endswith("CHECKED: this run can start. Nothing was written\n")
-    assert state(folder) == before
-    for line in (
-        "Device: ",
-        "Task: MRPC",
-        "train.tsv",
-        "test.tsv",
-        "Labels of the training set: 0: 20, 1: 20",
-        "Training: 40 examples, batch size 8, 3 epochs: 15 steps, 1 of them warm-up",
-        "Warm start: 39 variables restored from ",
-    ):
-        assert line in run.out
-    assert "step 1" not in run.out and "Saved" not in run.out
-
-
-def test_a_check_says_what_the_run_says(flags, tmp_path):
-    """Up to where the graph is built, line for line, but for how long it took."""
-    checked = succeed(
-        [*flags, *PHASES, "--check", "--output_dir=%s" % (tmp_path / "out")]
-    ).out.splitlines()
-    ran = succeed(
-        [*flags, *PHASES, "--output_dir=%s" % (tmp_path / "out")]
-    ).out.splitlines()
-    ran = ran[: ran.index("Building the training graph")]
-    assert [line for line in checked[:-1] if not line.startswith("Read in")] == [
-        line for line in ran if not line.startswith("Read in")
-    ]
-
-
-@pytest.fixture(scope="module")
-def trained(flags, tmp_path_factory):
-    directory = str(tmp_path_factory.mktemp("trained"))
-    more = ["--num_train_epochs=0.4", "--output_dir=" + directory]
-    succeed([*without(flags, "num_train_epochs"), "--do_train", *more])
-    return directory
+    assert (state(users), state(finished_run.directory)) == (before_users, before)
 
 
 @pytest.mark.parametrize(
-    "arguments, said, verdict",
+    "arguments, shown, verdict",
     [
+        (["--do_train"], "NOTHING LEFT TO TRAIN", "CHECKED: no problems"),
         (
-            ["--do_train", "--num_train_epochs=0.4"],
-            "NOTHING LEFT TO TRAIN",
-            "nothing is wrong",
+            ["--do_train", "--num_train_epochs=4", "--allow_changes"],
+            "RESUMING at step 15",
+            "CHECKED: this run can start",
         ),
-        (
-            ["--do_train", "--num_train_epochs=0.6", "--allow_changes"],
-            "RESUMING at step 2",
-            "this run can start",
-        ),
-        (["--do_eval"], "is not used: --output_dir holds", "this run can start"),
-        (["--do_predict"], "Device: ", "this run can start"),
+        (["--do_eval"], "--init_checkpoint=", "CHECKED: this run can start"),
+        (["--do_predict"], "Device: ", "CHECKED: this run can start"),
     ],
 )
-def test_a_directory_that_holds_a_training(flags, trained, arguments, said, verdict):
-    """Its files stay as they are, and the log file is not added to."""
-    before = state(trained)
-    given = without(flags, "num_train_epochs")
-    run = succeed([*given, *arguments, "--check", "--output_dir=" + trained])
-    assert said in run.out
-    assert run.out.endswith("CHECKED: %s. Nothing was written\n" % verdict)
-    assert state(trained) == before
+def test_a_directory_that_holds_a_run(
+    finished_run, tmp_path, arguments, shown, verdict
+):
+    """Its files stay as they are, and nothing is added to the log file."""
+    out = finished_run.copy(tmp_path)
+    before = state(out)
+    flags = finished_run.flags
+    if "--num_train_epochs=4" in arguments:
+        flags = without(flags, "num_train_epochs")
+    run = succeed([*flags, *arguments, "--check", "--output_dir=" + out])
+    assert shown in run.out
+    assert verdict in run.out.splitlines()[-1]
+    assert state(out) == before
 
 
 def bad_rows(flags, tmp_path):
-    source = next(f for f in flags if f.startswith("--data_dir")).split("=")[1]
+    source = text(value(flags, "data_dir"), "test.tsv")
     path = str(tmp_path / "bad.tsv")
-    content = text(source, "test.tsv") + "12\tonly two\n"
-    corpus.write_lines(path, content.rstrip("\n").split("\n"))
+    corpus.write_lines(path, source.splitlines() + ["12\tonly two"])
     return ["--predict_file=" + path]
 
 
 @pytest.mark.parametrize(
-    "arguments, words",
+    "arguments, part",
     [
-        (["--learning_rat=1"], "the nearest is --learning_rate"),
-        (["--max_seq_length=21"], "max_position_embeddings 20"),
-        (["--train_batch_size=900"], "make no whole step"),
-        (["--class_weights=a=1"], "--class_weights"),
-        (["--init_checkpoint=/nowhere/x"], "no checkpoint there"),
-        (bad_rows, "line 13: "),
+        (["--learning_rat=1"], "--learning_rate"),
+        (["--max_seq_length=21"], "--max_seq_length=21"),
+        (["--train_batch_size=900"], "--train_batch_size=900"),
+        (bad_rows, "line 13"),
     ],
 )
-def test_what_a_run_refuses_a_check_refuses(flags, tmp_path, arguments, words):
-    given = arguments(flags, tmp_path) if callable(arguments) else arguments
+def test_a_check_refuses_what_the_run_refuses(corpus_flags, tmp_path, arguments, part):
+    given = arguments(corpus_flags, tmp_path) if callable(arguments) else arguments
     before = state(tmp_path)
+    phases = ["--do_train", "--do_eval", "--do_predict", "--check"]
     place = "--output_dir=%s" % (tmp_path / "out")
-    message = refused([*flags, *PHASES, "--check", place, *given])
-    assert words in message
+    assert part in refused([*corpus_flags, *phases, place, *given])
     assert state(tmp_path) == before
-
-
-def test_a_change_of_the_recipe_is_refused(flags, trained):
-    before = state(trained)
-    given = [*flags, "--do_train", "--check", "--output_dir=" + trained]
-    assert "--num_train_epochs was 0.4, is 3.0" in refused(given)
-    assert state(trained) == before
 
 
 # Tracebacks
 
 
-@pytest.mark.parametrize("debug", ["--debug", "--debug=true", "-debug"])
-def test_the_traceback_of_bad_input(flags, out, debug):
-    arguments = [*flags, "--do_eval", "--max_seq_length=21", "--output_dir=" + out]
-    assert "Traceback" not in refused(arguments)
-    run = Run([*arguments, debug])
+def test_the_traceback_of_bad_input(corpus_flags, tmp_path):
+    arguments = [*corpus_flags, "--do_eval", "--output_dir=%s" % (tmp_path / "out")]
+    arguments += ["--max_seq_length=21"]
+    for no_debug in ([], ["--debug=false"]):
+        assert "Traceback" not in refused([*arguments, *no_debug])
+    run = Run([*arguments, "--debug"])
     assert run.status == 2
     first, second = run.err.splitlines()[:2]
-    assert first.startswith("ERROR: --max_seq_length=21 is more than")
+    assert first.startswith("ERROR: --max_seq_length=21")
     assert second == "Traceback (most recent call last):"
     assert "inputs.py" in run.err
 
 
-def test_the_traceback_of_a_flag_that_is_none(out):
-    run = Run(["--debug", "--learning_rat=1"])
+@pytest.mark.parametrize("debug", ["--debug", "--debug=true", "-debug"])
+def test_the_traceback_of_an_unknown_flag(debug):
+    run = Run([debug, "--learning_rat=1"])
     assert run.status == 2
     assert "Traceback" in run.err and "command_line.py" in run.err
 
 
-def test_no_traceback_where_debug_is_false(flags, out):
-    arguments = [*flags, "--do_eval", "--max_seq_length=21", "--output_dir=" + out]
-    assert "Traceback" not in refused([*arguments, "--debug=false"])
-
-
-def unforeseen(*_, **__):
+def fail(*_, **__):
     raise KeyError("some\nname")
 
 
-def test_an_error_that_was_not_foreseen(flags, tmp_path, monkeypatch):
-    """One line on the screen, the traceback in the log alone."""
-    monkeypatch.setattr(loop, "train", unforeseen)
-    arguments = [*flags, "--do_train", "--output_dir=" + str(tmp_path)]
+@pytest.mark.parametrize("phase", ["--do_train", "--check"])
+def test_an_error_that_was_not_foreseen(corpus_flags, tmp_path, monkeypatch, phase):
+    """One line on the screen; the traceback is in the log file, if there is one."""
+    monkeypatch.setattr(preparation, "prepare", fail)
+    out = str(tmp_path / "out")
+    arguments = [*corpus_flags, "--do_train", phase, "--output_dir=" + out]
     run = Run(arguments)
     assert run.status == 1
-    assert run.err.startswith("ERROR: KeyError: ")
-    assert run.err.count("\n") == 1
-    assert "this is a bug" in run.err and "run.log" in run.err
+    assert run.err.startswith("ERROR: KeyError: ") and run.err.count("\n") == 1
+    assert "bug" in run.err and "run.log" in run.err
     assert "Traceback" not in run.out + run.err
-    logged = text(str(tmp_path), "run.log")
-    assert "Traceback (most recent call last):" in logged
-    assert "in unforeseen" in logged
-    run = Run([*arguments, "--debug"])
-    assert run.status == 1
-    assert "in unforeseen" in run.err
-
-
-def test_an_error_that_was_not_foreseen_while_checking(flags, out, monkeypatch):
-    monkeypatch.setattr(preparation, "prepare", unforeseen)
-    run = Run([*flags, "--do_train", "--check", "--output_dir=" + out])
-    assert run.status == 1
-    assert run.err.count("\n") == 1
+    assert os.path.exists(out) == (phase == "--do_train")
+    if phase == "--do_train":
+        assert "in fail" in text(out, "run.log")
+    assert "in fail" in Run([*arguments, "--debug"]).err

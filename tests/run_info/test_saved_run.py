@@ -1,4 +1,4 @@
-"""What a directory says of the training that it holds, against what is asked now."""
+"""What a directory says about its training run, against the current settings."""
 
 import dataclasses
 import json
@@ -15,22 +15,22 @@ from finetuning.utils.errors import InputError
 DEVICE = detect.Device("CPU", "2 threads", "2.21.0")
 
 
-def test_no_saved_seed(tmp_path):
-    assert saved_run.load_seed(str(tmp_path)) is None
-    assert saved_run.load_seed(str(tmp_path / "none")) is None
+def test_a_directory_without_settings(tmp_path):
+    for directory in (tmp_path, tmp_path / "none"):
+        saved = saved_run.load(str(directory))
+        assert not saved.exists and saved.random_seed is None
 
 
 @pytest.mark.parametrize(
     "content",
     [
         "",
-        "{",
         "{}",
         "[]",
         "3",
         '{"random_seed": null}',
         '{"random_seed": "x"}',
-        '{"random_seed": 3, "settings": []}',
+        '{"random_seed": 3, "settings": [1]}',
         '{"random_seed": 3, "fingerprints": "x"}',
         '{"random_seed": Infinity}',
         '{"random_seed": 3, "settings": {"task_name": 5}}',
@@ -39,18 +39,17 @@ def test_no_saved_seed(tmp_path):
         "[" * 100000,
     ],
 )
-def test_damaged_file_of_settings(tmp_path, content):
-    (tmp_path / "run_settings.json").write_text(content)
+def test_damaged_settings(tmp_path, content):
+    path = tmp_path / "run_settings.json"
+    path.write_text(content)
     with pytest.raises(InputError) as caught:
-        saved_run.load_seed(str(tmp_path))
-    assert str(caught.value).startswith("%s/run_settings.json is damaged: " % tmp_path)
+        saved_run.load(str(tmp_path))
+    assert str(caught.value).startswith(str(path))
+    assert "remove the file" in str(caught.value)
 
 
-# A training that goes on otherwise
-
-
-class Training:
-    """A training's files, and what its directory says of it."""
+class TrainingRun:
+    """The files of a training run, and what its directory says about it."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -73,84 +72,68 @@ class Training:
     def write(self, name, content):
         (self.directory / name).write_text(content)
 
-    def fingerprints(self, **changed):
-        chosen = dataclasses.replace(self.settings, **changed)
-        train = changed.get("train_file") or self.path("train.tsv")
-        split = tasks.find_task("MRPC").layout("train")
-        sources = [
-            tasks.DataFile("train", split, train),
-            tasks.DataFile("dev", split, "x"),
-        ]
-        return fingerprints.take(chosen, sources, chosen.init_checkpoint)
+    def with_changes(self, changes):
+        return dataclasses.replace(self.settings, **changes)
 
-    def save(self, with_fingerprints=True):
-        facts = {"fingerprints": self.fingerprints()} if with_fingerprints else {}
+    def digests(self, **changes):
+        settings = self.with_changes(changes)
+        train = changes.get("train_file") or self.path("train.tsv")
+        layout = tasks.find_task("MRPC").layout("train")
+        files = [
+            tasks.DataFile("train", layout, train),
+            tasks.DataFile("dev", layout, "x"),
+        ]
+        return fingerprints.take(settings, files, settings.init_checkpoint)
+
+    def save(self, **facts):
+        facts.setdefault("fingerprints", self.digests())
         described = provenance.describe(self.settings, 17, DEVICE)
         provenance.save(self.settings, described, **facts)
 
+    @property
+    def saved(self):
+        return saved_run.load(self.settings.output_dir)
+
     def changed(self, **changes):
-        chosen = dataclasses.replace(self.settings, **changes)
-        files = self.fingerprints(**changes)
-        return saved_run.changed_training(chosen.output_dir, chosen, files)
+        settings, digests = self.with_changes(changes), self.digests(**changes)
+        return saved_run.changed_training(self.saved, settings, digests)
+
+    def changed_reading(self, **changes):
+        return saved_run.changed_reading(self.saved, self.with_changes(changes))
 
 
 @pytest.fixture
-def training(tmp_path):
-    return Training(tmp_path)
+def run(tmp_path):
+    return TrainingRun(tmp_path)
 
 
-def test_nothing_is_saved(training):
-    assert training.changed(learning_rate=1.0) == []
-
-
-def test_the_same_again(training):
-    training.save()
-    assert training.changed() == []
-    assert training.changed(task_name="mrpc", random_seed=17) == []
+def test_the_same_again(run):
+    assert run.changed(learning_rate=1.0) == []  # Nothing is saved.
+    run.save()
+    assert run.changed() == []
+    assert run.changed(task_name="mrpc", random_seed=17) == []
+    # What affects no weights may change.
+    assert run.changed(eval_batch_size=3, keep_best=True, output_dir=run.path()) == []
 
 
 @pytest.mark.parametrize(
-    "changes, phrase",
+    "changes, before, now",
     [
-        ({"task_name": "QNLI"}, "--task_name was MRPC, is QNLI"),
-        ({"learning_rate": 3e-5}, "--learning_rate was 2e-05, is 3e-05"),
-        ({"num_train_epochs": 4.0}, "--num_train_epochs was 3.0, is 4.0"),
-        ({"max_train_examples": 50}, "--max_train_examples was not given, is 50"),
-        ({"adam_bias_correction": True}, "--adam_bias_correction was false, is true"),
-        ({"precision": "mixed"}, "--precision was float32, is mixed"),
-        ({"random_seed": 5}, "--random_seed was 17, is 5"),
+        ({"task_name": "QNLI"}, "MRPC", "QNLI"),
+        ({"learning_rate": 3e-5}, "2e-05", "3e-05"),
+        ({"num_train_epochs": 4.0}, "3.0", "4.0"),
+        ({"max_train_examples": 50}, "not given", "50"),
+        ({"adam_bias_correction": True}, "false", "true"),
+        ({"random_seed": 5}, "17", "5"),
     ],
 )
-def test_another_value(training, changes, phrase):
-    training.save()
-    assert training.changed(**changes) == [phrase]
-
-
-def test_all_that_differs_is_said(training):
-    training.save()
-    found = training.changed(learning_rate=3e-5, train_batch_size=8, random_seed=1)
-    assert len(found) == 3
-
-
-@pytest.mark.parametrize("name", saved_run.SHAPE_TRAINING)
-def test_every_flag_that_shapes_a_training_is_compared(training, name):
-    training.save()
-    (phrase,) = training.changed(**{name: "another"})
-    assert phrase.startswith("--%s was " % name) and phrase.endswith(", is another")
-
-
-@pytest.mark.parametrize("name", sorted(set(saved_run.FREE) - {"output_dir"}))
-def test_flags_that_shape_no_training_may_change(training, name):
-    training.save()
-    assert training.changed(**{name: "another"}) == []
-
-
-def test_every_flag_is_in_one_of_the_lists():
-    """A new one must be thought about."""
-    lists = saved_run.SHAPE_TRAINING + saved_run.PATHS + saved_run.FREE
-    lists += saved_run.COMPARED_ELSEWHERE
-    names = [field.name for field in dataclasses.fields(Settings)]
-    assert sorted(lists) == sorted(names)
+def test_another_value(run, changes, before, now):
+    run.save()
+    (phrase,) = run.changed(**changes)
+    (name,) = changes
+    assert phrase.startswith("--" + name)
+    assert before in phrase and phrase.endswith(now)
+    assert len(run.changed(precision="mixed", train_batch_size=9, **changes)) == 3
 
 
 @pytest.mark.parametrize(
@@ -162,118 +145,90 @@ def test_every_flag_is_in_one_of_the_lists():
         ("train_file", "train.tsv"),
     ],
 )
-def test_files_are_compared_by_content(training, name, file):
-    """Moved, they are the same; edited in place, they are not."""
-    training.save()
-    moved = training.path("moved-" + file)
-    os.rename(training.path(file), moved)
-    given = moved.replace("ckpt.index", "ckpt")
-    assert training.changed(**{name: given}) == []
-    training.write("moved-" + file, "edited")
-    (phrase,) = training.changed(**{name: given})
-    flag = "training set" if name == "train_file" else "--" + name
-    assert phrase.startswith("the content of the %s is another: " % flag)
-    assert moved in phrase and training.path(file) in phrase
+def test_files_are_compared_by_content(run, name, file):
+    """A file that was moved is the same; one that was edited is not."""
+    run.save()
+    moved = run.path("moved-" + file)
+    os.rename(run.path(file), moved)
+    given = {name: moved.replace("ckpt.index", "ckpt")}
+    assert run.changed(**given) == []
+    is_read_again = name in ("vocab_file", "bert_config_file")
+    assert run.changed_reading(**(given if is_read_again else {})) == []
+    run.write("moved-" + file, "edited")
+    (phrase,) = run.changed(**given)
+    assert ("training set" if name == "train_file" else "--" + name) in phrase
+    assert moved in phrase and run.path(file) in phrase
+    # An evaluation with another vocabulary or config scores another model.
+    if is_read_again:
+        assert run.changed_reading(**given) == [phrase]
 
 
-def test_an_initial_checkpoint_that_is_left_out(training):
-    training.save()
-    (phrase,) = training.changed(init_checkpoint=None)
-    where = training.path("model.ckpt.index")
-    assert phrase == "--init_checkpoint was %s, is not given" % where
+def test_an_initial_checkpoint_that_is_left_out(run):
+    run.save()
+    (phrase,) = run.changed(init_checkpoint=None)
+    assert phrase.startswith("--init_checkpoint")
+    assert run.path("model.ckpt.index") in phrase and "not given" in phrase
 
 
-def test_settings_without_fingerprints_are_compared_as_paths(training):
-    """Those of an older version of the program."""
-    training.save(with_fingerprints=False)
-    training.write("vocab.txt", "edited")
-    assert training.changed() == []
-    copied = training.path("copied.txt")
-    training.write("copied.txt", "edited")
-    assert training.changed(vocab_file=copied) == [
-        "--vocab_file was %s, is %s" % (training.path("vocab.txt"), copied)
-    ]
-
-
-def test_a_flag_that_the_saved_settings_do_not_know_is_not_compared(training):
-    training.save()
-    path = training.path("out", saved_run.SETTINGS_FILE)
+def test_settings_of_an_older_version(run):
+    """Without fingerprints, paths are compared; flags that it lacks are not."""
+    run.save(fingerprints={})
+    run.write("vocab.txt", "edited")
+    assert run.changed() == []
+    run.write("copied.txt", "edited")
+    (phrase,) = run.changed(vocab_file=run.path("copied.txt"))
+    assert run.path("vocab.txt") in phrase and run.path("copied.txt") in phrase
+    path = run.path("out", saved_run.SETTINGS_FILE)
     with open(path) as file:
         content = json.load(file)
     del content["settings"]["precision"]
     with open(path, "w") as file:
         json.dump(content, file)
-    assert training.changed(precision="mixed") == []
+    assert run.changed(precision="mixed") == []
 
 
-def test_text_that_is_read_otherwise(training):
-    training.save()
-    chosen = dataclasses.replace(
-        training.settings, max_seq_length=64, do_lower_case=False, learning_rate=1.0
-    )
-    assert saved_run.changed_reading(chosen.output_dir, chosen) == [
-        "--do_lower_case was true, is false",
-        "--max_seq_length was 128, is 64",
-    ]
+def test_text_that_is_read_differently(run):
+    run.save()
+    changes = {"max_seq_length": 64, "do_lower_case": False, "learning_rate": 1.0}
+    found = run.changed_reading(text_a_column="2", **changes)
+    flags = ["--do_lower_case", "--max_seq_length", "--text_a_column"]
+    assert [phrase.split(":")[0].split(" ")[0] for phrase in found] == flags
 
 
-@pytest.mark.parametrize(
-    "name, file", [("vocab_file", "vocab.txt"), ("bert_config_file", "config.json")]
-)
-def test_what_the_model_is_read_with_is_compared_by_content(training, name, file):
-    """An evaluation with another vocabulary of the same size scores other words."""
-    training.save()
-    training.write("moved", "the content of " + file)
-    moved = dataclasses.replace(training.settings, **{name: training.path("moved")})
-    assert saved_run.changed_reading(moved.output_dir, moved) == []
-    training.write("moved", "another content")
-    (phrase,) = saved_run.changed_reading(moved.output_dir, moved)
-    assert phrase.startswith("the content of the --%s is another: " % name)
+def test_another_dev_set(run):
+    def with_dev_set(digest):
+        return {fingerprints.DEV_SET: {"path": "dev.tsv", "sha256": digest}}
 
-
-def test_text_in_other_columns_may_be_the_same(training):
-    training.save()
-    other = dataclasses.replace(training.settings, text_a_column="2")
-    assert saved_run.changed_reading(other.output_dir, other) == [
-        "--text_a_column was not given, is 2 (right where it holds the same)"
-    ]
-
-
-# What a training is scored on meanwhile
-
-
-def scored(digest):
-    return {fingerprints.DEV_SET: {"path": "dev.tsv", "sha256": digest}}
-
-
-def test_another_dev_set(training):
-    described = provenance.describe(training.settings, 17, DEVICE)
-    files = training.fingerprints()
-    provenance.save(
-        training.settings, described, fingerprints=dict(files, **scored("a"))
-    )
-    out = training.settings.output_dir
-    for now, changed in ((scored("a"), False), (scored("b"), True), ({}, False)):
-        assert saved_run.changed_dev_set(out, now) == changed
-        found = saved_run.changed_training(out, training.settings, dict(files, **now))
+    digests = run.digests()
+    run.save(fingerprints=dict(digests, **with_dev_set("a")))
+    for now, changed in (
+        (with_dev_set("a"), False),
+        (with_dev_set("b"), True),
+        ({}, False),
+    ):
+        assert saved_run.has_another_dev_set(run.saved, now) == changed
+        found = saved_run.changed_training(
+            run.saved, run.settings, dict(digests, **now)
+        )
         assert len(found) == changed
-        assert all(each.startswith("the content of the dev set is") for each in found)
+        # It is remembered where the run that resumes has none.
+        expected = now or with_dev_set("a")
+        assert (
+            saved_run.with_dev_set(run.saved, now)[fingerprints.DEV_SET]
+            == (expected[fingerprints.DEV_SET])
+        )
+    assert saved_run.with_dev_set(saved_run.SavedRun(), {}) == {}
 
 
-def test_a_dev_set_is_remembered_where_none_is_scored_on(training):
-    before = {"fingerprints": scored("a")}
-    assert saved_run.with_dev_set(before, {}) == scored("a")
-    assert saved_run.with_dev_set(before, scored("b")) == scored("b")
-    assert saved_run.with_dev_set({}, {}) == {}
-
-
-def test_other_libraries():
+def test_other_versions():
     before = {"versions": {"tensorflow": "1.14.0", "numpy": "1.16.4", "cuda": None}}
     now = {"versions": {"tensorflow": "2.21.0", "numpy": "1.16.4", "cuda": None}}
-    said = ["tensorflow was 1.14.0, is 2.21.0"]
-    assert saved_run.changed_versions(before, now) == said
-    assert saved_run.changed_versions(before, before) == []
-    assert saved_run.changed_versions({}, now) == []
+    saved = saved_run.SavedRun(before)
+    (phrase,) = saved_run.changed_versions(saved, now)
+    assert phrase.startswith("tensorflow")
+    assert "1.14.0" in phrase and phrase.endswith("2.21.0")
+    assert saved_run.changed_versions(saved, before) == []
+    assert saved_run.changed_versions(saved_run.SavedRun(), now) == []
 
 
 def test_a_digest_is_that_of_the_whole_file(tmp_path):
