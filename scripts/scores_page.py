@@ -5,8 +5,8 @@
 
 --add first copies the runs below a directory to docs/scores: that of a sweep, or any
 with files eval_results.json of run_classifier.py, benchmarks/hf_glue.py or
-benchmarks/original_glue.py. The page is made from these runs and from
-docs/scores/published.json only.
+benchmarks/original_glue.py. The page is made from these runs and from published.json
+and introduction.md in docs/scores, and from nothing else.
 """
 
 import json
@@ -17,12 +17,15 @@ if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from finetuning.utils import files
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
 from scripts import entry
 from scripts.scores import page, picture, runs
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 DOCS = os.path.join(_ROOT, "docs")
 DATA, PAGE, PICTURE = "scores", "SCORES.md", "scores.png"
+INTRODUCTION = "introduction.md"
 
 
 def make(docs):
@@ -30,23 +33,32 @@ def make(docs):
 
     Args:
       docs: directory that contains `DATA`.
+
+    Raises:
+      InputError: `DATA` contains no runs.
     """
     directory = os.path.join(docs, DATA)
     groups = runs.group(runs.load(directory))
-    published = json.loads(files.read_text(os.path.join(directory, runs.PUBLISHED)))
-    return page.page(groups, published, PICTURE), groups
+    if not groups:
+        raise InputError("%s contains no runs; give some with --add" % directory)
+    introduction = _read(directory, INTRODUCTION)
+    published = json.loads(_read(directory, runs.PUBLISHED))
+    return page.page(introduction, groups, published, PICTURE), groups
+
+
+def _read(*path):
+    with open(os.path.join(*path), encoding="utf-8") as file:
+        return file.read()
 
 
 def run(arguments):
     if arguments.add:
         directory = os.path.join(arguments.docs, DATA)
-        print("%d new runs" % runs.add(directory, arguments.add))
+        log.info("%d new runs", runs.add(directory, arguments.add))
     text, groups = make(arguments.docs)
     files.write_text(os.path.join(arguments.docs, PAGE), text)
-    if groups:
-        picture.draw(os.path.join(arguments.docs, PICTURE), groups)
-    written = [PAGE, PICTURE] if groups else [PAGE]
-    print("Written to %s: %s" % (arguments.docs, ", ".join(written)))
+    picture.draw(os.path.join(arguments.docs, PICTURE), groups)
+    log.info("Written to %s: %s and %s", arguments.docs, PAGE, PICTURE)
 
 
 def parse(argv):

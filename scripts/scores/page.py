@@ -4,59 +4,27 @@ from finetuning.evaluation.scoring import MAIN_SCORE
 from scripts.scores import runs
 from scripts.sweeping import summary
 
-_HEAD = """# Scores
-
-`make scores` wrote this page from the runs in [scores/](scores/) and the figures in
-[scores/published.json](scores/published.json); it is not edited by hand. To add runs:
-`python scripts/scores_page.py --add=DIR`.
-
-All scores are in points (per cent) on the development set. The main score is GLUE's:
-the mean of the metrics that a task has, for MNLI the mean of its two halves. sd is the
-standard deviation of a sample (n - 1). A run *failed to train* if all its predictions
-are the same, or its main score is at or below that of always giving the commonest
-label. The distance is the difference of the means in pooled standard deviations: below
-1 either way the two cannot be told apart by so few runs. Beyond 1 they need not differ:
-with three runs each of one and the same program, three distances in ten are (Student's
-t with 4 degrees of freedom). That this program and Hugging Face take the same steps is
-held by `tests/test_peers.py` and measured in [LOG.md](../benchmarks/LOG.md). *Both
-types* takes the runs in float32 and in 16 bits together, where both programs have both.
-
-Runs under one heading share their recipe but for Adam: Hugging Face's correct the bias
-of its moments, the original's do not, and this program's do with
-`--adam_bias_correction=true`. Some of Hugging Face's were trained at its *own rates*,
-whose decay begins where the warm-up ends; the original's begins at step 0, so that its
-rates are up to a tenth lower. Like is compared with like where both were measured;
-where not, the cell says in which the other differs.
-
-## Measured here
-"""
-_NOT_MEASURED = "Nothing yet.\n"
+_PICTURE = "![Scores of each seed, by task and program](%s)\n"
 _OTHERS = """## Reported by others
 
-%s; each table says which.
+Other encoders than those above, and other settings; each table says which.
 """
-_BESIDE_OURS = "Other encoders than those above, and other settings"
-_ALONE = "Of several encoders and settings"
 
 
-def page(groups, published, picture):
+def page(introduction, groups, published, picture):
     """Returns the whole page.
 
     Args:
+      introduction: text in Markdown.
       groups: list from `runs.group`.
       published: list of dictionaries: title, setting, source, columns, rows.
       picture: the picture's path, relative to the page.
     """
-    parts = [_HEAD]
-    if groups:
-        parts.append("![Scores of each seed, by task and program](%s)\n" % picture)
-        parts.append(_overview(groups))
-    else:
-        parts.append(_NOT_MEASURED)
+    parts = [introduction, _PICTURE % picture, _overview(groups)]
     parts += [_group(rows) for rows in groups]
-    parts.append(_OTHERS % (_BESIDE_OURS if groups else _ALONE))
+    parts.append(_OTHERS)
     parts += [_published(table) for table in published]
-    return "\n".join(filter(None, parts))
+    return "\n".join(parts)
 
 
 def _overview(groups):
@@ -72,7 +40,7 @@ def _overview(groups):
         lines += [
             _compare(o, [theirs, None]) for o, theirs in runs.pairs_over_types(rows)
         ]
-    return _table(heading, lines) if lines else ""
+    return _table(heading, lines)
 
 
 def _compare(row, peers):

@@ -3,6 +3,8 @@
 import json
 import os
 import time
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Tuple
 
 from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
@@ -21,11 +23,17 @@ RUNS_DIR = "runs"
 _LOCK = ".lock"
 
 
+@dataclass
 class Sweep:
     """All runs in one sweep directory, which is locked while the context is entered.
 
     Attributes:
+      directory: path of the sweep directory.
+      python: path of the interpreter of the runs.
+      script: path of the program.
+      flags: list of the flags that all runs share.
       points: tuple of `grid.Point`.
+      keep: one of `KEEP`. None: the value saved in the directory, or "best".
       failed: name of each run that failed -> its error message as one line.
 
     Example:
@@ -34,25 +42,13 @@ class Sweep:
               print(len(results), "runs are done")
     """
 
-    def __init__(self, directory, python, script, flags, points, keep=None):
-        """Describes a sweep; nothing is read or written yet.
-
-        Args:
-          directory: path of the sweep directory.
-          python: path of the interpreter of the runs.
-          script: path of the program.
-          flags: list of the flags that all runs share.
-          points: tuple of `grid.Point`.
-          keep: one of `KEEP`. None: the value saved in the directory, or "best".
-        """
-        self.points = points
-        self.failed = {}
-        self._directory = directory
-        self._python = python
-        self._script = script
-        self._flags = flags
-        self._keep = keep
-        self._lock = None
+    directory: str
+    python: str
+    script: str
+    flags: List[str]
+    points: Tuple[grid.Point, ...]
+    keep: Optional[str] = None
+    failed: Dict[str, str] = field(default_factory=dict)
 
     def __enter__(self):
         """Locks the directory and saves the sweep's settings there.
@@ -61,19 +57,19 @@ class Sweep:
           InputError: it holds other files, a sweep with other settings, or one that is
             running.
         """
-        saved = _load_settings(self._directory)
-        if _has_trained(self._directory):
-            _require_same(self._directory, saved["fixed"], self._fixed())
-        self._keep = self._keep or saved.get("keep_checkpoints") or "best"
-        files.make_directory(os.path.join(self._directory, RUNS_DIR))
+        saved = _load_settings(self.directory)
+        if _has_trained(self.directory):
+            _require_same(self.directory, saved["fixed"], self._fixed())
+        self.keep = self.keep or saved.get("keep_checkpoints") or "best"
+        files.make_directory(os.path.join(self.directory, RUNS_DIR))
         try:
-            self._lock = locking.acquire(os.path.join(self._directory, _LOCK))
+            self._lock = locking.acquire(os.path.join(self.directory, _LOCK))
         except locking.HeldError as error:
             raise InputError(
                 "--sweep_dir=%s: another sweep, or a run it started, is still running "
-                "there (%s)" % (self._directory, error)
+                "there (%s)" % (self.directory, error)
             ) from None
-        path = os.path.join(self._directory, SWEEP_FILE)
+        path = os.path.join(self.directory, SWEEP_FILE)
         provenance.write_json(path, self.description())
         return self
 
@@ -85,8 +81,8 @@ class Sweep:
         """Returns a dictionary: `fixed`, `flags` and `keep_checkpoints`."""
         return {
             "fixed": self._fixed(),
-            "flags": self._flags,
-            "keep_checkpoints": self._keep,
+            "flags": self.flags,
+            "keep_checkpoints": self.keep,
         }
 
     def _fixed(self):
@@ -95,16 +91,16 @@ class Sweep:
         names = set(flags_with(affects="weights") + flags_with(affects="scores"))
         names -= {*grid.SWEPT.values(), "random_seed"}
         values = {name: getattr(settings, name) for name in sorted(names)}
-        return dict(values, python=self._python, script=os.path.abspath(self._script))
+        return dict(values, python=self.python, script=os.path.abspath(self.script))
 
     def _command(self, point):
         """Returns the command line of one run: the program and its arguments."""
         phases = ["--do_train=true", "--do_eval=true"]
-        output_dir = "--output_dir=" + self.directory(point)
-        return [self._script, *self._flags, *phases, output_dir, *point.flags()]
+        output_dir = "--output_dir=" + self.run_dir(point)
+        return [self.script, *self.flags, *phases, output_dir, *point.flags()]
 
-    def directory(self, point):
-        return os.path.join(self._directory, RUNS_DIR, point.name)
+    def run_dir(self, point):
+        return os.path.join(self.directory, RUNS_DIR, point.name)
 
     def run(self):
         """Executes the runs that are not done yet.
@@ -113,7 +109,7 @@ class Sweep:
           Before the first and after each run: dictionary of each finished `Point` to
           its result from `read_result`.
         """
-        saved = {point: read_result(self.directory(point)) for point in self.points}
+        saved = {point: read_result(self.run_dir(point)) for point in self.points}
         results = {point: result for point, result in saved.items() if result}
         if results:
             log.info("Skipping %d runs that are already done", len(results))
@@ -126,7 +122,7 @@ class Sweep:
             log.info("%s: %s, seed %d", label, point.setting, point.seed)
             error = self._execute(point)
             if error is None:
-                results[point] = read_result(self.directory(point))
+                results[point] = read_result(self.run_dir(point))
                 self._remove_checkpoints(results)
                 _log_result(
                     label, results[point], _time_left(remaining, index, started)
@@ -138,9 +134,9 @@ class Sweep:
 
     def _execute(self, point):
         """Executes one run; returns None on success, otherwise its error message."""
-        directory = self.directory(point)
+        directory = self.run_dir(point)
         state = _open_run(directory)
-        command = [self._python, *self._command(point)]
+        command = [self.python, *self._command(point)]
         started = time.monotonic()
         error = "interrupted"
         try:
@@ -155,12 +151,12 @@ class Sweep:
         return error
 
     def _remove_checkpoints(self, results):
-        if self._keep == "all":
+        if self.keep == "all":
             return
         best = max(results, key=lambda point: results[point]["results"][MAIN_SCORE])
         for point in results:
-            if self._keep == "none" or point != best:
-                remove_checkpoints(self.directory(point))
+            if self.keep == "none" or point != best:
+                remove_checkpoints(self.run_dir(point))
 
 
 def read_result(directory):
