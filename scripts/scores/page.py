@@ -127,7 +127,7 @@ def _recipe(run):
     for name in ("class_weights", "keep_best", "early_stop"):
         if recipe[name]:
             parts.append("--%s=%s" % (name, str(recipe[name]).lower()))
-    return "%s. Main score: %s%s. Always giving the commonest label: %.1f." % (
+    return "%s. Main score: %s%s. Majority-class baseline: %.1f." % (
         ", ".join(parts),
         "mean of " if len(run["main_metrics"]) > 1 else "",
         " and ".join(name.replace("_", " ") for name in run["main_metrics"]),

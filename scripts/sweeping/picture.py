@@ -77,9 +77,9 @@ def _draw_baseline(axes, baseline, scores):
     """Draws a line, or only names the number if the line is far below all dots."""
     if min(scores) - baseline <= _MAX_GAP * (max(scores) - min(scores)):
         style = {"color": _BASELINE, "linestyle": "--", "linewidth": 1}
-        axes.axhline(baseline, label="commonest label", **style)
+        axes.axhline(baseline, label="majority class", **style)
     else:
-        axes.plot([], [], " ", label="commonest label: %.1f" % baseline)
+        axes.plot([], [], " ", label="majority class: %.1f" % baseline)
 
 
 def load_pyplot():
