@@ -1,4 +1,4 @@
-"""What a person sees: lines on the screen, and the same lines in a log file."""
+"""The program's log: lines on the screen, and the same lines in a log file."""
 
 import contextlib
 import logging
@@ -16,7 +16,7 @@ log = logging.getLogger("finetuning")
 
 
 class _Lines(logging.Formatter):
-    """The message alone; warnings and errors say that they are."""
+    """Formats the message only, with the level in front of warnings and errors."""
 
     def __init__(self, tracebacks):
         super().__init__()
@@ -32,45 +32,45 @@ class _Lines(logging.Formatter):
 
 
 class _Screen(logging.Handler):
-    """Standard output, errors standard error; above a progress bar if there is one."""
+    """Writes to standard output, errors to standard error, above a progress bar."""
 
     def emit(self, record):
         if getattr(record, "shown_by_bar", False):
             return
         stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
-        # Not every terminal can show every character of a text.
+        # The terminal's encoding may not have every character.
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
         try:
             tqdm.write(text, file=stream)
             stream.flush()
         except OSError:
-            # The reader (head, less) or the terminal is gone, or the disk is full to
-            # which this is sent; the work and the log file go on.
+            # The terminal or the reading end of a pipe was closed, or standard output
+            # is a file on a full disk. The run continues, and so does the log file.
             log.removeHandler(self)
 
 
 class _File(logging.Handler):
-    """A log file on any file system; an object store is written to once in a while."""
+    """Writes to a file; to an object store only once a minute."""
 
     def __init__(self, path):
         super().__init__()
         self._path = path
         self._stream = files.open_append(path)
-        self._wait = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
+        self._flush_seconds = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
         self._flushed = time.monotonic()
 
     def emit(self, record):
         stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
         try:
             self._stream.write("%s  %s\n" % (stamp, self.format(record)))
-            if time.monotonic() - self._flushed >= self._wait:
+            if time.monotonic() - self._flushed >= self._flush_seconds:
                 self._stream.flush()
                 self._flushed = time.monotonic()
         except OSError as error:
-            # What cannot be told is no reason to lose what was computed.
+            # A log that cannot be written is no reason to end the run.
             log.removeHandler(self)
-            log.warning("%s is not written further: %s", self._path, error.strerror)
+            log.warning("No longer writing to %s: %s", self._path, error.strerror)
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -80,10 +80,10 @@ class _File(logging.Handler):
 
 @contextlib.contextmanager
 def screen(tracebacks=False):
-    """Shows the log's lines on the screen while the context lasts.
+    """Shows the log on the screen within the context.
 
     Args:
-      tracebacks: whether to show those of errors too.
+      tracebacks: whether to show the tracebacks of errors, too.
     """
     level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
@@ -98,7 +98,7 @@ def screen(tracebacks=False):
 
 @contextlib.contextmanager
 def log_file(output_dir):
-    """Appends the log's lines to a file in that directory while the context lasts."""
+    """Appends the log to a file in a directory within the context."""
     with _handling(_File(os.path.join(output_dir, LOG_FILE)), tracebacks=True):
         yield
 
@@ -115,7 +115,7 @@ def _handling(handler, tracebacks):
 
 
 def align_columns(rows):
-    """Lays rows of strings out as lines: the first column left, the others right."""
+    """Formats rows of strings as lines; all columns but the first are right-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     return [
         "  ".join(

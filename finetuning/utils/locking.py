@@ -1,6 +1,6 @@
-"""A file that only one process at a time may hold, which says who holds it.
+"""A lock file that one process at a time holds and that says which.
 
-The system gives it free when its holder ends, however that ends.
+The operating system releases the lock when its holder ends for whatever reason.
 """
 
 import errno
@@ -10,58 +10,58 @@ import time
 
 try:
     import fcntl
-except ImportError:  # No POSIX system.
+except ImportError:  # Not a POSIX system.
     fcntl = None
 from finetuning.utils import files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
-# A look at who holds it takes a moment, in which nobody else can take it.
+# `holder` takes the lock for a moment, in which `acquire` must try again.
 _TRIES, _SECONDS_BETWEEN = 5, 0.1
-_UNSIGNED = "it has not said who it is"
-_TAKEN = (errno.EWOULDBLOCK, errno.EACCES)
+_UNKNOWN = "unknown process"
+_HELD = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 class HeldError(Exception):
-    """Another process holds it; the message says which, and since when."""
+    """Another process holds the lock; the message says which, and since when."""
 
 
 def acquire(path):
     """Takes a lock.
 
     Args:
-      path: the file, in a directory that is there; made where it is missing.
+      path: the lock file, in an existing directory; it is created if missing.
 
     Returns:
-      The open file, whose closing ends the holding, as long as no child process has
-      inherited it; None where the file system has no locks, which is said aloud.
+      The open file, which releases the lock when it is closed, unless a child process
+      has inherited it; None, with a warning, if the file system has no locks.
 
     Raises:
-      HeldError: another process holds it.
+      HeldError: another process holds the lock.
     """
     if files.is_remote(path) or fcntl is None:
-        _say_there_is_none(path, "there are none on such a path")
+        _warn(path, "this path does not support locks")
         return None
     file = files.open_append(path)
-    for tried in range(_TRIES):
-        if tried:
+    for attempt in range(_TRIES):
+        if attempt:
             time.sleep(_SECONDS_BETWEEN)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno not in _TAKEN:
+            if error.errno not in _HELD:
                 file.close()
-                _say_there_is_none(path, error.strerror)
+                _warn(path, error.strerror)
                 return None
         else:
-            _sign(file)
+            _write_holder(file)
             return file
     file.close()
-    raise HeldError(_read(path))
+    raise HeldError(_read_holder(path))
 
 
 def holder(path):
-    """Who holds a lock, in words; None: nobody, or that cannot be told."""
+    """Describes who holds a lock; None: nobody, or it is unknown."""
     if files.is_remote(path) or fcntl is None:
         return None
     try:
@@ -69,29 +69,29 @@ def holder(path):
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except OSError as error:
-                return _read(path) if error.errno in _TAKEN else None
+                return _read_holder(path) if error.errno in _HELD else None
     except OSError:
-        pass  # No such file, or none that may be read.
+        pass  # The file does not exist or is not readable.
     return None
 
 
-def _sign(file):
+def _write_holder(file):
     now = time.strftime("%Y-%m-%d %H:%M:%S")
     file.truncate(0)
     file.write("process %d on %s, since %s" % (os.getpid(), socket.gethostname(), now))
     file.flush()
 
 
-def _read(path):
+def _read_holder(path):
     try:
-        return files.read_text(path) or _UNSIGNED
+        return files.read_text(path) or _UNKNOWN
     except (OSError, InputError):
-        return _UNSIGNED
+        return _UNKNOWN
 
 
-def _say_there_is_none(path, reason):
+def _warn(path, reason):
     log.warning(
-        "No lock in %s (%s): see to it that only one training at a time writes there",
+        "Cannot lock %s (%s): make sure that only one training run writes there",
         os.path.dirname(path),
         reason,
     )

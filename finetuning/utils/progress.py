@@ -1,4 +1,4 @@
-"""How far a loop has come: a bar on a terminal, plain lines in logs."""
+"""Progress of a loop: a bar on a terminal, plain lines in logs."""
 
 import sys
 import time
@@ -7,30 +7,35 @@ from tqdm import tqdm
 
 from finetuning.utils.console import log
 
-# A log gets a line every twentieth of the way, but no two within the first of these
-# spans of time, in seconds, and none later than the second.
+# A log gets about this many lines, at least and at most so many seconds apart.
 _LINES = 20
-_LEAST_SECONDS = 2.0
-_MOST_SECONDS = 30.0
+_MIN_SECONDS = 2.0
+_MAX_SECONDS = 30.0
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]"
 
 
 class Progress:
-    """Shows the steps of one loop. Times are in seconds."""
+    """Shows how many steps of a loop are done.
+
+    Example:
+      progress = Progress("training", total=343, examples_each=32)
+      for step in range(1, 344):
+          progress.update(step, "loss 0.61")
+      progress.close()
+    """
 
     def __init__(
         self, label, total, first=0, examples_each=1, unit="step", brief=False
     ):
-        """Starts showing.
+        """Starts showing progress.
 
         Args:
-          label: what goes on, such as "training".
-          total: steps at the end.
-          first: steps that were done before.
-          examples_each: examples in a step.
+          label: what the loop does, such as "training".
+          total: number of steps at the end.
+          first: number of steps that were done before.
+          examples_each: examples per step.
           unit: what a step is called.
-          brief: whether the first and the last step go without a line, because what
-            comes after tells enough.
+          brief: whether to show only lines that are `_MAX_SECONDS` apart.
         """
         self._brief = brief
         self._label = label
@@ -41,7 +46,8 @@ class Progress:
         self._line_every = max(1, (total - first) // _LINES)
         self._line_time = time.monotonic()
         self._step = first
-        # The first step builds kernels and buffers: rates count from its end.
+        # Time and step from which the rate counts: the end of the first step, because
+        # that one builds kernels and buffers.
         self._timed_from = None
         self._seconds_per_step = None
         self._bar = None
@@ -58,17 +64,17 @@ class Progress:
 
     @property
     def examples_per_second(self):
-        """Mean rate after the first step; None where nothing is timed yet."""
+        """Mean rate after the first step; None before the second one."""
         if not self._seconds_per_step:
             return None
         return self._examples_each / self._seconds_per_step
 
     def update(self, step, facts=""):
-        """Shows that `step` steps of all are done.
+        """Shows that `step` steps are done.
 
         Args:
-          step: counted over the whole loop, those done before included; may be several
-            more than at the last call.
+          step: number of all steps that are done, those before `first` included; it may
+            grow by more than one between two calls.
           facts: shown beside it, such as "loss 0.61".
         """
         now = time.monotonic()
@@ -86,7 +92,7 @@ class Progress:
         self._step = step
 
     def leave_out(self, seconds):
-        """Has a pause that is over not count in rates and the time left."""
+        """Excludes a pause from the rate and the remaining time."""
         if self._timed_from is not None:
             started, step = self._timed_from
             self._timed_from = (started + seconds, step)
@@ -97,25 +103,23 @@ class Progress:
 
     def _line_is_due(self, step, now):
         waited = now - self._line_time
-        if self._brief:
-            return waited >= _MOST_SECONDS
-        on_turn = self._turn(step) > self._turn(self._step)
-        return (
-            self._step == self._first
-            or step == self._total
-            or (on_turn and waited >= _LEAST_SECONDS)
-            or waited >= _MOST_SECONDS
+        if waited >= _MAX_SECONDS or self._brief:
+            return waited >= _MAX_SECONDS
+        is_first_or_last = self._step == self._first or step == self._total
+        return is_first_or_last or (
+            self._lines_until(step) > self._lines_until(self._step)
+            and waited >= _MIN_SECONDS
         )
 
-    def _turn(self, step):
+    def _lines_until(self, step):
         return (step - self._first) // self._line_every
 
     def _line(self, step, facts):
         parts = ["%s: %s %d of %d" % (self._label, self._unit, step, self._total)]
         parts.append(self._with_rate(facts))
         if self._seconds_per_step and step < self._total:
-            left = (self._total - step) * self._seconds_per_step
-            parts.append("%s left" % duration(left))
+            remaining = (self._total - step) * self._seconds_per_step
+            parts.append("%s left" % duration(remaining))
         return ", ".join(filter(None, parts))
 
     def _with_rate(self, facts):
@@ -124,7 +128,7 @@ class Progress:
 
 
 def duration(seconds):
-    """Seconds as people say them: "4 s", "2 min 05 s", "1 h 02 min"."""
+    """Formats seconds for people, such as "4 s", "2 min 05 s", "1 h 02 min"."""
     seconds = int(round(seconds))
     if seconds < 60:
         return "%d s" % seconds

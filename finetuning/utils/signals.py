@@ -1,9 +1,8 @@
-"""Signals that ask the program to end, and a training's time to end by them.
+"""Signals that end the program: SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 
-They are SIGINT (Ctrl-C), SIGTERM and SIGHUP. At most times such a signal ends the
-program at once: nothing is lost by it, because all files are written whole or not at
-all. A training, which would lose its last steps, puts it off to the end of the running
-step, once.
+Usually such a signal ends the program at once. That loses nothing, because files are
+written completely or not at all. A training run, which would lose its last steps, first
+finishes the current step and saves a checkpoint; a second signal ends it at once.
 """
 
 import contextlib
@@ -12,7 +11,7 @@ import signal
 import threading
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-_TAKEN_NOTE = "\n%s: ending after this step; once more ends at once\n"
+_NOTE = "\n%s: stopping after this step; send it again to stop at once\n"
 
 
 class Interrupted(KeyboardInterrupt):
@@ -44,11 +43,11 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """Whether somebody wants the training to end; it turns true when a signal comes.
+    """Whether a signal has asked the training run to stop; true once it has.
 
     Attributes:
-      name: the signal's; None: there is none.
-      status: the exit status that tells of it.
+      name: the signal's, such as "SIGTERM"; None: there was none.
+      status: the exit status, 128 plus the signal's number; 0: there was none.
     """
 
     name = None
@@ -57,59 +56,59 @@ class StopRequest:
     def __bool__(self):
         return self.name is not None
 
-    def take(self, number, frame):
-        """Handles a signal: takes note of the first, ends the program at the second."""
+    def handle(self, number, frame):
+        """Records the first signal; the second one ends the program."""
         del frame
         if self:
             raise Interrupted(number)
         self.name, self.status = signal.Signals(number).name, 128 + number
-        # Not by the log, in the middle of whose work this may be.
+        # Not logged: the signal may have interrupted the logging of another line.
         with contextlib.suppress(OSError):
-            os.write(2, (_TAKEN_NOTE % self.name).encode("ascii"))
+            os.write(2, (_NOTE % self.name).encode("ascii"))
 
 
 @contextlib.contextmanager
 def handling_signals():
-    """Has each of the signals raise `Interrupted` while the context lasts.
+    """Makes each of the signals raise `Interrupted` within the context.
 
-    Not those that are ignored, as SIGHUP under nohup, or that somebody handles already;
-    and none in a thread other than the main one, where Python allows no handlers.
+    Signals that are ignored, like SIGHUP under nohup, or that have a handler already
+    are left alone. So are all of them in a thread other than the main one, where Python
+    allows no handlers.
     """
 
-    def end(number, frame):
+    def interrupt(number, frame):
         del frame
         raise Interrupted(number)
 
-    usual = (signal.SIG_DFL, signal.default_int_handler)
-    ours = [each for each in _signals() if signal.getsignal(each) in usual]
-    with _handled(ours, end):
+    defaults = (signal.SIG_DFL, signal.default_int_handler)
+    numbers = [number for number in _numbers() if signal.getsignal(number) in defaults]
+    with _handlers(numbers, interrupt):
         yield
 
 
 @contextlib.contextmanager
-def deferring_signals(wish):
-    """Has a `signals.StopRequest` take the signals of `heeded` while the context lasts."""
-    ours = [
-        each
-        for each in _signals()
-        if getattr(signal.getsignal(each), "__module__", None) == __name__
+def deferring_signals(request):
+    """Lets a `StopRequest` handle the signals of `handling_signals` in the context."""
+    numbers = [
+        number
+        for number in _numbers()
+        if getattr(signal.getsignal(number), "__module__", None) == __name__
     ]
-    with _handled(ours, wish.take):
+    with _handlers(numbers, request.handle):
         yield
 
 
-def _signals():
-    """Those that this system has, where handlers may be set; else none."""
+def _numbers():
     if threading.current_thread() is not threading.main_thread():
         return []
     return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
 
 
 @contextlib.contextmanager
-def _handled(numbers, handler):
+def _handlers(numbers, handler):
     before = [(number, signal.signal(number, handler)) for number in numbers]
     try:
         yield
     finally:
-        for number, old in before:
-            signal.signal(number, old)
+        for number, old_handler in before:
+            signal.signal(number, old_handler)

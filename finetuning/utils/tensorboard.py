@@ -8,7 +8,7 @@ from finetuning.utils import files
 
 
 def scalars(values):
-    """A `tf.Summary` of a dictionary from tag to float."""
+    """Returns a `tf.Summary` of a dictionary from tag to float."""
     return tf.Summary(
         value=[
             tf.Summary.Value(tag=tag, simple_value=value)
@@ -18,7 +18,7 @@ def scalars(values):
 
 
 def write(directory, values, step):
-    """Appends scalars at one global step to the events in a directory."""
+    """Writes the scalars of one global step to a new event file in a directory."""
     with tf.Graph().as_default():
         writer = tf.summary.FileWriter(directory)
         writer.add_summary(scalars(values), step)
@@ -26,17 +26,17 @@ def write(directory, values, step):
 
 
 def last_step(directory):
-    """The last step of which the newest file of events in a directory has scalars.
+    """Returns the last global step in the newest event file, or None.
 
-    None where it has none. TensorFlow writes them in a thread of its own and keeps to
-    itself what goes wrong there: looking is the only way to know.
+    TensorFlow writes events in a thread and does not report errors there, such as a
+    full disk: reading the file is the only way to detect them.
     """
     names = [n for n in files.list_directory(directory) if ".tfevents." in n]
-    found = None
+    last = None
     try:
         for event in tf.train.summary_iterator(os.path.join(directory, max(names))):
             if event.summary.value:
-                found = event.step
-    except (ValueError, tf.errors.OpError):  # No file; or the last record is cut.
+                last = event.step
+    except (ValueError, tf.errors.OpError):  # No file, or a truncated last record.
         pass
-    return found
+    return last

@@ -1,4 +1,4 @@
-"""One training at a time in a directory; evaluations beside it."""
+"""One training run at a time writes to a directory; others may evaluate it."""
 
 import contextlib
 import os
@@ -16,115 +16,91 @@ from finetuning.utils import locking
 from tests.support import corpus
 from tests.support.running import ONE_THREAD, Run, refused, saved_json, succeed
 
-# Takes a lock, says so, and holds it until it is ended.
+# Takes a lock, reports it, and holds it until it is killed.
 HOLDER = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 from finetuning.utils import locking
 file = locking.acquire(sys.argv[2])
-print("taken", flush=True)
+print("locked", flush=True)
 time.sleep(600)
 """
 
 
 @contextlib.contextmanager
 def holding(root, path):
-    """A process that holds a lock; it is killed in the end."""
+    """Runs a process that holds a lock."""
     command = [sys.executable, "-c", HOLDER, root, path]
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     try:
-        assert process.stdout.readline() == b"taken\n"
+        assert process.stdout.readline() == b"locked\n"
         yield process
     finally:
         process.kill()
         process.communicate()
 
 
-def test_a_lock_is_held_by_one(tmp_path):
+def test_one_process_at_a_time_holds_a_lock(root, tmp_path):
     path = str(tmp_path / ".lock")
     assert locking.holder(path) is None
     assert not os.path.exists(path)
-    with locking.acquire(path):
-        assert "process %d on " % os.getpid() in locking.holder(path)
-        with pytest.raises(locking.HeldError, match="process %d on .*, since 20"):
-            _retake(path)
-    assert locking.holder(path) is None
-    locking.acquire(path).close()
-
-
-def _retake(path):
-    try:
-        locking.acquire(path)
-    except locking.HeldError as error:
-        raise locking.HeldError(str(error).replace(str(os.getpid()), "%d")) from None
-
-
-def test_the_system_frees_the_lock_of_a_killed_holder(root, tmp_path):
-    path = str(tmp_path / ".lock")
     with holding(root, path) as process:
         assert "process %d on " % process.pid in locking.holder(path)
-        with pytest.raises(locking.HeldError, match="process %d on " % process.pid):
+        message = "process %d on .*, since 20" % process.pid
+        with pytest.raises(locking.HeldError, match=message):
             locking.acquire(path)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        locking.acquire(path).close()
+    assert locking.holder(path) is None
+    with locking.acquire(path):
+        assert "process %d on " % os.getpid() in locking.holder(path)
 
 
-def test_where_there_are_no_locks_it_is_said(tmp_path, caplog):
-    for path in ("gs://bucket/out/.lock", "memory://x/.lock"):
-        assert locking.acquire(path) is None
-        assert locking.holder(path) is None
-    assert "see to it that only one training at a time writes there" in caplog.text
+def test_paths_without_locks(caplog):
+    path = "gs://bucket/out/.lock"
+    assert locking.acquire(path) is None
+    assert locking.holder(path) is None
+    assert "make sure that only one training run writes there" in caplog.text
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    place = str(tmp_path_factory.mktemp("locking"))
-    flags = corpus.write(os.path.join(place, "corpus"))
-    out = os.path.join(place, "out")
-    flags += ["--save_checkpoints_steps=3", "--keep_checkpoint_max=2"]
-    succeed(flags + ["--do_train", "--output_dir=" + out])
-    return flags, out
-
-
-@pytest.fixture
-def out(trained, tmp_path):
-    return shutil.copytree(trained[1], str(tmp_path / "out"))
+# Whole runs
 
 
 def state(directory):
-    found = {}
-    for name in os.listdir(directory):
-        path = os.path.join(directory, name)
-        found[name] = (os.path.getmtime(path), os.path.getsize(path))
-    return found
+    """Name -> time of change and size of each file."""
+    stats = {
+        name: os.stat(os.path.join(directory, name)) for name in os.listdir(directory)
+    }
+    return {name: (stat.st_mtime, stat.st_size) for name, stat in stats.items()}
+
+
+@pytest.fixture
+def locked(root, finished_run, tmp_path):
+    """A finished run's directory, which another process has locked."""
+    out = finished_run.copy(tmp_path)
+    with holding(root, os.path.join(out, ".lock")):
+        yield out
 
 
 @pytest.mark.parametrize("more", [[], ["--check"]])
-def test_a_second_training_is_refused(root, trained, out, more):
-    with holding(root, os.path.join(out, ".lock")) as process:
-        before = state(out)
-        message = refused(trained[0] + ["--do_train", "--output_dir=" + out] + more)
-        assert message.startswith(
-            "ERROR: --output_dir=%s: a training is running there (process %d on "
-            % (out, process.pid)
-        )
-        assert message.endswith("); wait until it ends, or give another --output_dir\n")
-        assert state(out) == before
+def test_a_second_training_run_is_refused(finished_run, locked, more):
+    before = state(locked)
+    flags = [*finished_run.flags, "--do_train", "--output_dir=" + locked, *more]
+    line = refused(flags)
+    assert "--output_dir=%s: a training run is writing there (process" % locked in line
+    assert "wait until it ends, or use another --output_dir" in line
+    assert state(locked) == before
 
 
-def test_evaluating_beside_a_training(root, trained, out):
-    """It writes its results, and nothing that the training reads or writes."""
-    os.remove(os.path.join(out, "train.tf_record"))
-    with holding(root, os.path.join(out, ".lock")):
-        before = state(out)
-        command = trained[0] + ["--do_eval", "--do_predict", "--output_dir=" + out]
-        run = succeed(command)
-    assert "A training is running in %s (process" % out in run.out
-    after = state(out)
+def test_evaluating_a_run_that_is_training(finished_run, locked):
+    """Only results are written, none of the files of the training run."""
+    for name in ("eval.tf_record", "predict.tf_record", "train.tf_record"):
+        os.remove(os.path.join(locked, name))
+    before = state(locked)
+    command = [*finished_run.flags, "--do_eval", "--do_predict"]
+    run = succeed([*command, "--output_dir=" + locked])
+    assert "A training run is writing to %s (process" % locked in run.out
+    after = state(locked)
     new = {name for name in after if after[name] != before.get(name)} - {"run.log"}
-    assert new == {
-        "eval",
+    assert new - {"eval"} == {
         "eval_results.txt",
         "eval_results.json",
         "eval_predictions.tsv",
@@ -133,38 +109,40 @@ def test_evaluating_beside_a_training(root, trained, out):
         "predict_results.json",
         "MRPC.tsv",
     }
-    assert succeed(command).status == 0
-    assert "eval.tf_record" in os.listdir(out)
 
 
-def test_a_checkpoint_that_vanishes_before_it_is_restored(trained, out, monkeypatch):
-    """As that of a training that has written newer ones meanwhile."""
-    older = shutil.copytree(out, out + "_older")
-    corpus.write_lines(
-        os.path.join(older, "checkpoint"), ['model_checkpoint_path: "model.ckpt-12"']
-    )
-    original = compatibility.restore
-    restored = []
+def test_a_checkpoint_that_is_removed_before_it_is_restored(
+    finished_run, tmp_path, monkeypatch
+):
+    """As by a training run that has written newer ones in the meantime."""
+    out = finished_run.copy(tmp_path)
+    state_file = os.path.join(out, "checkpoint")
+    shutil.copy(state_file, state_file + ".newer")
+    corpus.write_lines(state_file, ['model_checkpoint_path: "model.ckpt-12"'])
+    original, restored = compatibility.restore, []
 
     def restore(saver, session, prefix):
         restored.append(finding.step_in_name(prefix))
         if restored == [12]:
-            for name in os.listdir(older):
+            for name in os.listdir(out):
                 if name.startswith("model.ckpt-12"):
-                    os.remove(os.path.join(older, name))
-            shutil.copy(os.path.join(out, "checkpoint"), older)
+                    os.remove(os.path.join(out, name))
+            os.replace(state_file + ".newer", state_file)
         original(saver, session, prefix)
 
     monkeypatch.setattr(inference.compatibility, "restore", restore)
-    run = succeed(trained[0] + ["--do_eval", "--output_dir=" + older])
+    run = succeed([*finished_run.flags, "--do_eval", "--output_dir=" + out])
     assert restored == [12, 15]
-    assert "model.ckpt-12 is no longer there: the training there goes on" in run.out
-    assert saved_json(older, "eval_results.json")["global_step"] == 15
+    assert "model.ckpt-12 is no longer there" in run.out
+    assert saved_json(out, "eval_results.json")["global_step"] == 15
 
 
-def test_evaluations_while_a_real_training_runs(root, trained, tmp_path):
+@pytest.mark.slow
+def test_evaluations_while_a_real_run_is_training(
+    root, corpus_flags, tmp_path, iterations
+):
     out = str(tmp_path / "live")
-    command = [sys.executable, os.path.join(root, "run_classifier.py")] + trained[0]
+    command = [sys.executable, os.path.join(root, "run_classifier.py"), *corpus_flags]
     command += ["--do_train", "--num_train_epochs=40000", "--output_dir=" + out]
     command += ["--eval_steps=70", "--keep_checkpoint_max=2"]
     command += ["--save_checkpoints_steps=100"]
@@ -178,10 +156,10 @@ def test_evaluations_while_a_real_training_runs(root, trained, tmp_path):
             assert training.poll() is None
             time.sleep(0.2)
         steps = []
-        for _ in range(3):
-            run = Run(trained[0] + ["--do_eval", "--output_dir=" + out])
+        for _ in range(iterations(3, 1)):
+            run = Run([*corpus_flags, "--do_eval", "--output_dir=" + out])
             assert run.status == 0, run.out + run.err
-            assert "A training is running in" in run.out
+            assert "A training run is writing to" in run.out
             steps.append(saved_json(out, "eval_results.json")["global_step"])
         assert steps == sorted(steps)
         assert training.poll() is None
