@@ -12,6 +12,7 @@ from finetuning.utils import files
 
 LOG_FILE = "run.log"
 _REMOTE_FLUSH_SECONDS = 60.0
+_OFF = logging.CRITICAL + 1
 log = logging.getLogger("finetuning")
 
 
@@ -47,7 +48,7 @@ class _Screen(logging.Handler):
         except OSError:
             # The terminal or the reading end of a pipe was closed, or standard output
             # is a file on a full disk. The run continues, and so does the log file.
-            log.removeHandler(self)
+            self.setLevel(_OFF)
 
 
 class _File(logging.Handler):
@@ -69,7 +70,7 @@ class _File(logging.Handler):
                 self._flushed = time.monotonic()
         except OSError as error:
             # A log that cannot be written is no reason to end the run.
-            log.removeHandler(self)
+            self.setLevel(_OFF)
             log.warning("No longer writing to %s: %s", self._path, error.strerror)
 
     def close(self):

@@ -1,0 +1,113 @@
+"""The log on the screen and in a file."""
+
+import logging
+import re
+
+import pytest
+
+from finetuning.utils import console
+from finetuning.utils.console import log
+
+
+@pytest.fixture
+def screen(capsys):
+    with console.screen():
+        yield capsys
+
+
+def lines_of(path):
+    return [line.split("  ", 1)[1] for line in path.read_text("utf-8").splitlines()]
+
+
+def test_levels(screen):
+    log.debug("detail")
+    log.info("100 %")
+    log.info("%s", "50 % \u535a")
+    log.warning("odd: %d", 3)
+    log.error("bad")
+    shown = screen.readouterr()
+    assert shown.out == "100 %\n50 % \u535a\nWARNING: odd: 3\n"
+    assert shown.err == "ERROR: bad\n"
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_the_log_file_gets_the_lines_of_the_screen(screen, tmp_path, scheme):
+    log.info("before")
+    for text in ("one \u00e9", "two"):
+        with console.log_file(scheme + str(tmp_path)):
+            log.warning(text)
+    log.info("after")
+    assert screen.readouterr().out.splitlines() == [
+        "before",
+        "WARNING: one \u00e9",
+        "WARNING: two",
+        "after",
+    ]
+    content = (tmp_path / "run.log").read_text("utf-8")
+    assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  WARNING: one \u00e9\n", content)
+    assert lines_of(tmp_path / "run.log") == ["WARNING: one \u00e9", "WARNING: two"]
+
+
+def test_a_line_is_written_to_the_file_at_once(screen, tmp_path):
+    with console.log_file(str(tmp_path)):
+        log.info("one")
+        assert lines_of(tmp_path / "run.log") == ["one"]
+
+
+def test_tracebacks_are_always_written_to_the_file(screen, tmp_path):
+    with console.log_file(str(tmp_path)):
+        try:
+            raise ValueError
+        except ValueError:
+            log.exception("bad")
+    assert screen.readouterr().err == "ERROR: bad\n"
+    assert "in test_tracebacks" in (tmp_path / "run.log").read_text()
+
+
+class Full:
+    """A stream that cannot be written to."""
+
+    def write(self, *_):
+        raise OSError(28, "No space left on device")
+
+    flush = close = write
+
+
+def test_a_log_file_that_cannot_be_written_is_given_up(screen, tmp_path, monkeypatch):
+    monkeypatch.setattr(console.files, "open_append", lambda _: Full())
+    with console.log_file(str(tmp_path)):
+        log.info("one")
+        log.info("two")
+    expected = "No longer writing to %s: No space left" % (tmp_path / "run.log")
+    assert screen.readouterr().out.count(expected) == 1
+
+
+def test_a_screen_that_is_gone_is_given_up(tmp_path, monkeypatch):
+    with console.screen(), console.log_file(str(tmp_path)):
+        monkeypatch.setattr("sys.stdout", Full())
+        log.info("one")
+        log.info("two")
+    assert lines_of(tmp_path / "run.log") == ["one", "two"]
+
+
+def test_the_log_is_left_as_it_was(capsys, tmp_path):
+    root_lines = []
+    handler = logging.Handler()
+    handler.emit = root_lines.append
+    logging.getLogger().addHandler(handler)
+    before = list(log.handlers), log.level, log.propagate
+
+    @console.screen()
+    @console.log_file(str(tmp_path))
+    def fail():
+        log.info("one")
+        raise ValueError
+
+    try:
+        with pytest.raises(ValueError):
+            fail()
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert capsys.readouterr().out == "one\n"
+    assert root_lines == []
+    assert (log.handlers, log.level, log.propagate) == before
