@@ -30,12 +30,12 @@ def tiny_config(**changes):
 
 
 def random_features(rng, config, lengths, sequence_length):
-    """Features as arrays: random tokens, two segments, padding behind.
+    """Arrays of random tokens in two segments, padded at the end.
 
     Args:
       rng: `numpy.random.RandomState`.
       config: `modeling.BertConfig`.
-      lengths: real tokens of each example.
+      lengths: number of tokens of each example.
       sequence_length: S.
     """
     shape = (len(lengths), sequence_length)
@@ -49,8 +49,23 @@ def random_features(rng, config, lengths, sequence_length):
     }
 
 
+def random_masks(rng, batch, length):
+    """Input masks [batch, length], some with holes, or without a first or any token."""
+    masks = (rng.rand(batch, length) < 0.7).astype(np.int32)
+    for row, kind in enumerate(rng.randint(4, size=batch)):
+        if kind == 0:  # As they usually are: padding only at the end.
+            masks[row] = np.arange(length) < rng.randint(1, length + 1)
+        if kind == 1 and row % 3 == 0:
+            masks[row] = 0
+    return masks
+
+
+def constants(features):
+    return {name: tf.constant(value) for name, value in features.items()}
+
+
 def as_placeholders(features):
-    """int32 placeholders of the features' rank, batch and length left open."""
+    """Int32 placeholders of the features' ranks; all sizes are left open."""
     return {
         name: tf.placeholder(tf.int32, [None] * value.ndim, name=name)
         for name, value in features.items()

@@ -1,0 +1,85 @@
+"""Attention, compared with the plain formula over padded sequences."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from encoder.attention import attend
+from encoder.layers import DropoutStream
+from encoder.unpadding import compute_unpadding
+from tests.support import models
+
+LENGTH, HEADS, WIDTH = 12, 4, 16
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-5}
+
+
+def padded_attention(query, key, value, mask):
+    """The formula of the original for all positions, in numpy's float64."""
+
+    def split(x):
+        x = x.astype(np.float64).reshape(len(mask), LENGTH, HEADS, WIDTH // HEADS)
+        return x.transpose(0, 2, 1, 3)
+
+    query, key, value = split(query), split(key), split(value)
+    scores = query @ key.transpose(0, 1, 3, 2)
+    scores -= 10000.0 * (1 - mask)[:, None, None, :]
+    exps = np.exp(scores - scores.max(-1, keepdims=True))
+    context = (exps / exps.sum(-1, keepdims=True)) @ value
+    return context.transpose(0, 2, 1, 3).reshape(-1, WIDTH)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 16, 35])
+@pytest.mark.parametrize("seed", range(2))
+def test_attention_equals_the_padded_formula(session, batch, seed):
+    rng = np.random.RandomState(seed)
+    mask = models.random_masks(rng, batch, LENGTH)
+    inputs = rng.randn(3, batch * LENGTH, WIDTH).astype(np.float32)
+    unpadding = compute_unpadding(tf.constant(mask), HEADS)
+    hidden = [tf.gather(x, unpadding.indices) for x in inputs]
+    context = attend(*hidden, unpadding, DropoutStream(is_training=False), 0.0)
+    indices, values = session.run([unpadding.indices, context])
+    expected = padded_attention(*inputs, mask)[indices]
+    np.testing.assert_allclose(values, expected, **TOLERANCE)
+
+
+class RecordedDropout:
+    """Stands in for a `DropoutStream` and keeps the masks that it made."""
+
+    def __init__(self):
+        self.masks = []
+
+    def keep_mask(self, shape, rate):
+        values = tf.random.stateless_uniform(shape, [len(self.masks), 5])
+        self.masks.append(tf.cast(values > rate, tf.float32))
+        return self.masks[-1], 1.0 - rate
+
+
+@pytest.mark.parametrize("batch", [5, 17])
+def test_gradients_with_dropout_equal_those_of_autodiff(session, batch):
+    rng, rate = np.random.RandomState(batch), 0.3
+    mask = models.random_masks(rng, batch, LENGTH)
+    mask[:, -1] = 1  # All lengths are equal, so that sequences keep their order.
+    inputs = rng.randn(3, batch * LENGTH, WIDTH).astype(np.float32)
+    weights = rng.randn(batch * LENGTH, WIDTH).astype(np.float32)
+    hidden, drop = [tf.constant(x) for x in inputs], RecordedDropout()
+    unpadding = compute_unpadding(tf.constant(mask), HEADS)
+    ours = attend(*hidden, unpadding, drop, rate)
+    keep_mask = tf.concat(drop.masks, 0)  # [B, N, S, S]
+
+    def split(x):
+        x = tf.reshape(x, [batch, LENGTH, HEADS, WIDTH // HEADS])
+        return tf.transpose(x, [0, 2, 1, 3])
+
+    query, key, value = map(split, hidden)
+    scores = tf.matmul(query, key, transpose_b=True)
+    scores -= 10000.0 * tf.constant(1.0 - mask[:, None, None, :], tf.float32)
+    context = tf.matmul(tf.nn.softmax(scores) * keep_mask / (1.0 - rate), value)
+    plain = tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [-1, WIDTH])
+    values, expected = session.run(
+        [
+            [outputs] + tf.gradients(tf.reduce_sum(outputs * weights), hidden)
+            for outputs in (ours, plain)
+        ]
+    )
+    for left, right in zip(values, expected):
+        np.testing.assert_allclose(left, right, **TOLERANCE)
