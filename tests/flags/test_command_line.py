@@ -1,0 +1,507 @@
+"""Parsing the command line, its errors, and --help."""
+
+import dataclasses
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from finetuning.flags import command_line
+from finetuning.flags.settings import NO_EFFECT, Settings, flags_with, type_of
+from finetuning.utils.errors import InputError
+
+REQUIRED = {
+    "task_name": "MRPC",
+    "data_dir": "data",
+    "vocab_file": "vocab.txt",
+    "bert_config_file": "config.json",
+    "output_dir": "out",
+}
+EVALUATES = ["--do_train=true", "--eval_steps=3"]
+# What makes a flag have an effect.
+NEEDED = {
+    None: [],
+    "do_train": ["--do_train=true"],
+    "do_eval": ["--do_eval=true"],
+    "do_predict": ["--do_predict=true"],
+    "evaluation": EVALUATES,
+    "custom": ["--task_name=custom"],
+}
+FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
+
+
+def command(*arguments, **values):
+    """A complete command line that evaluates, with these arguments too."""
+    given = dict(REQUIRED, **values)
+    flags = ["--%s=%s" % item for item in given.items() if item[1] is not None]
+    return ["run_classifier.py", "--do_eval=true"] + flags + list(arguments)
+
+
+def parse(*arguments, **values):
+    return command_line.parse(command(*arguments, **values))[0]
+
+
+def error(*arguments, **values):
+    with pytest.raises(InputError) as caught:
+        parse(*arguments, **values)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def needed_by(name):
+    return NEEDED[FIELDS[name].metadata["needs"]]
+
+
+# Values
+
+
+@pytest.mark.parametrize("name", sorted(set(FIELDS) - {"use_tpu", *REQUIRED}))
+def test_a_value_of_every_flag(name):
+    kind, choices = type_of(FIELDS[name]), FIELDS[name].metadata.get("choices", ("a",))
+    written = {bool: "true", int: "3", float: "0.25", str: choices[-1]}[kind]
+    if FIELDS[name].default is True:
+        written = "false"
+    value = getattr(parse("--%s=%s" % (name, written), *needed_by(name)), name)
+    assert type(value) is kind
+    assert value == (written == "true" if kind is bool else kind(written))
+    if name != "do_eval":
+        assert getattr(parse(), name) == FIELDS[name].default
+
+
+@pytest.mark.parametrize(
+    "arguments, name, value",
+    [
+        (["--do_train"], "do_train", True),
+        (["--do_train=True"], "do_train", True),
+        (["--do_train=1"], "do_train", True),
+        (["--do_train=false"], "do_train", False),
+        (["--do_train", "--nodo_train"], "do_train", False),
+        (["--learning_rate", "2e-5"], "learning_rate", 2e-5),
+        (["-learning_rate=0.00002"], "learning_rate", 2e-5),
+        (["--learning_rate=1", "--learning_rate=2e-5"], "learning_rate", 2e-5),
+        (["--num_train_epochs=3"], "num_train_epochs", 3.0),
+        (["--data_dir=C: a=b,\u00e9 'x'"], "data_dir", "C: a=b,\u00e9 'x'"),
+        (["--init_checkpoint=gs://bucket/x"], "init_checkpoint", "gs://bucket/x"),
+    ],
+)
+def test_ways_to_write_a_value(arguments, name, value):
+    argv = command(*arguments)
+    before = list(argv)
+    assert getattr(command_line.parse(argv)[0], name) == value
+    assert argv == before
+
+
+def test_the_command_of_the_readme():
+    flags = ["--do_train=true", "--init_checkpoint=bert/bert_model.ckpt"]
+    flags += ["--max_seq_length=128", "--train_batch_size=5", "--learning_rate=2e-5"]
+    chosen, ignored = command_line.parse(command(*flags, "--num_train_epochs=1.0"))
+    assert ignored == []
+    assert chosen == Settings(
+        **REQUIRED,
+        do_train=True,
+        do_eval=True,
+        init_checkpoint="bert/bert_model.ckpt",
+        train_batch_size=5,
+        learning_rate=2e-5,
+        num_train_epochs=1.0,
+    )
+
+
+def test_one_run_does_not_see_the_flags_of_another():
+    parse("--learning_rate=1", "--master=x")
+    assert parse().learning_rate == 5e-5
+    assert command_line.parse(command())[1] == []
+
+
+def test_ignored_flags_are_reported_if_they_are_given():
+    assert command_line.parse(command("--master=d"))[1] == ["master"]
+    names = flags_with(group=NO_EFFECT)
+    given = ["--%s=%s" % (name, str(FIELDS[name].default).lower()) for name in names]
+    assert command_line.parse(command(*given))[1] == list(names)
+
+
+# Invalid values
+
+
+@pytest.mark.parametrize(
+    "name, value, expected",
+    [
+        ("max_seq_length", "2", "at least 3"),
+        ("train_batch_size", "0", "at least 1"),
+        ("keep_checkpoint_max", "-1", "at least 0"),
+        ("max_train_examples", "2147483648", "at least 1 and at most 2147483647"),
+        ("num_threads", "-1", "at least 0 and at most 1024"),
+        ("random_seed", "2147483648", "at least 0 and at most 2147483647"),
+        ("learning_rate", "0.0", "above 0"),
+        ("learning_rate", "nan", "above 0"),
+        ("num_train_epochs", "inf", "above 0 and at most 3e+38"),
+        ("warmup_proportion", "1.1", "at least 0 and at most 1"),
+    ],
+)
+def test_number_out_of_range(name, value, expected):
+    message = error("--%s=%s" % (name, value))
+    assert message == "--%s=%s: expected a number %s" % (name, value, expected)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in FIELDS if type_of(FIELDS[name]) in (int, float)]
+)
+def test_every_numeric_flag_has_a_range(name):
+    wrong = ["-7", "nan", "-nan", "inf", "-inf", "1e400", "-1e400", "", "x", "0x", "--"]
+    wrong += ["1" + "0" * 400, "-1" + "0" * 400, "1,5", "\u00bd", "1 2", "true", "1e"]
+    if type_of(FIELDS[name]) is int:
+        wrong += ["1.5", "1e5", "2147483648"]
+    else:
+        wrong += ["1e39"]
+    for value in wrong:
+        message = error("--%s=%s" % (name, value), *needed_by(name))
+        assert message.startswith("--%s=" % name) and ": expected " in message
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("max_seq_length", 3),
+        ("train_batch_size", 1),
+        ("keep_checkpoint_max", 0),
+        ("random_seed", 0),
+        ("random_seed", 2147483647),
+        ("warmup_proportion", 0.0),
+        ("warmup_proportion", 1.0),
+        ("learning_rate", 1e-30),
+    ],
+)
+def test_number_at_the_edge_of_its_range(name, value):
+    assert getattr(parse("--%s=%r" % (name, value)), name) == value
+
+
+@pytest.mark.parametrize(
+    "argument, expected",
+    [
+        ("--max_seq_length=12.5", "a whole number"),
+        ("--random_seed=", "a whole number"),
+        ("--learning_rate=2e", "a number"),
+        ("--do_train=maybe", "true or false"),
+        ("--do_train=2", "true or false"),
+        ("--do_train=", "true or false"),
+        ("--precision=half", "float32 or mixed"),
+    ],
+)
+def test_value_of_the_wrong_type(argument, expected):
+    assert error(argument) == "%s: expected %s" % (argument, expected)
+
+
+@pytest.mark.parametrize(
+    "value, part",
+    [
+        (" ", "--output_dir= is empty"),
+        ("o\udce9", "--output_dir=o\\udce9 is not UTF-8"),
+        ("o\n", "--output_dir='o\\n' contains a line break"),
+        ("o\0", "--output_dir=o\\x00 contains a NUL"),
+    ],
+)
+def test_text_that_cannot_be_part_of_a_path(value, part):
+    assert error(output_dir=value).startswith(part)
+
+
+# Unknown and missing flags
+
+
+@pytest.mark.parametrize(
+    "argument, nearest",
+    [
+        ("--learning_rat=1", "learning_rate"),
+        ("--do_trian", "do_train"),
+        ("--batch_size=5", "eval_batch_size"),
+        ("--vocab=x", "vocab_file"),
+        ("--seed=1", "random_seed"),
+        ("--Learning_rate=1", "learning_rate"),
+        ("--notask_name", "task_name"),
+        ("--nodo_train=true", "do_train"),
+        ("--no", ""),
+        ("--undefok=x", ""),
+    ],
+)
+def test_unknown_flag(argument, nearest):
+    message = error(argument)
+    name = argument[2:].split("=")[0]
+    assert message.startswith("--%s is not a flag; the nearest is --" % name)
+    assert nearest in message
+
+
+@pytest.mark.parametrize("argument", ["train", "true", "-", "\u00e9", "a b"])
+@pytest.mark.parametrize("before", ["--do_train", "--"])
+def test_positional_argument(argument, before):
+    message = error(before, argument)
+    assert message.startswith("unexpected argument %r: write flags as" % argument)
+
+
+@pytest.mark.parametrize("argument", ["", " ", "   ", "\t"])
+def test_blank_argument_of_a_broken_continuation(argument):
+    message = error(argument)
+    assert message.startswith("unexpected blank argument") and "backslash" in message
+
+
+def test_flag_without_its_value():
+    assert "random_seed" in error("--random_seed")
+
+
+@pytest.mark.parametrize("name", sorted(REQUIRED))
+def test_missing_required_flag(name):
+    for value in (None, ""):
+        message = error(**{name: value})
+        assert message == "--%s must be given (see --help)" % name
+
+
+def test_all_missing_flags_are_named_at_once():
+    with pytest.raises(InputError) as caught:
+        command_line.parse(["run_classifier.py"])
+    names = ["--" + name for name in FIELDS if name in REQUIRED]
+    assert str(caught.value).startswith(", ".join(names) + " must be given")
+
+
+@pytest.mark.parametrize(
+    "arguments, alternatives",
+    [
+        (["--eval_file=b"], None),
+        (["--do_train", "--train_file=a", "--eval_file=b"], None),
+        (["--do_train", "--eval_file=b"], "--data_dir (or --train_file) must"),
+        (
+            ["--do_train", "--do_predict", "--eval_file=b"],
+            "--data_dir (or --train_file and --predict_file) must",
+        ),
+    ],
+)
+def test_data_dir_is_needed_unless_flags_name_every_file(arguments, alternatives):
+    if alternatives is None:
+        assert parse(*arguments, data_dir=None).data_dir is None
+    else:
+        assert error(*arguments, data_dir=None).startswith(alternatives)
+
+
+# Flags that need or contradict others
+
+
+@pytest.mark.parametrize("phase", ["do_train", "do_eval", "do_predict"])
+def test_one_phase_is_needed(phase):
+    assert getattr(parse("--nodo_eval", "--" + phase), phase) is True
+    assert "--" + phase in error("--do_eval=false")
+
+
+def test_tpus_are_rejected():
+    assert error("--use_tpu=true").startswith("--use_tpu=true: ")
+
+
+@pytest.mark.parametrize(
+    "argument, missing, enough",
+    [
+        ("--train_file=a", "--do_train=true", NEEDED["do_train"]),
+        ("--predict_file=a", "--do_predict=true", NEEDED["do_predict"]),
+        ("--eval_file=a", "--do_eval=true", NEEDED["do_eval"]),
+        ("--eval_file=a", "--do_eval=true", EVALUATES),
+        ("--eval_steps=3", "--do_train=true", NEEDED["do_train"]),
+        ("--eval_each_epoch=true", "--do_train=true", NEEDED["do_train"]),
+        ("--allow_changes=true", "--do_train=true", NEEDED["do_train"]),
+        ("--early_stop=2", "--eval_steps or --eval_each_epoch, and --do_", EVALUATES),
+        ("--text_a_column=a", "--task_name=custom", NEEDED["custom"]),
+        ("--has_header=false", "--task_name=custom", ["--task_name=Custom"]),
+    ],
+)
+def test_flag_that_needs_another(argument, missing, enough):
+    others = ["--do_eval=false", "--do_predict=true"]
+    others = [] if "predict" in argument else others
+    message = error(argument, *others)
+    assert message.startswith("%s has no effect without %s" % (argument, missing))
+    parse(argument, *enough)
+
+
+@pytest.mark.parametrize("argument", ["--keep_best=true", "--early_stop=2"])
+def test_evaluation_flags_during_training(argument):
+    message = error(argument, "--do_train=true")
+    start = argument + " has no effect without "
+    assert message == start + "--eval_steps or --eval_each_epoch"
+    parse(argument, "--do_train=true", "--eval_each_epoch=true")
+
+
+def test_the_best_weights_of_an_earlier_run():
+    assert parse("--keep_best=true", "--do_predict=true").keep_best
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*EVALUATES, "--eval_each_epoch"],
+        ["--task_name=custom", "--regression", "--labels=a,b"],
+        ["--task_name=custom", "--regression", "--class_weights=balanced"],
+    ],
+)
+def test_flags_that_contradict_each_other(arguments):
+    names = [argument.split("=")[0] for argument in arguments[1:]]
+    message = error(*arguments)
+    assert all(name in message for name in names)
+
+
+# Flag files
+
+
+@pytest.fixture
+def flag_file(tmp_path):
+    def write(*lines):
+        path = tmp_path / "mrpc.flags"
+        path.write_bytes("\n".join(lines + ("",)).encode("utf-8"))
+        return "--flagfile=%s" % path
+
+    return write
+
+
+def test_flag_file(flag_file):
+    lines = ["# A comment with --learning_rate=3 in it", "// another", "", "   "]
+    lines += ["--learning_rate=2e-5", "--do_train", "  --max_seq_length=64  "]
+    chosen = parse(flag_file(*lines, "--data_dir=with blanks/and # signs"))
+    assert chosen.learning_rate == 2e-5
+    assert chosen.do_train is True
+    assert chosen.max_seq_length == 64
+    assert chosen.data_dir == "with blanks/and # signs"
+
+
+def test_the_last_flag_wins(flag_file):
+    file = flag_file("--learning_rate=2e-5", "--max_seq_length=64")
+    assert parse(file, "--learning_rate=1e-4").learning_rate == 1e-4
+    assert parse("--learning_rate=1e-4", file).learning_rate == 2e-5
+    assert parse(file, "--learning_rate=1e-4").max_seq_length == 64
+
+
+def test_flag_file_with_windows_line_ends(flag_file):
+    assert parse(flag_file("--master=x\r", "\r", "--data_dir=d\r")).data_dir == "d"
+
+
+def test_a_flag_file_can_contain_all_flags(flag_file):
+    file = flag_file(*command()[1:])
+    assert command_line.parse(["run_classifier.py", file])[0] == parse()
+
+
+@pytest.mark.parametrize(
+    "line, part",
+    [
+        ("--learning_rat=1", "the nearest is --learning_rate"),
+        ("learning_rate=1", "unexpected argument"),
+        ("--max_seq_length=0", "--max_seq_length=0: "),
+        ("\ufeff--max_seq_length=8", "byte-order mark"),
+    ],
+)
+def test_flag_files_are_parsed_strictly(flag_file, line, part):
+    assert part in error(flag_file(line))
+
+
+def test_flag_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "latin").write_bytes(b"--data_dir=caf\xe9\n")
+    for path in (tmp_path / "none", tmp_path, tmp_path / "latin"):
+        assert str(path) in error("--flagfile=%s" % path)
+    assert error("--flagfile=").startswith("--flagfile= is empty")
+
+
+# Help
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h", "-help", "--helpfull"])
+def test_help_flags(argument):
+    assert command_line.has_help_flag(["run_classifier.py", "--do_train", argument])
+    assert not command_line.has_help_flag([argument, "--do_train"])
+    for other in ("--do_train", "help", "--help_me", "--task=-h"):
+        assert not command_line.has_help_flag(["run_classifier.py", other])
+
+
+@pytest.mark.parametrize(
+    "argument, expected",
+    [("--debug", True), ("-debug=T", True), ("--debug=false", False), ("debug", False)],
+)
+def test_debug_flag(argument, expected):
+    argv = ["run_classifier.py", "--mistake", argument]
+    assert command_line.has_debug_flag(argv) is expected
+
+
+def test_help_lists_every_flag_once_with_type_and_default():
+    lines = command_line.help_text("run_classifier.py").split("\n")
+    assert max(map(len, lines)) <= 80
+    assert all(line == line.rstrip() for line in lines)
+    entries = re.findall(
+        r"^  --([\w=]+) +([^\n]*(?:\n {4}[^\n]*)*)", "\n".join(lines), re.M
+    )
+    assert [name for name, _ in entries] == [*FIELDS, "flagfile=PATH", "help"]
+    for name, text in entries[:-2]:
+        default = "default: %s" % str(FIELDS[name].default).lower()
+        if name in REQUIRED and name != "data_dir":
+            default = "required"
+        shown = "(%s; %s)" % (type_of(FIELDS[name]).__name__, default)
+        assert " ".join(text.split()).endswith(shown), name
+    groups = [field.metadata["group"] + ":" for field in FIELDS.values()]
+    shown = [line for line in lines[4:] if line and not line.startswith(" ")]
+    assert shown == [*dict.fromkeys(groups), "Other:"]
+
+
+# What stays untouched
+
+
+def run_python(root, code):
+    """Runs code in a new interpreter in the repository; returns its two outputs."""
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=root,
+        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2"),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode("utf-8")
+    return done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
+
+
+def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
+    code = """
+        import sys
+        sys.modules["tensorflow"] = None  # Makes an import of it fail.
+        from absl import flags
+        before = list(flags.FLAGS)
+        import run_classifier
+        from finetuning.flags import command_line
+        chosen, _ = command_line.parse(%r)
+        assert chosen.learning_rate == 0.5
+        assert run_classifier.main(["run_classifier.py", "--help"]) == 0
+        assert run_classifier.main(["run_classifier.py", "--learning_rat=1"]) == 2
+        assert list(flags.FLAGS) == before
+        assert not flags.FLAGS.is_parsed()
+        print("done")
+    """
+    printed, errors = run_python(root, code % (command("--learning_rate=0.5"),))
+    assert printed.endswith("done\n")
+    assert errors.startswith("ERROR: --learning_rat is not a flag")
+    assert errors.count("\n") == 1
+
+
+def test_imports_do_not_change_global_state(root):
+    code = """
+        import importlib, pkgutil
+        import tensorflow.compat.v1 as tf
+        from absl import flags
+
+        def state():
+            return (
+                sorted(flags.FLAGS),
+                tf.logging.get_verbosity(),
+                tf.executing_eagerly(),
+                tf.get_default_graph().as_graph_def().ByteSize(),
+            )
+
+        before = state()
+        import finetuning
+        names = ["run_classifier", "modeling", "optimization", "tokenization"]
+        modules = pkgutil.walk_packages(finetuning.__path__, "finetuning.")
+        names += [module.name for module in modules]
+        for name in names:
+            importlib.import_module(name)
+        assert state() == before, (before, state())
+        print(len(names))
+    """
+    assert int(run_python(root, code)[0]) > 50
