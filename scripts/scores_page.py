@@ -4,8 +4,8 @@
   python scripts/scores_page.py --add=DIR ...
 
 --add first copies the runs below a directory to docs/scores: that of a sweep, or any
-with files eval_results.json of run_classifier.py, benchmarks/hf_glue.py or
-benchmarks/original_glue.py. The page is made from these runs and from published.json
+with files eval_results.json of run_classifier.py, hf_glue.py or original_glue.py in
+benchmarks/peers/. The page is made from these runs and from published.json
 and introduction.md in docs/scores, and from nothing else.
 """
 

@@ -61,7 +61,7 @@ def parse(argv):
         "--script",
         default=_PROGRAM,
         help="another program with the same flags and eval_results.json, such as "
-        "benchmarks/hf_glue.py",
+        "benchmarks/peers/hf_glue.py",
     )
     return parser.parse_known_args(argv)
 

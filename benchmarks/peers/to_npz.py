@@ -1,6 +1,6 @@
 """Writes the variables of a TensorFlow checkpoint to an .npz file.
 
-  python benchmarks/to_npz.py CHECKPOINT_PREFIX FILE.npz
+  python benchmarks/peers/to_npz.py CHECKPOINT_PREFIX FILE.npz
 
 For programs in an environment without TensorFlow.
 """

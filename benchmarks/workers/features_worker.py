@@ -1,23 +1,22 @@
-"""Text to features on disk, by this program or the original; see worker.py.
+"""A worker that converts text to features on disk, with this program or the original.
 
-The spec holds: program, directory, and the flags data_dir, vocab_file,
-bert_config_file, max_seq_length and output_dir. Each request reads MRPC's training
+The spec holds: program ("ours" or "original") and flags (data_dir, vocab_file,
+bert_config_file, max_seq_length and output_dir). Each request reads MRPC's training
 file, converts it and writes the TFRecord file, as a run of the program does.
 """
 
 import os
-import sys
 
-import serving
+from benchmarks.workers import serving
 
 
 def set_up(spec):
-    sys.path.insert(0, spec["directory"])
-    program = {"ours": _ours, "original": _original}[spec["program"]]
-    return {}, program(spec["flags"])
+    convert = {"ours": _ours, "original": _original}[spec["program"]](spec["flags"])
+    return {"examples": convert()}, convert
 
 
 def _ours(flags):
+    from finetuning.checkpoints.output_dir import OutputDir
     from finetuning.checks import inputs
     from finetuning.data import preparation
     from finetuning.device import backend
@@ -26,12 +25,12 @@ def _ours(flags):
 
     backend.start()
     chosen = settings.Settings(task_name="MRPC", do_train=True, **flags)
-    inputs = inputs.check(chosen)
+    checked = inputs.check(chosen, OutputDir(chosen.output_dir))
 
     def convert():
         with console.screen():
-            (examples,) = preparation.prepare(chosen, inputs, chosen.output_dir)
-        return examples.records.count
+            (dataset,) = preparation.prepare(chosen, checked, chosen.output_dir)
+        return dataset.records.count
 
     return convert
 
@@ -42,19 +41,16 @@ def _original(flags):
     import run_classifier
     import tokenization
 
-    tf.logging.set_verbosity(tf.logging.INFO)  # As its main sets it.
+    tf.logging.set_verbosity(tf.logging.INFO)  # As its main function sets it.
     processor = run_classifier.MrpcProcessor()
     tokenizer = tokenization.FullTokenizer(flags["vocab_file"], do_lower_case=True)
     target = os.path.join(flags["output_dir"], "train.tf_record")
 
     def convert():
         examples = processor.get_train_examples(flags["data_dir"])
+        labels, length = processor.get_labels(), flags["max_seq_length"]
         run_classifier.file_based_convert_examples_to_features(
-            examples,
-            processor.get_labels(),
-            flags["max_seq_length"],
-            tokenizer,
-            target,
+            examples, labels, length, tokenizer, target
         )
         return len(examples)
 
@@ -62,5 +58,4 @@ def _original(flags):
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     serving.serve(set_up)

@@ -1,0 +1,5 @@
+"""Speed, memory and scores, beside those of other programs; see README.md."""
+
+import os
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))

@@ -1,0 +1,1 @@
+"""The programs that scores are compared with: Hugging Face and the original."""

@@ -1,0 +1,60 @@
+"""A worker for the same model in Hugging Face's transformers on PyTorch.
+
+The spec is that of tf_worker.py without the program, and with variant: transformers'
+name of an implementation of attention. It runs without TensorFlow.
+"""
+
+import os
+
+import numpy as np
+import torch
+import transformers
+
+from benchmarks.peers import hf_model
+from benchmarks.timing import examples
+from benchmarks.workers import serving
+
+
+def set_up(spec):
+    torch.set_num_threads(spec["threads"])
+    torch.manual_seed(1)
+    arrays, check = examples.load(spec["arrays"])
+    model = hf_model.build(spec["shape"], examples.LABELS, spec["variant"])
+    with np.load(spec["weights"]) as archive:
+        missing = hf_model.load(model, archive)
+    if missing:
+        raise ValueError("weights are missing: %s" % ", ".join(missing))
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    model.eval()
+    with torch.inference_mode():
+        first_loss = model(**hf_model.batch_of(model, check, slice(None))).loss.item()
+    facts = {"first_loss": first_loss, "variant": spec["variant"]}
+    facts["version"] = "torch %s, transformers %s" % (
+        torch.__version__,
+        transformers.__version__,
+    )
+    bounds = examples.equal_bounds(arrays, spec["batch"])
+    batches = [
+        hf_model.batch_of(model, arrays, slice(first, last))
+        for first, last in zip(bounds[:-1], bounds[1:])
+    ]
+    if not spec["training"]:
+
+        def predict(batch):
+            logits = hf_model.predict(model, batch, spec["dtype"])
+            torch.softmax(logits, dim=-1).cpu()
+
+        return facts, serving.cycling(predict, batches, together=True)
+    trainer = hf_model.Trainer(
+        model,
+        examples.LEARNING_RATE,
+        examples.WARMUP_STEPS,
+        examples.ALL_STEPS,
+        spec["dtype"],
+    )
+    return facts, serving.cycling(trainer.step, batches, together=False)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    serving.serve(set_up)

@@ -1,0 +1,160 @@
+"""A worker on TensorFlow: this program, the original, or the matrix products alone.
+
+The spec holds: program ("ours", "original" or "products"), shape (of the model),
+threads, kind ("CPU" or "GPU"), training (else inference), batch (examples), dtype (of
+the products), and arrays and weights (files written with `timing.examples`). The
+process runs in the directory of the program's modules.
+"""
+
+import os
+
+import numpy as np
+
+from benchmarks.timing import examples
+from benchmarks.workers import matrix_products, serving
+
+# Encloses the model's names, so that a second graph can share its variables.
+_SCOPE = "bench"
+
+
+def set_up(spec):
+    if spec["program"] != "original":
+        from finetuning.device import backend
+
+        backend.start()  # As the command does; it also configures malloc.
+    import tensorflow.compat.v1 as tf
+
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    arrays, check = examples.load(spec["arrays"])
+    with tf.Graph().as_default():
+        tf.set_random_seed(1)
+        config = _session_config(tf, spec)
+        if spec["program"] == "products":
+            facts, session, steps = matrix_products.set_up(tf, spec, arrays, config)
+        else:
+            facts, session, steps = _set_up_steps(tf, spec, arrays, check, config)
+    return facts, serving.cycling(session.run, steps, together=not spec["training"])
+
+
+def _set_up_steps(tf, spec, arrays, check, config):
+    """Returns facts, the session, and what it runs for each batch."""
+    fetches, loss = _build(tf, spec, arrays, check)
+    session = tf.Session(config=config)
+    session.run(tf.global_variables_initializer())
+    _load_weights(tf, session, spec["weights"])
+    facts = {"first_loss": float(session.run(loss))}
+    by_length = spec["program"] == "ours" and not spec["training"]
+    bounds_of = examples.our_bounds if by_length else examples.equal_bounds
+    batches = len(bounds_of(arrays, spec["batch"])) - 1
+    return facts, session, [fetches] * batches
+
+
+def _session_config(tf, spec):
+    """The configuration that the program's own command gives its session."""
+    threads = spec["threads"]
+    if spec["program"] == "original":
+        config = tf.ConfigProto(
+            allow_soft_placement=True,
+            intra_op_parallelism_threads=threads,
+            inter_op_parallelism_threads=threads,
+        )
+    else:
+        from finetuning.device import backend
+
+        config = backend.session_config(threads)
+    config.gpu_options.allow_growth = True  # Several workers share a GPU.
+    return config
+
+
+def _build(tf, spec, arrays, check):
+    """The fetches of one step, and the loss of the first batch without dropout."""
+    import modeling
+
+    tf.train.get_or_create_global_step()
+    config = modeling.BertConfig(**spec["shape"])
+    if spec["program"] == "ours" and not spec["training"]:
+        batch = next_batch_by_length(tf, arrays, spec["batch"])
+    else:
+        batch = _next_batch(tf, arrays, spec["batch"], spec["training"])
+    build = {"ours": _ours, "original": _original}[spec["program"]]
+    with tf.variable_scope(_SCOPE):
+        fetches = build(spec, config, batch)
+    with tf.variable_scope(_SCOPE, reuse=True):
+        constants = {name: tf.constant(value) for name, value in check.items()}
+        exact = dict(spec, training=False, dtype="float32")
+        loss = tf.reduce_mean(build(exact, config, constants)[0])
+    return fetches, loss
+
+
+def _next_batch(tf, arrays, size, training):
+    """The tensors of one batch of the examples, which are repeated endlessly."""
+    dataset = tf.data.Dataset.from_tensor_slices(arrays).repeat()
+    # As in both programs' own pipelines, the size is static in training alone.
+    dataset = dataset.batch(size, drop_remainder=training).prefetch(2)
+    return tf.data.make_one_shot_iterator(dataset).get_next()
+
+
+def next_batch_by_length(tf, arrays, size):
+    """The same, in the batches of our command's inference."""
+    from finetuning.data import input_pipeline
+
+    length = arrays["input_mask"].shape[1]
+    dataset = tf.data.Dataset.from_tensors(arrays)
+    dataset = dataset.flat_map(
+        lambda rows: input_pipeline.by_length(rows, size, length)
+    )
+    return tf.data.make_one_shot_iterator(dataset.repeat().prefetch(2)).get_next()
+
+
+def _ours(spec, config, batch):
+    from encoder import mixed_precision
+    from finetuning import classifier
+
+    precision = mixed_precision.get_precision(spec["dtype"])
+    compute = classifier.ComputeOptions(precision)
+    if not spec["training"]:
+        graph = classifier.inference_graph(config, examples.LABELS, batch, compute)
+        return [graph.per_example_loss, graph.probabilities]
+    hyperparameters = classifier.Hyperparameters(
+        examples.LEARNING_RATE, examples.ALL_STEPS, examples.WARMUP_STEPS
+    )
+    graph = classifier.training_graph(
+        config, examples.LABELS, batch, 1, hyperparameters, compute
+    )
+    return [graph.loss, graph.train_op]
+
+
+def _original(spec, config, batch):
+    import optimization
+    import run_classifier
+
+    loss, per_example_loss, _, probabilities = run_classifier.create_model(
+        config,
+        spec["training"],
+        *[batch[name] for name in examples.NAMES],
+        num_labels=examples.LABELS,
+        use_one_hot_embeddings=False,
+    )
+    if not spec["training"]:
+        return [per_example_loss, probabilities]
+    train_op = optimization.create_optimizer(
+        loss,
+        examples.LEARNING_RATE,
+        examples.ALL_STEPS,
+        examples.WARMUP_STEPS,
+        use_tpu=False,
+    )
+    return [loss, train_op]
+
+
+def _load_weights(tf, session, path):
+    """Sets every trainable variable; raises KeyError if the file lacks one."""
+    with np.load(path) as archive:
+        for variable in tf.trainable_variables():
+            name = variable.op.name[len(_SCOPE) + 1 :]
+            variable.load(archive[name], session)
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    serving.serve(set_up)
