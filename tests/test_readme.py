@@ -63,7 +63,7 @@ def test_guide_table_of_tasks(root):
 
 
 def test_flags_exist(root):
-    known = set(Settings().as_dict()) | {"flagfile", "help"}
+    known = set(Settings().as_dict()) | {"flagfile", "help", "short"}
     for folder in ("scripts", "benchmarks"):
         pattern = os.path.join(root, folder, "**", "*.py")
         for path in glob.glob(pattern, recursive=True):
