@@ -23,9 +23,6 @@ INDEX = "encoder/bert_model.ckpt.index"
 WEIGHTS = "encoder/bert_model.ckpt.data-00000-of-00001"
 LATEST = "out/model.ckpt-15.data-00000-of-00001"
 _GOOD_ROW = "1\t1\t2\tanna paid ben .\tben was paid by anna ."
-_OWN = ("--task_name=custom", "--train_file=own.tsv", "--eval_file=own.tsv")
-_OWN_CSV = tuple(flag.replace("tsv", "csv") for flag in _OWN)
-_NAMES = ("--text_a_column=text", "--label_column=label")
 _NUMBERS = ("--text_a_column=1", "--label_column=2")
 
 
@@ -53,6 +50,14 @@ def _corrupt_footer(content):
     return content[:-48] + b"\xff" * 9 + b"\1" + b"\0" * 30 + content[-8:]
 
 
+def _own(given, content, *parts, name="own.tsv"):
+    """A row of the table: a file of the user's own task, and its flags."""
+    flags = ["--task_name=custom", "--train_file=" + name, "--eval_file=" + name]
+    if parts[:2] != _NUMBERS:
+        flags += ["--text_a_column=text", "--label_column=label"]
+    return (given, write(name, content), *flags, *parts)
+
+
 def _says(*texts, **options):
     return dict(options, says=texts)
 
@@ -73,14 +78,11 @@ FLAGS = cases(
     ("an integer that is not whole", "--train_batch_size=8.5", _says("_size=8.5")),
     ("a boolean that is neither", "--do_eval=maybe", _says("=maybe", "true or false")),
     ("a negative learning rate", "--learning_rate=-1e-5", _says("_rate=-1e-05")),
-    ("a learning rate of 0", "--learning_rate=0"),
     ("a learning rate that is not finite", "--learning_rate=nan"),
     ("no epochs", "--num_train_epochs=0"),
     ("a warm-up longer than the training", "--warmup_proportion=1.5"),
-    ("an empty batch", "--train_batch_size=0"),
     ("a length with no room for tokens", "--max_seq_length=2"),
     ("a length beyond the model's positions", "--max_seq_length=1024"),
-    ("a negative seed", "--random_seed=-1"),
     ("an integer beyond 31 bits", "--save_checkpoints_steps=99999999999"),
     ("an unknown choice", "--precision=float8", _says("float8", "float32 or mixed")),
     ("a TPU", "--use_tpu=true"),
@@ -155,64 +157,39 @@ DATA = cases(
 
 OWN = cases(
     "Your own data",
-    (
+    _own(
         "a column that does not exist",
-        *_OWN,
-        *_NAMES,
-        write("own.tsv", "texte\tlabel\nben\tyes\nanna\tno\n"),
+        "texte\tlabel\nben\tyes\nanna\tno\n",
         _says("--text_a_column=text", "own.tsv"),
     ),
-    (
-        "a column that exists twice",
-        *_OWN,
-        *_NAMES,
-        write("own.tsv", "text\ttext\tlabel\nben\tx\tyes\n"),
-    ),
-    (
+    _own("a column that exists twice", "text\ttext\tlabel\nben\tx\tyes\n"),
+    _own(
         "a header read as an example",
-        *_OWN,
+        "text\tlabel\n" + "ben\tyes\nanna\tno\n" * 5,
         *_NUMBERS,
         "--has_header=false",
-        write("own.tsv", "text\tlabel\n" + "ben\tyes\nanna\tno\n" * 5),
     ),
-    (
-        "an example read as the header",
-        *_OWN,
-        *_NUMBERS,
-        write("own.tsv", "ben\tyes\nanna\tno\n" * 5),
-    ),
-    (
+    _own("an example read as the header", "ben\tyes\nanna\tno\n" * 5, *_NUMBERS),
+    _own(
         "a label that is not a number, in a regression",
-        *_OWN,
-        *_NAMES,
+        "text\tlabel\nben\t1\nanna\tthree\n",
         "--regression=true",
-        write("own.tsv", "text\tlabel\nben\t1\nanna\tthree\n"),
         _says("own.tsv, line 3", "three"),
     ),
-    (
+    _own(
         "an unclosed quote, in CSV",
-        *_OWN_CSV,
-        *_NAMES,
-        write("own.csv", 'text,label\n"ben paid,yes\nanna,no\n'),
+        'text,label\n"ben paid,yes\nanna,no\n',
+        name="own.csv",
     ),
-    (
-        "semicolons, in CSV",
-        *_OWN_CSV,
-        *_NAMES,
-        write("own.csv", "text;label\nben;yes\n"),
-    ),
-    (
+    _own("semicolons, in CSV", "text;label\nben;yes\n", name="own.csv"),
+    _own(
         "a single label",
-        *_OWN,
-        *_NAMES,
-        write("own.tsv", "text\tlabel\nben\tyes\nanna\tyes\n"),
+        "text\tlabel\nben\tyes\nanna\tyes\n",
         _says("--label_column=label", "yes"),
     ),
-    (
+    _own(
         "an empty label",
-        *_OWN,
-        *_NAMES,
-        write("own.tsv", "text\tlabel\nben\tyes\nanna\t\n"),
+        "text\tlabel\nben\tyes\nanna\t\n",
         _says("own.tsv, line 3"),
     ),
 )

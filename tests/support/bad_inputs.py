@@ -10,14 +10,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from tests.support import corpus
 from tests.support.paths import ROOT
 from tests.support.running import Run
 
 PAGE = os.path.join(ROOT, "docs", "ERRORS.md")
-_FLAGS = "my_flags.txt"
 
 
 class Change(NamedTuple):
@@ -161,24 +160,21 @@ def copy(source, target):
 # ---- Running a case ----
 
 
-class User:
-    """A user's files in one directory, in which the program is run."""
+class User(NamedTuple):
+    """A user's files in one directory, in which the program is run.
 
-    def __init__(self, directory):
-        """Uses a directory that holds what `write` writes, or a copy of one."""
-        self.directory = directory
+    Attributes:
+      directory: path.
+      flags: list of the flags of a good run, with paths relative to the directory.
+    """
 
-    def write(self):
-        with _inside(self.directory):
-            flags = [flag.replace("=./", "=") for flag in corpus.write(".")]
-        flags += ["--do_train=true", "--do_eval=true", "--output_dir=out"]
-        Path(self.directory, _FLAGS).write_text("\n".join(flags))
+    directory: str
+    flags: List[str]
 
     def run(self, *flags, without=()):
         """Runs the program with flags that are added to, or replace, the user's."""
         replaced = {flag.split("=")[0].lstrip("-") for flag in flags} | set(without)
-        own = Path(self.directory, _FLAGS).read_text().split("\n")
-        kept = [flag for flag in own if flag[2:].split("=")[0] not in replaced]
+        kept = [flag for flag in self.flags if flag[2:].split("=")[0] not in replaced]
         with _inside(self.directory):
             return Run(kept + list(flags))
 
@@ -196,8 +192,10 @@ def _inside(directory):
 def trained_user(directory):
     """Returns a `User` that has trained; `out` has checkpoints of steps 12 and 15."""
     os.makedirs(directory)
-    user = User(directory)
-    user.write()
+    with _inside(directory):
+        flags = [flag.replace("=./", "=") for flag in corpus.write(".")]
+    phases = ["--do_train=true", "--do_eval=true", "--output_dir=out"]
+    user = User(directory, flags + phases)
     run = user.run("--save_checkpoints_steps=4", "--keep_checkpoint_max=2")
     assert run.status == 0, run.out + run.err
     return user
@@ -220,7 +218,7 @@ def prepare(case, directory, trained):
     with _inside(directory):
         for change in case.changes:
             change.apply()
-    return User(directory)
+    return User(directory, trained.flags)
 
 
 def run(case, user):
