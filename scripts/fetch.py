@@ -22,22 +22,12 @@ from finetuning.utils import exit_status
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry
-from scripts.fetching import (
-    checkpoints,
-    download,
-    glue,
-    sources,
-    workspace,
-)
+from scripts.fetching import checkpoints, download, glue, sources, workspace
 
-# Subcommand -> the module that knows its rows, and the flag for their folder.
+# For each subcommand, what it fetches, and the flag and the default for the folder.
 _COMMANDS = {
-    "data": (glue, "--glue_dir", os.path.join("data", "glue")),
-    "checkpoint": (
-        checkpoints,
-        "--checkpoint_dir",
-        os.path.join("data", "checkpoints"),
-    ),
+    "data": (glue, "--glue_dir", "data/glue"),
+    "checkpoint": (checkpoints, "--checkpoint_dir", "data/checkpoints"),
 }
 
 
@@ -81,16 +71,16 @@ def show_list(kind, folder):
         if workspace.is_occupied(target):
             state = "incomplete" if kind.problem(row, target) else "complete"
         print("%s  %-10s  %s" % (name.ljust(width), state, row.about))
-    print('"complete": in %s' % folder)
+    print("Complete ones are in %s" % folder)
 
 
 def fetch(kind, row, folder, options):
-    """Puts what is called `row.name` into a folder of that name, unless it is there.
+    """Fetches a task or checkpoint into a folder with its name, unless it is there.
 
     Args:
       kind: the module `glue` or `checkpoints`.
       row: one of its `ROWS`.
-      folder: where that folder belongs.
+      folder: where that folder goes.
       options: `download.Options`.
 
     Raises:
@@ -113,9 +103,6 @@ def fetch(kind, row, folder, options):
             # Fails if the target was filled in the meantime.
             os.rename(kind.build(row, work, options), target)
         print("%s is in %s" % (row.name, target))
-        problem = kind.problem(row, target)
-        if problem:
-            log.warning("%s: %s", row.name, problem)
     print(kind.summary(row, target), flush=True)
 
 
@@ -135,6 +122,10 @@ def run(argv):
         return exit_status.SUCCESS
     if kind is glue and [name.lower() for name in flags.names] == ["all"]:
         flags.names = list(kind.ROWS)
+    if flags.base_url and not flags.base_url.startswith(("http://", "https://")):
+        raise InputError(
+            "--base_url=%s must begin with http:// or https://" % flags.base_url
+        )
     options = download.Options(flags.base_url, flags.source)
     status = exit_status.SUCCESS
     for row in [sources.find(name, kind.ROWS) for name in flags.names]:

@@ -3,6 +3,7 @@
 import os
 import shutil
 
+from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts.fetching import archive, download, mrpc, sources
 
@@ -81,17 +82,19 @@ def build(task, work, options):
     ]
     folder = os.path.join(work, "made")
     os.mkdir(folder)
-    if paths[0].endswith(".zip"):
-        needed = [layout.file for layout in task.layouts]
-        return archive.unpack(paths[0], folder, needed)
     if is_mrpc:
         mrpc.make(*paths, folder=folder)
-        trouble = problem(task, folder)
-        if trouble:
-            raise InputError(
-                "%s do not make MRPC: %s; download them again"
-                % (" and ".join(paths), trouble)
-            )
+    elif paths[0].endswith(".zip"):
+        needed = [layout.file for layout in task.layouts]
+        folder = archive.unpack(paths[0], folder, needed)
     else:
         shutil.copy(paths[0], folder)
+    trouble = problem(task, folder)
+    if trouble and is_mrpc:
+        raise InputError(
+            "%s do not make MRPC: %s; download them again"
+            % (" and ".join(paths), trouble)
+        )
+    if trouble:
+        log.warning("%s: %s", task.name, trouble)
     return folder

@@ -127,6 +127,11 @@ def test_an_unknown_name_suggests_the_closest(command, kind, given, suggestion):
     assert repr(given) in line and "did you mean %s?" % suggestion in line
 
 
+def test_a_mirror_without_a_scheme(command):
+    status, line = command("data", "RTE", url="mirror.example")
+    assert (status, "--base_url=mirror.example must" in line) == (2, True)
+
+
 @pytest.mark.parametrize("start", [SCRIPT, "-mscripts.fetch"])
 def test_it_starts_by_path_and_as_a_module_without_tensorflow(start, tmp_path):
     (tmp_path / "tensorflow.py").write_text("raise SystemExit('imported')")
