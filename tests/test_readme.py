@@ -82,7 +82,7 @@ def test_programs_exist(root):
         text = read(root, name)
         for module in re.findall(r"python -m (scripts\.[a-z_.]+)", text):
             assert os.path.exists(os.path.join(root, *module.split(".")) + ".py")
-        for path in re.findall(r"python ([\w/]+\.py)", text):
+        for path in re.findall(r"[ =`]((?:\w+/)+\w+\.(?:py|flags))\b", text):
             assert os.path.exists(os.path.join(root, path)), path
 
 
