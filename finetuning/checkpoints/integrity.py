@@ -1,4 +1,4 @@
-"""Whether a checkpoint is whole: every tensor is read, and its checksum with it."""
+"""Whether a checkpoint is intact: reads every tensor and so verifies its checksum."""
 
 import contextlib
 import functools
@@ -8,46 +8,49 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.utils import files
 
+# The footer of an index, in the format of LevelDB's tables.
+_FOOTER_LENGTH = 48
+_MAGIC = bytes.fromhex("57fb808b247547db")
+_BLOCK_TRAILER = 5  # One byte for the compression type, four for the checksum.
+
 
 def damage(prefix):
-    """Why a checkpoint cannot be used, in a line; None: it is intact.
+    """Returns in one line why a checkpoint is corrupt; None: it is intact.
 
-    TensorFlow compares checksums as it reads, those of the index's blocks and of each
-    tensor: only reading all of it finds a byte that has changed. It takes about 2
-    seconds a gigabyte, once for each state of the files.
+    TensorFlow verifies the checksums of the index and of each tensor when it reads
+    them, so only reading everything finds a changed byte. This takes about 2 seconds
+    per gigabyte; results are cached until the files change.
     """
-    return _damage(prefix, _state(prefix))
+    return _damage(prefix, _file_states(prefix))
 
 
-def _state(prefix):
-    """What tells states of a checkpoint's files apart; nothing where there is none."""
+def _file_states(prefix):
+    """Returns (name, size, time of change...) of each file of a checkpoint."""
     directory, start = os.path.split(prefix)
-    start += "."
     if not files.is_directory(directory or "."):
         return ()
-    found = []
+    states = []
     for name in files.list_directory(directory or "."):
-        if name.startswith(start):
-            # Another process may remove what it no longer needs.
+        if name.startswith(start + "."):
+            # A running training process may remove old checkpoints.
             with contextlib.suppress(OSError, tf.errors.NotFoundError):
-                found.append((name,) + _stamp(os.path.join(directory, name)))
-    return tuple(found)
+                states.append((name, *_state(os.path.join(directory, name))))
+    return tuple(states)
 
 
-def _stamp(path):
+def _state(path):
     if files.is_remote(path):
         stat = tf.io.gfile.stat(path)
         return stat.length, stat.mtime_nsec
     files.refuse_special(path)
-    # TensorFlow's own tells the time in whole seconds.
+    # TensorFlow's stat has times in whole seconds only.
     stat = os.stat(path)
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @functools.lru_cache(maxsize=64)
-def _damage(prefix, state):
-    """What `damage` returns; the state of the files is there for the cache."""
-    if os.path.basename(prefix) + ".index" not in [file[0] for file in state]:
+def _damage(prefix, file_states):
+    if os.path.basename(prefix) + ".index" not in [state[0] for state in file_states]:
         return "its .index is missing"
     fatal = index_damage(prefix + ".index")
     if fatal is not None:
@@ -61,43 +64,36 @@ def _damage(prefix, state):
     return None
 
 
-_LENGTH = 48
-_MAGIC = bytes.fromhex("57fb808b247547db")
-_BLOCK_TRAILER = 5  # A byte for the kind of compression, four of checksum.
-
-
 def index_damage(path):
-    """Why an index must not be given to TensorFlow, or None; it finds other faults.
+    """Returns why TensorFlow would crash when reading an index; None: it would not.
 
-    Args:
-      path: the `.index` file; it need not exist.
+    TensorFlow allocates memory for two blocks whose places the footer gives, and aborts
+    the process if these places are wrong. All other damage it reports itself.
 
     Raises:
-      InputError: it cannot be read.
+      InputError: the file cannot be read.
     """
-    if not files.exists(path):
-        return None
     with files.open_binary(path) as file:
         content = file.read()
-    footer = content[-_LENGTH:]
-    if len(footer) < _LENGTH or not footer.endswith(_MAGIC):
+    footer = content[-_FOOTER_LENGTH:]
+    if len(footer) < _FOOTER_LENGTH or not footer.endswith(_MAGIC):
         return None
-    numbers = _numbers(footer)
+    numbers = _varints(footer[: -len(_MAGIC)])
     if len(numbers) < 4:
-        return "the end of its .index names no blocks"
-    within = len(content) - _LENGTH - _BLOCK_TRAILER
-    if numbers[0] + numbers[1] > within or numbers[2] + numbers[3] > within:
-        return "a block of its .index lies outside"
+        return "the footer of its .index is damaged"
+    max_end = len(content) - _FOOTER_LENGTH - _BLOCK_TRAILER
+    if max(numbers[0] + numbers[1], numbers[2] + numbers[3]) > max_end:
+        return "its .index refers to a block beyond its end"
     return None
 
 
-def _numbers(footer):
-    """Offset and size of two blocks: numbers of 7 bits a byte, the lowest first."""
+def _varints(encoded):
+    """Decodes numbers of 7 bits per byte, the lowest bits first."""
     numbers, value, shift = [], 0, 0
-    for byte in footer[: -len(_MAGIC)]:
+    for byte in encoded:
         value |= (byte & 127) << shift
         shift += 7
         if byte < 128:
             numbers.append(value)
             value, shift = 0, 0
-    return numbers[:4]
+    return numbers

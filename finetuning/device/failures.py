@@ -11,9 +11,9 @@ _OUT_OF_MEMORY = re.compile(
     r"CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|std::bad_alloc",
     re.IGNORECASE,
 )
-# How TensorFlow's file layer words it. A file's temporary name ends in a number.
+# How TensorFlow's file layer words it, with a temporary file's name.
 _DISK_FULL = re.compile(
-    r"^\s*(\S.*?)(?:\.tempstate\d+|\.\d+\.tmp|\.tmp[0-9a-f]{32})?; "
+    r"^\s*(\S.*?)(?:\.tempstate\d+|\.\d+\.finetuning\.tmp|\.tmp[0-9a-f]{32})?; "
     r"(No space left on device|Disk quota exceeded|File too large)",
     re.MULTILINE,
 )

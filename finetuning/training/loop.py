@@ -109,7 +109,7 @@ def _scaffold(run):
 
     # The checkpoint of a float32 run holds no loss scale.
     optional = tf.global_variables(mixed_precision.LOSS_SCALE_SCOPE + "/")
-    fresh = compatibility.lacking(resumed.prefix, optional)
+    fresh = compatibility.missing_from(resumed.prefix, optional)
     fresh_names = {variable.op.name for variable in fresh}
     restorer = tf.train.Saver(
         [

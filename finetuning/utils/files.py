@@ -6,10 +6,13 @@ gs://bucket/file.
 
 import contextlib
 import os
+import re
 import stat
 
 from finetuning.utils.errors import InputError
 
+# Names of temporary files, see `replacing`.
+TEMPORARY_NAME = re.compile(r"(?P<name>.+)\.(?P<process>\d+)\.finetuning\.tmp$")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # First bytes of files that users often give instead of a text file.
 _OTHER_FORMATS = {
@@ -242,7 +245,7 @@ def replacing(path):
     Raises:
       OSError: the file cannot be written; `filename` is set.
     """
-    temporary = "%s.%d.tmp" % (path, os.getpid())
+    temporary = "%s.%d.finetuning.tmp" % (path, os.getpid())
     try:
         yield temporary
         sync(temporary)

@@ -1,4 +1,4 @@
-"""What a killed run leaves half-written, and what is left alone."""
+"""Temporary files of killed runs are removed, and no others."""
 
 import os
 import subprocess
@@ -7,13 +7,7 @@ import sys
 import pytest
 
 from finetuning.checkpoints import cleanup
-from finetuning.data import label_map, preparation, tasks
-from finetuning.evaluation import history, result_files
-from finetuning.flags import flag_file
-from finetuning.run_info import saved_run
-
-# By then a file counts as one that nobody is writing.
-_LONG_AGO = 10**9
+from finetuning.utils import files
 
 
 @pytest.fixture(scope="module")
@@ -24,31 +18,53 @@ def dead():
     return process.pid
 
 
-def written_names():
-    """Of every file that a run writes whole or not at all, for any task."""
-    found = {"train.tf_record", label_map.FILE, history.FILE, flag_file.FILE}
-    found.add(saved_run.SETTINGS_FILE)
-    for task in tasks.TASKS.values():
-        for split in [*task.dev, *task.test]:
-            for suffix in ("", "_" + split.part if split.part else ""):
-                found |= result_files.names(suffix, split.submission)
-                found |= {each % suffix for each in preparation._RECORD_FILES.values()}
-    return sorted(found)
+def temporary_file(directory, name, process, seconds_ago=100):
+    path = directory / ("%s.%d.finetuning.tmp" % (name, process))
+    path.write_text("x")
+    changed = os.path.getmtime(str(path)) - seconds_ago
+    os.utime(str(path), (changed, changed))
+    return path.name
 
 
-@pytest.mark.parametrize("name", written_names())
-def test_a_dead_runs_temporary_file_is_removed(tmp_path, dead, name):
-    mine = tmp_path / ("%s.%d.tmp" % (name, dead))
-    running = tmp_path / ("%s.%d.tmp" % (name, os.getpid()))
-    for path in (mine, running, tmp_path / name):
-        path.write_text("x")
-        os.utime(str(path), (_LONG_AGO, _LONG_AGO))
-    assert cleanup.remove_leftovers(str(tmp_path)) == [mine.name]
-    assert sorted(os.listdir(str(tmp_path))) == sorted([running.name, name])
+def test_the_files_of_dead_processes_are_removed(tmp_path, dead):
+    names = ["train.tf_record", "eval_results.txt", "SST-2.tsv"]
+    leftovers = [temporary_file(tmp_path, name, dead) for name in names]
+    kept = [temporary_file(tmp_path, name, os.getpid()) for name in names]
+    kept.append(temporary_file(tmp_path, "recent", dead, seconds_ago=0))
+    for name in (*names, "notes.tsv.%d.tmp" % dead):
+        (tmp_path / name).write_text("x")
+        kept.append(name)
+    assert cleanup.remove_leftovers(str(tmp_path)) == sorted(leftovers)
+    assert sorted(os.listdir(str(tmp_path))) == sorted(kept)
 
 
-def test_a_users_temporary_file_stays(tmp_path, dead):
-    mine = tmp_path / ("notes.tsv.%d.tmp" % dead)
-    mine.write_text("x")
-    os.utime(str(mine), (_LONG_AGO, _LONG_AGO))
-    assert cleanup.remove_leftovers(str(tmp_path)) == []
+@pytest.mark.parametrize("folder", ["", "best"])
+def test_what_only_a_training_run_writes_is_removed_at_once(tmp_path, dead, folder):
+    """The caller holds the lock, so that nobody else is writing it."""
+    directory = tmp_path / folder
+    directory.mkdir(exist_ok=True)
+    leftovers = [
+        temporary_file(directory, "checkpoint", dead, seconds_ago=0),
+        "graph.pbtxt.tmp" + 32 * "0",
+        "model.ckpt-5.data-00000-of-00001.tempstate123",
+        "model.ckpt-5.index.tempstate123",
+        "model.ckpt-5.meta.tmp" + 32 * "0",
+    ]
+    for name in (*leftovers, "model.ckpt-5.meta"):
+        (directory / name).write_text("x")
+    removed = cleanup.remove_leftovers(str(tmp_path))
+    assert removed == [os.path.join(folder, name) for name in leftovers]
+    assert os.listdir(str(directory)) == ["model.ckpt-5.meta"]
+
+
+def test_the_name_is_that_of_files_being_written(tmp_path):
+    with files.replacing(str(tmp_path / "a.b")) as temporary:
+        files.write_text(temporary, "x")
+        match = files.TEMPORARY_NAME.match(os.path.basename(temporary))
+        assert match.group("name") == "a.b"
+        assert match.group("process") == str(os.getpid())
+
+
+def test_a_directory_that_does_not_exist(tmp_path):
+    assert cleanup.remove_leftovers(str(tmp_path / "none")) == []
+    assert cleanup.remove_leftovers("gs://bucket/out") == []
