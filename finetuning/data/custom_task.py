@@ -81,7 +81,6 @@ def _task(labels, metrics, main):
         train=(),
         dev=(),
         test=(),
-        unlabelled=labels[0] if labels else "0",
     )
 
 

@@ -32,7 +32,6 @@ class InputFeatures:
         0 for padding.
       label_id: index of the label in the task's labels; in a regression, the number.
       is_real_example: always True; False marked padding examples on TPUs.
-      truncated: whether tokens were removed to fit the length.
     """
 
     input_ids: List[int]
@@ -40,7 +39,6 @@ class InputFeatures:
     segment_ids: List[int]
     label_id: Union[int, float]
     is_real_example: bool = True
-    truncated: bool = False
 
 
 class EncodedExample(NamedTuple):
@@ -50,15 +48,18 @@ class EncodedExample(NamedTuple):
       token_ids: ids of [CLS], the texts' tokens and each [SEP].
       first_segment: how many of them are in segment 0; the others are in segment 1.
       label_id: index of the label in the task's labels; in a regression, the number.
-      truncated: whether tokens were removed to fit the length.
-      full_length: number of tokens without truncation.
+      full_length: number of tokens before truncation.
     """
 
     token_ids: List[int]
     first_segment: int
     label_id: Union[int, float]
-    truncated: bool
     full_length: int = 0
+
+    @property
+    def truncated(self):
+        """Whether tokens were removed to fit the maximum length."""
+        return self.full_length > len(self.token_ids)
 
     def padded(self, max_seq_length):
         """Returns the example as `InputFeatures` of `max_seq_length` tokens."""
@@ -70,7 +71,6 @@ class EncodedExample(NamedTuple):
             input_mask=[1] * length + padding,
             segment_ids=[0] * self.first_segment + second_segment + padding,
             label_id=self.label_id,
-            truncated=self.truncated,
         )
 
 
@@ -139,12 +139,11 @@ def encode_example(example, label_list, max_seq_length, tokenizer):
     b = split(example.text_b) if example.text_b else []
     tokens, first_segment = join_segments(a, b, max_seq_length, special)
     full_length = len(a) + len(b) + (3 if b else 2)
-    truncated = full_length > len(tokens)
     if not straight_to_ids:
         tokens = tokenizer.convert_tokens_to_ids(tokens)
     label = example.label
     label_id = list(label_list).index(label) if label_list else float(label)
-    return EncodedExample(tokens, first_segment, label_id, truncated, full_length)
+    return EncodedExample(tokens, first_segment, label_id, full_length)
 
 
 def _is_unmodified(tokenizer):

@@ -104,9 +104,7 @@ class Task:
         numbers.
       metrics: names of functions in `metrics.METRICS`, in the order they are shown.
       main: names of the scores whose mean is the task's main score, as in GLUE.
-      train, dev, test: the `FileLayout`s of each split; empty if the task has none.
-      unlabelled: label of unlabelled examples in the record files, as in the original;
-        it is not used otherwise.
+      train, dev, test: the `FileLayout`s of each split, if any.
       bounds: minimum and maximum label of a regression; None for any number.
       remark: advice to log if a file lacks rows.
     """
@@ -118,13 +116,17 @@ class Task:
     train: Tuple[FileLayout, ...]
     dev: Tuple[FileLayout, ...]
     test: Tuple[FileLayout, ...]
-    unlabelled: str
     bounds: Optional[Tuple[float, float]] = None
     remark: str = ""
 
     @property
     def is_regression(self):
         return not self.labels
+
+    @property
+    def unlabelled(self):
+        """The label of unlabelled examples in record files, as in the original."""
+        return self.labels[0] if self.labels else "0"
 
     @property
     def num_outputs(self):
@@ -164,10 +166,19 @@ BINARY_METRICS = ("accuracy", "f1_precision_recall", "confusion_counts")
 _ACCURACY = ("accuracy",)
 
 
-def _mnli(file, label=-1, **layout):
-    """A file of MNLI; all have the same columns."""
-    name = None if label is None else "gold_label"
-    return FileLayout(file, 8, 9, label, label_name=name, guid=0, **layout)
+def _mnli(file, rows, part="", submission=None):
+    """A file of MNLI; all have the same columns, those for submissions no label."""
+    layout = FileLayout(file, 8, 9, None, guid=0, rows=rows, part=part)
+    if submission is None:
+        return replace(layout, label=-1, label_name="gold_label")
+    return replace(layout, submission=submission)
+
+
+def _test(text_a, text_b, rows, submission):
+    """A file test.tsv of GLUE, with the ids in the first column."""
+    return FileLayout(
+        "test.tsv", text_a, text_b, None, guid=0, rows=rows, submission=submission
+    )
 
 
 def _pairs(file, label=3, **layout):
@@ -179,7 +190,7 @@ def _pairs(file, label=3, **layout):
 # Eleven of Quora's pairs contain a line break within a question, which splits them into
 # two rows each: the first begins with the pair's id, the second with the text after the
 # line break. See https://github.com/nyu-mll/GLUE-baselines/issues/5 for one of them.
-_HALVES_OF_QQP = (
+_SPLIT_ROWS_OF_QQP = (
     *("2332\t", "12330\t", "65477\t", "174372\t", "196865\t", "198200\t"),
     *("227767\t", "264607\t", "282584\t", "283933\t", "364931\t"),
     *('"\t', "I would like Tamils to respond", "\\1. -5 ["),
@@ -188,11 +199,8 @@ _HALVES_OF_QQP = (
 
 def _qqp(file, **layout):
     """A labelled file of QQP."""
-    name = "is_duplicate"
-    known = _HALVES_OF_QQP
-    return FileLayout(
-        file, 3, 4, 5, label_name=name, guid=0, short_rows=known, **layout
-    )
+    layout.update(label_name="is_duplicate", short_rows=_SPLIT_ROWS_OF_QQP)
+    return FileLayout(file, 3, 4, 5, guid=0, **layout)
 
 
 _TASKS = (
@@ -203,10 +211,7 @@ _TASKS = (
         main=("accuracy", "f1"),
         train=(FileLayout("train.tsv", 3, 4, 0, label_name="Quality", rows=3668),),
         dev=(FileLayout("dev.tsv", 3, 4, 0, label_name="Quality", rows=408),),
-        test=(
-            FileLayout("test.tsv", 3, 4, None, guid=0, rows=1725, submission="MRPC"),
-        ),
-        unlabelled="0",
+        test=(_test(3, 4, 1725, "MRPC"),),
         remark="Copies of MRPC that lack rows are common; make data TASK=MRPC creates "
         "the files from the three official ones",
     ),
@@ -219,10 +224,7 @@ _TASKS = (
             FileLayout("train.tsv", 3, None, 1, header=False, columns=4, rows=8551),
         ),
         dev=(FileLayout("dev.tsv", 3, None, 1, header=False, columns=4, rows=1043),),
-        test=(
-            FileLayout("test.tsv", 1, None, None, guid=0, rows=1063, submission="CoLA"),
-        ),
-        unlabelled="0",
+        test=(_test(1, None, 1063, "CoLA"),),
     ),
     Task(
         name="SST-2",
@@ -231,12 +233,7 @@ _TASKS = (
         main=_ACCURACY,
         train=(FileLayout("train.tsv", 0, None, 1, label_name="label", rows=67349),),
         dev=(FileLayout("dev.tsv", 0, None, 1, label_name="label", rows=872),),
-        test=(
-            FileLayout(
-                "test.tsv", 1, None, None, guid=0, rows=1821, submission="SST-2"
-            ),
-        ),
-        unlabelled="0",
+        test=(_test(1, None, 1821, "SST-2"),),
     ),
     Task(
         name="STS-B",
@@ -247,10 +244,7 @@ _TASKS = (
             FileLayout("train.tsv", 7, 8, 9, label_name="score", guid=0, rows=5749),
         ),
         dev=(FileLayout("dev.tsv", 7, 8, 9, label_name="score", guid=0, rows=1500),),
-        test=(
-            FileLayout("test.tsv", 7, 8, None, guid=0, rows=1379, submission="STS-B"),
-        ),
-        unlabelled="0",
+        test=(_test(7, 8, 1379, "STS-B"),),
         bounds=(0.0, 5.0),
     ),
     Task(
@@ -262,36 +256,22 @@ _TASKS = (
         # returns, has three fewer.
         train=(_qqp("train.tsv", rows=363849, other_rows=363846),),
         dev=(_qqp("dev.tsv", rows=40430),),
-        test=(
-            FileLayout("test.tsv", 1, 2, None, guid=0, rows=390965, submission="QQP"),
-        ),
-        unlabelled="0",
+        test=(_test(1, 2, 390965, "QQP"),),
     ),
     Task(
         name="MNLI",
         labels=_NLI_LABELS,
         metrics=_ACCURACY,
         main=_ACCURACY,
-        train=(_mnli("train.tsv", rows=392702),),
+        train=(_mnli("train.tsv", 392702),),
         dev=(
-            _mnli("dev_matched.tsv", part="matched", rows=9815),
-            _mnli("dev_mismatched.tsv", part="mismatched", rows=9832),
+            _mnli("dev_matched.tsv", 9815, "matched"),
+            _mnli("dev_mismatched.tsv", 9832, "mismatched"),
         ),
         test=(
-            _mnli(
-                *("test_matched.tsv", None),
-                part="matched",
-                rows=9796,
-                submission="MNLI-m",
-            ),
-            _mnli(
-                *("test_mismatched.tsv", None),
-                part="mismatched",
-                rows=9847,
-                submission="MNLI-mm",
-            ),
+            _mnli("test_matched.tsv", 9796, "matched", "MNLI-m"),
+            _mnli("test_mismatched.tsv", 9847, "mismatched", "MNLI-mm"),
         ),
-        unlabelled="contradiction",
     ),
     Task(
         name="QNLI",
@@ -301,7 +281,6 @@ _TASKS = (
         train=(_pairs("train.tsv", rows=104743),),
         dev=(_pairs("dev.tsv", rows=5463),),
         test=(_pairs("test.tsv", None, rows=5463, submission="QNLI"),),
-        unlabelled="entailment",
     ),
     Task(
         name="RTE",
@@ -311,7 +290,6 @@ _TASKS = (
         train=(_pairs("train.tsv", rows=2490),),
         dev=(_pairs("dev.tsv", rows=277),),
         test=(_pairs("test.tsv", None, rows=3000, submission="RTE"),),
-        unlabelled="entailment",
     ),
     Task(
         name="WNLI",
@@ -321,7 +299,6 @@ _TASKS = (
         train=(_pairs("train.tsv", rows=635),),
         dev=(_pairs("dev.tsv", rows=71),),
         test=(_pairs("test.tsv", None, rows=146, submission="WNLI"),),
-        unlabelled="0",
     ),
     Task(
         # The diagnostic set, for a model trained on MNLI.
@@ -332,7 +309,6 @@ _TASKS = (
         train=(),
         dev=(),
         test=(_pairs("AX.tsv", None, rows=1104, submission="AX"),),
-        unlabelled="contradiction",
     ),
     Task(
         name="XNLI",
@@ -352,7 +328,6 @@ _TASKS = (
             ),
         ),
         test=(),
-        unlabelled="contradiction",
     ),
 )
 TASKS = {task.name.lower(): task for task in _TASKS}

@@ -36,6 +36,7 @@ def convert(tokenizer, text_a, text_b, length, label="yes", labels=LABELS):
     encoded = features.encode_example(example, labels, length, tokenizer)
     row = encoded.padded(length)
     assert encoded.token_ids == row.input_ids[: sum(row.input_mask)]
+    row.truncated = encoded.truncated
     return row
 
 

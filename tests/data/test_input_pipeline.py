@@ -58,7 +58,7 @@ def ids(batches):
 
 def with_lengths(tmp_path, lengths, sequence_length):
     """A file of examples that consist of their own index, repeated."""
-    rows = [EncodedExample([i] * n, n, 0, False) for i, n in enumerate(lengths)]
+    rows = [EncodedExample([i] * n, n, 0) for i, n in enumerate(lengths)]
     return write(tmp_path, rows, length=sequence_length)
 
 

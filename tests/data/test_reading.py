@@ -41,7 +41,7 @@ def write(directory, name, lines):
 
 
 def custom_task(labels=("0", "1")):
-    return Task("custom", labels, (), (), (), (), (), "0")
+    return Task("custom", labels, (), (), (), (), ())
 
 
 def read(directory, task, split, lines, layout=None, notes=None):

@@ -30,7 +30,7 @@ def first_ids(path):
 
 
 def test_fields_of_a_record(tmp_path):
-    long = EncodedExample([101, 30521, 102, 9, 102], 3, 200, False)
+    long = EncodedExample([101, 30521, 102, 9, 102], 3, 200)
     examples = write(tmp_path, [encoded(5, label=2), long], length=6)
     assert examples.count == 2
     assert parse(examples.path) == [

@@ -24,7 +24,7 @@ def write(directory, name, count, label_type=tf.int32):
     for n in range(count):
         ids = rng.randint(1, 50, rng.randint(3, LENGTH + 1)).tolist()
         label = n % 3 if label_type == tf.int32 else n / 4
-        rows.append(EncodedExample(ids, 2, label, False))
+        rows.append(EncodedExample(ids, 2, label))
     path = os.path.join(str(directory), name)
     records.write_records(path, rows, LENGTH)
     return records.RecordFile(path, count, LENGTH, label_type)

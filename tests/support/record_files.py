@@ -6,9 +6,9 @@ from finetuning.data.features import EncodedExample
 LENGTH = 4
 
 
-def encoded(index, label=0, truncated=False):
+def encoded(index, label=0):
     """An example whose first token identifies it."""
-    return EncodedExample([index, 7, 3], 2, label, truncated)
+    return EncodedExample([index, 7, 3], 2, label)
 
 
 def write(directory, rows, name="train.tf_record", length=LENGTH):
