@@ -118,7 +118,7 @@ pytest-tf1 pytest-tf2: pytest-%: .venv/%/requirements.txt
 	@if [ -n "$$ORIGINAL" ]; then \
 		BERT_ORIGINAL=$$(cd "$$ORIGINAL" && pwd) || exit 1; export BERT_ORIGINAL; \
 	fi; \
-	.venv/$*/bin/python -m pytest tests -m "$$MARKED" -n auto --maxprocesses=4 \
+	.venv/$*/bin/python -m pytest -m "$$MARKED" -n auto --maxprocesses=4 \
 		--dist=loadfile $(PYTEST_ARGS)
 
 # ---- The rest ----

@@ -301,7 +301,7 @@ def test_tests_run_on_the_stacks_that_are_found(checkout, target, marker):
     made = checkout.make(target, "PYTEST_ARGS=-k 'a or b'")
     assert (made.returncode, "Left out tf1" in made.stdout) == (0, True)
     (call,) = checkout.calls()
-    assert call.startswith("tf2 -m pytest tests -m %s -n auto" % marker)
+    assert call.startswith("tf2 -m pytest -m %s -n auto" % marker)
     assert call.endswith(" -k a or b")
 
 
