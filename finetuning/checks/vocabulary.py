@@ -1,7 +1,6 @@
 """Reads a vocabulary and checks its tokens, its size and its case."""
 
 import re
-from typing import NamedTuple
 
 import tokenization
 from finetuning.utils import files
@@ -107,51 +106,23 @@ def _check_repeated(path, tokens):
     ]
 
 
-class _CaseStatistics(NamedTuple):
-    """What tells the case of a vocabulary.
-
-    Attributes:
-      words: number of tokens that are not special.
-      with_case: number of words with a letter that exists in upper and lower case.
-      capitalized: words with an upper-case letter, a list of str.
-    """
-
-    words: int
-    with_case: int
-    capitalized: list
-
-
 def _check_case(path, tokens, do_lower_case):
     """Rejects a vocabulary whose words clearly contradict `do_lower_case`."""
-    statistics = _case_statistics(tokens)
-    capitalized = statistics.capitalized
-    if do_lower_case and _is_cased(statistics):
-        raise InputError(
-            "--do_lower_case=true, but %d of the %d words with letters in --vocab_file="
-            "%s have capitals, such as %r, which lower-cased text never matches; give "
-            "--do_lower_case=false"
-            % (len(capitalized), statistics.with_case, path, capitalized[0])
-        )
-    if not do_lower_case and _is_lower_cased(statistics):
-        raise InputError(
-            "--do_lower_case=false, but none of the %d words with letters in "
-            "--vocab_file=%s has a capital, so that every word with one would become "
-            "[UNK]; give --do_lower_case=true" % (statistics.with_case, path)
-        )
-
-
-def _case_statistics(tokens):
     words = [token for token in tokens if token and not _SPECIAL.match(token)]
     with_case = sum(word.lower() != word.upper() for word in words)
     capitalized = [word for word in words if word.lower() != word]
-    return _CaseStatistics(len(words), with_case, capitalized)
-
-
-def _is_cased(statistics):
-    required = max(_MIN_CAPITALS, _MIN_CAPITALS_FRACTION * statistics.with_case)
-    return len(statistics.capitalized) >= required
-
-
-def _is_lower_cased(statistics):
-    required = max(1, _MIN_CASE_FRACTION * statistics.words)
-    return statistics.with_case >= required and not statistics.capitalized
+    if do_lower_case:
+        cased_from = max(_MIN_CAPITALS, _MIN_CAPITALS_FRACTION * with_case)
+        if len(capitalized) >= cased_from:
+            raise InputError(
+                "--do_lower_case=true, but %d of the %d words with letters in "
+                "--vocab_file=%s have capitals, such as %r, which lower-cased text "
+                "never matches; give --do_lower_case=false"
+                % (len(capitalized), with_case, path, capitalized[0])
+            )
+    elif not capitalized and with_case >= max(1, _MIN_CASE_FRACTION * len(words)):
+        raise InputError(
+            "--do_lower_case=false, but none of the %d words with letters in "
+            "--vocab_file=%s has a capital, so that every word with one would become "
+            "[UNK]; give --do_lower_case=true" % (with_case, path)
+        )

@@ -19,6 +19,7 @@ _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *\Z", re.ASCII)
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 # First column of the header of GLUE's test files, and of some labelled files.
 _INDEX_NAMES = ("index", "id")
+_TEST_FILE = "this looks like a test file; expected one with labels"
 
 
 def read_examples(task, data_file, notes=None):
@@ -279,7 +280,7 @@ def _check_header(path, columns, layout, is_label):
             )
         return
     if layout.label_name is not None and _is_test_header(columns, layout):
-        raise InputError("%s, line 1: %s" % (path, _test_file_message(layout)))
+        raise InputError("%s, line 1: %s" % (path, _TEST_FILE))
     if len(columns) > max(layout.label, 0) and is_label(columns[layout.label]):
         raise InputError(
             "%s, line 1: expected a header with the names of the columns, found the "
@@ -293,7 +294,7 @@ def _header_hint(line, columns, layout):
     if line != 1 or layout.header:
         return ""
     if layout.label is not None and _is_test_header(columns, layout):
-        return "; " + _test_file_message(layout)
+        return "; " + _TEST_FILE
     return (
         "; no header is expected here: if this line is one, remove it, or with "
         "--task_name=custom give --has_header=true"
@@ -302,13 +303,3 @@ def _header_hint(line, columns, layout):
 
 def _is_test_header(columns, layout):
     return columns[0] in _INDEX_NAMES and layout.label_name not in columns
-
-
-def _test_file_message(layout):
-    if layout.label_name is not None:
-        expected = "a column %s" % layout.label_name
-    elif layout.label >= 0:
-        expected = "labels in column %d" % (layout.label + 1)
-    else:
-        expected = "labels"
-    return "this looks like a test file without labels; expected one with " + expected

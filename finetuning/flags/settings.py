@@ -21,7 +21,7 @@ _DEVICE = "Device"
 NO_EFFECT = "Accepted for compatibility with the original; no effect"
 # Rules that all flags of a group share, unless a flag says otherwise.
 _GROUP_RULES = {
-    _FILES: {"is_path": True},
+    _FILES: {"is_path": True, "affects": "weights"},
     _CUSTOM_DATA: {"affects": "weights", "needs": "custom"},
     _TEXT: {"affects": "weights"},
     _TRAINING: {"affects": "weights"},
@@ -89,13 +89,11 @@ class Settings:
         None,
         "Directory of the task's files. Not needed if flags name every file that the "
         "run reads.",
-        affects="weights",
     )
     train_file: Optional[str] = _flag(
         _FILES,
         None,
         "File to train on instead of the training set in --data_dir.",
-        affects="weights",
         needs="do_train",
     )
     eval_file: Optional[str] = _flag(
@@ -109,34 +107,27 @@ class Settings:
         _FILES,
         None,
         "File to predict, labelled or not, instead of the test set in --data_dir.",
+        affects=None,
         needs="do_predict",
     )
     vocab_file: str = _flag(
-        _FILES,
-        None,
-        "Vocabulary that the model was pre-trained with.",
-        required=True,
-        affects="weights",
+        _FILES, None, "Vocabulary that the model was pre-trained with.", required=True
     )
     bert_config_file: str = _flag(
-        _FILES,
-        None,
-        "JSON file with the model's architecture.",
-        required=True,
-        affects="weights",
+        _FILES, None, "JSON file with the model's architecture.", required=True
     )
     init_checkpoint: Optional[str] = _flag(
         _FILES,
         None,
         "Checkpoint to start from: its prefix (.../bert_model.ckpt), one of its files, "
         "or its directory. Without it, training starts from random weights.",
-        affects="weights",
     )
     output_dir: str = _flag(
         _FILES,
         None,
         "Directory for checkpoints and results. If it contains a training run, that "
         "run is resumed.",
+        affects=None,
         required=True,
     )
 

@@ -8,6 +8,7 @@ import pytest
 from finetuning.data import reading, tasks
 from finetuning.data.tasks import DataFile, FileLayout, InputExample, Task
 from finetuning.utils.errors import InputError
+from tests.support import glue_rows
 
 MRPC_HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"
 STS_HEADER = "\t".join(["index"] + ["p"] * 6 + ["sentence1", "sentence2", "score"])
@@ -404,23 +405,15 @@ def test_an_example_instead_of_the_header(tmp_path, task, split, row, found):
 
 
 @pytest.mark.parametrize("split", ["train", "dev"])
-@pytest.mark.parametrize(
-    "task, header, row, expected",
-    [
-        ("CoLA", "index\tsentence", "0\tA .", "labels in column 2"),
-        ("SST-2", "index\tsentence", "0\tA .", "a column label"),
-        ("MRPC", MRPC_HEADER.replace("Quality", "index"), "0\t1\t2\tA\tB", "Quality"),
-        ("STS-B", STS_HEADER.rsplit("\t", 1)[0], sts_row("")[:-1], "a column score"),
-        ("QQP", "id\tquestion1\tquestion2", "0\tA .\tB .", "a column is_duplicate"),
-        ("QNLI", "index\tquestion\tsentence", "0\tA .\tB .", "a column label"),
-    ],
-)
-def test_a_test_file_instead_of_a_labelled_one(
-    tmp_path, task, split, header, row, expected
-):
-    message = error(tmp_path, task, split, [header, row])
-    assert "line 1: " in message
-    assert "looks like a test file" in message and message.endswith(expected)
+@pytest.mark.parametrize("name", sorted(glue_rows.WANTED))
+def test_a_test_file_instead_of_a_labelled_one(tmp_path, name, split):
+    glue_rows.write(str(tmp_path), name)
+    task = tasks.find_task(name)
+    path = str(tmp_path / task.layout("test").file)
+    with pytest.raises(InputError) as caught:
+        list(reading.read_examples(task, DataFile(split, task.layout(split), path)))
+    assert str(caught.value).startswith(path + ", line 1: ")
+    assert "looks like a test file" in str(caught.value)
 
 
 @pytest.mark.parametrize("header", ["source\tlabel\tmark\tsentence", "sentence\tlabel"])
