@@ -18,7 +18,6 @@ from finetuning.device import backend, detect
 from finetuning.utils.console import log
 from scripts import entry
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CONFIG = os.path.join("examples", "paraphrase", "bert_config.json")
 OUTPUT = "demo_output"
 SEED = 1
@@ -56,7 +55,7 @@ def make_encoder(config_file, prefix):
 
 def run(argv):
     entry.Parser(prog="demo.py", description=__doc__).parse_args(argv)
-    os.chdir(_ROOT)
+    os.chdir(entry.ROOT)
     shutil.rmtree(OUTPUT, ignore_errors=True)
     prefix = os.path.join(OUTPUT, "encoder", "bert_model.ckpt")
     os.makedirs(os.path.dirname(prefix))

@@ -1,9 +1,13 @@
 """What the scripts share: a parser of flags, and how a command's errors end it."""
 
 import argparse
+import os
 
 from finetuning.utils import console, exit_status
 from finetuning.utils.errors import InputError
+
+# Of the repository.
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 class Parser(argparse.ArgumentParser):

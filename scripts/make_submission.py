@@ -1,6 +1,6 @@
 """Collects the eleven files that GLUE's server expects into one zip archive.
 
-  python scripts/make_submission.py OUTPUT_DIR... --output=submission.zip
+  python -m scripts.make_submission OUTPUT_DIR... --output=submission.zip
 
 Each OUTPUT_DIR is the --output_dir of a run with --do_predict=true on a task's test
 set, or the directory of a sweep of such runs, whose run with the highest main score on

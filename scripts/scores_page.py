@@ -1,7 +1,7 @@
 """Writes docs/SCORES.md and docs/scores.png from the runs under docs/scores.
 
-  python scripts/scores_page.py
-  python scripts/scores_page.py --add=DIR ...
+  python -m scripts.scores_page
+  python -m scripts.scores_page --add=DIR ...
 
 --add first copies the runs below a directory to docs/scores: that of a sweep, or any
 with files eval_results.json of run_classifier.py, hf_glue.py or original_glue.py in
@@ -22,8 +22,7 @@ from finetuning.utils.errors import InputError
 from scripts import entry
 from scripts.scores import page, picture, runs
 
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-DOCS = os.path.join(_ROOT, "docs")
+DOCS = os.path.join(entry.ROOT, "docs")
 DATA, PAGE, PICTURE = "scores", "SCORES.md", "scores.png"
 INTRODUCTION = "introduction.md"
 

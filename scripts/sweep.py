@@ -1,7 +1,7 @@
 """Trains one task with several seeds, and a grid of settings; shows mean and spread.
 
-  python scripts/sweep.py --sweep_dir=DIR --seeds=5 --task_name=MRPC ...
-  python scripts/sweep.py --sweep_dir=DIR --seeds=1,2,3 --grid=paper ...
+  python -m scripts.sweep --sweep_dir=DIR --seeds=5 --task_name=MRPC ...
+  python -m scripts.sweep --sweep_dir=DIR --seeds=1,2,3 --grid=paper ...
 
 All other flags are passed on to run_classifier.py, with --do_train=true and
 --do_eval=true. Each run has its own directory, DIR/runs/<settings>, which also contains
@@ -37,8 +37,7 @@ from scripts.sweeping import grid, picture, report
 from scripts.sweeping.runs import KEEP, RUNS_DIR, Sweep
 
 TEXT, JSON, PICTURE = "sweep.txt", "sweep.json", "sweep.png"
-_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_PROGRAM = os.path.join(_ROOT, "run_classifier.py")
+_PROGRAM = os.path.join(entry.ROOT, "run_classifier.py")
 
 
 def parse(argv):
