@@ -10,11 +10,11 @@ import sys
 from contextlib import ExitStack
 
 from finetuning.data.features import (
-    InputExample,
     InputFeatures,
     convert_examples_to_features,
     convert_single_example,
 )
+from finetuning.data.tasks import InputExample
 from finetuning.device import backend
 from finetuning.flags import command_line
 from finetuning.utils import console, exit_status, signals

@@ -5,18 +5,7 @@ from dataclasses import dataclass
 from typing import List, NamedTuple, Union
 
 import tokenization
-from finetuning.data.tasks import InputExample
 
-__all__ = [
-    "EncodedExample",
-    "InputExample",
-    "InputFeatures",
-    "convert_examples_to_features",
-    "convert_single_example",
-    "encode_example",
-    "encode_examples",
-    "join_segments",
-]
 _LOGGED_EXAMPLES = 5
 _log = logging.getLogger("finetuning")
 

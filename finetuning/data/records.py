@@ -24,7 +24,7 @@ class RecordFile(NamedTuple):
 
 
 def write_records(path, examples, sequence_length):
-    """Writes encoded examples as a TFRecord file; on failure, there is no file.
+    """Writes encoded examples as a TFRecord file, completely or not at all.
 
     Each record is a `tf.train.Example` with int64 lists `input_ids`, `input_mask`,
     `segment_ids` ([S] each), `label_ids` [1] and `is_real_example` [1]. A float label

@@ -1,6 +1,7 @@
-"""Rows of our own making in the layouts of GLUE's files, which are written out here.
+"""Small files with our own text in the layouts of GLUE's and XNLI's files.
 
-From the files as they are published, not from the task table, which is thus tested.
+The layouts are copied from the published files, not from `finetuning.data.tasks`, so
+that they test it.
 """
 
 import os
@@ -31,7 +32,7 @@ _XNLI_DEV = (
 )
 _XNLI_ROW = "\t{label}\tx\tx\tx\tx\t{a}\t{b}\t{index}"
 
-# task -> file -> heading (None: there is none), and the template of a row.
+# task -> file -> header (None if there is none), and the template of a row.
 FILES = {
     "CoLA": {
         "train.tsv": (None, "bc01\t{label}\t*\t{a}"),
@@ -44,7 +45,7 @@ FILES = {
         "test.tsv": ("index\tsentence", "{index}\t{a}"),
     },
     "MRPC": {
-        # The official files begin with a byte order mark.
+        # The official files start with a byte-order mark.
         "train.tsv": (
             "\ufeff" + corpus.HEADER,
             "{label}\t70{index}\t80{index}\t{a}\t{b}",
@@ -106,13 +107,13 @@ _ENTAILMENT = ["entailment", "not_entailment"]
 
 
 class Wanted(NamedTuple):
-    """What a task's run must give.
+    """Known facts about a task.
 
     Attributes:
-      labels: in the order of their ids; none: the labels are numbers.
-      main: the scores whose mean is the main one.
-      counts: official rows of train, dev, test; None: not known.
-      submission: names of the files for GLUE.
+      labels: in the order of their ids; empty for numeric labels.
+      main: the scores whose mean is the main score.
+      counts: number of rows of the official train, dev and test files.
+      submission: names of the files for GLUE's server.
     """
 
     labels: list
@@ -134,37 +135,37 @@ WANTED = {
 }
 
 
-def kind(file):
-    """The set that a file belongs to, by its name."""
+def split_of(file):
+    """The split that a file belongs to, by its name."""
     return next((name for name in COUNTS if name in file), "test")
 
 
 def gold(task, file):
-    """The labels that `write` gives a file, as they stand in it."""
+    """The labels in a file that `write` writes."""
     labels = WANTED[task].labels if task in WANTED else _NLI
-    if not labels:  # The file's own way to write its scores.
+    if not labels:  # Scores, as STS-B writes them.
         labels = ["0.000", "2.400", "5.000", "3.75"]
-    found = [labels[n % len(labels)] for n in range(COUNTS[kind(file)])]
-    # The two halves must not score alike.
+    found = [labels[n % len(labels)] for n in range(COUNTS[split_of(file)])]
+    # The two halves must have different scores.
     return found[::-1] if "mismatched" in file else found
 
 
 def write(directory, task):
     """Writes the files of a task into a directory."""
-    for file, (heading, template) in FILES[task].items():
-        lines = [] if heading is None else [heading]
+    for file, (header, template) in FILES[task].items():
+        lines = [] if header is None else [header]
         for index, label in enumerate(gold(task, file)):
             if "multinli" in file:
                 label = label.replace("contradiction", "contradictory")
             a, b = _sentences(index)
             lines.append(template.format(index=index, a=a, b=b, label=label))
-        if task == "XNLI" and "dev" in file:  # Of another language: not read.
+        if task == "XNLI" and "dev" in file:  # Another language, which is not read.
             lines.insert(2, "ar" + _XNLI_ROW.format(index=9, label="bad", a="x", b="x"))
         corpus.write_lines(os.path.join(directory, file), lines)
 
 
 def _sentences(index):
-    """Two texts. Quotes mean nothing in GLUE's files: one alone must not matter."""
+    """Two texts. A single quote must not matter, as GLUE's files have no quoting."""
     first, second = corpus.NAMES[index % 6], corpus.NAMES[(index + 2) % 6]
     quote = '"' if index % 3 == 1 else ""
     return "%s%s paid %s ." % (quote, first, second), "%s was called ." % second

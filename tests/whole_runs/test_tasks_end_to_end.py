@@ -60,7 +60,7 @@ tasks = pytest.mark.parametrize("task", list(glue_rows.WANTED))
 def test_the_rows_that_were_read_stand_beside_those_of_glue(ran, task):
     run, _ = ran(task)
     for file in glue_rows.FILES[task]:
-        kind = glue_rows.kind(file)
+        kind = glue_rows.split_of(file)
         count = glue_rows.COUNTS[kind]
         known = glue_rows.WANTED[task].counts[list(glue_rows.COUNTS).index(kind)]
         if task == "MNLI" and "mismatched" in file:
@@ -96,7 +96,7 @@ def test_the_table_of_what_was_evaluated(ran, task):
     _, out = ran(task)
     wanted = glue_rows.WANTED[task]
     for file in glue_rows.FILES[task]:
-        if glue_rows.kind(file) != "dev":
+        if glue_rows.split_of(file) != "dev":
             continue
         suffix = "_mismatched" if "mismatched" in file else ""
         found = table(out, "eval_predictions%s.tsv" % suffix)
