@@ -188,8 +188,7 @@ def test_a_missing_half_is_said_and_stops_nothing(flags, ran, tmp_path):
     chosen = without(flags, "init_checkpoint") + ["--init_checkpoint=" + trained]
     run = succeed(chosen + arguments + PHASES[1:])
     for name in ("dev_mismatched.tsv", "test_mismatched.tsv"):
-        line = "%s is missing in --data_dir=%s: the results lack the mismatched half"
-        assert line % (name, data) in run.out
+        assert "--data_dir=%s: %s is missing" % (data, name) in run.out
     assert text(out, "MNLI-m.tsv") == text(trained, "MNLI-m.tsv")
     assert not any("mm" in n or "mismatched" in n for n in os.listdir(out))
     found, both = scores(out), scores(trained)
