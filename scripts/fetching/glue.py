@@ -88,7 +88,7 @@ def build(task, work, options):
         needed = [layout.file for layout in task.layouts]
         folder = archive.unpack(paths[0], folder, needed)
     else:
-        shutil.copy(paths[0], folder)
+        shutil.copyfile(paths[0], os.path.join(folder, task.remotes[0].name))
     trouble = problem(task, folder)
     if trouble and is_mrpc:
         raise InputError(

@@ -8,6 +8,8 @@ import tempfile
 from finetuning.utils.errors import InputError
 from scripts.fetching import sources
 
+_PREFIX = ".fetching-"
+
 
 @contextlib.contextmanager
 def temporary_folder_beside(target):
@@ -19,11 +21,12 @@ def temporary_folder_beside(target):
     parent = os.path.dirname(os.path.abspath(target))
     try:
         os.makedirs(parent, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetching-", dir=parent) as folder:
+        with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as folder:
             yield folder
     except OSError as error:
-        # A full disk is reported without the name of the file.
-        error.filename = error.filename or parent
+        # A full disk is reported without a file; temporary ones mean nothing to users.
+        if error.filename is None or _PREFIX in str(error.filename):
+            error.filename = parent
         raise
 
 
@@ -32,13 +35,9 @@ def check_free_space(folder, needed):
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
-            "%s needs %s, but only %s are free; free some space or choose another "
-            "folder"
-            % (
-                os.path.dirname(folder),
-                sources.format_size(needed),
-                sources.format_size(free),
-            )
+            "%s are needed, but only %s are free on the disk; free some space, or "
+            "choose a folder on another disk"
+            % (sources.format_size(needed), sources.format_size(free))
         )
 
 

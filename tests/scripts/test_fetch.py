@@ -300,6 +300,14 @@ def test_a_disk_with_too_little_space(command, server, monkeypatch):
     assert "only 0.0 kB are free" in line
 
 
+def test_a_folder_that_is_read_only(command, server, tmp_path, monkeypatch):
+    denied = PermissionError(errno.EACCES, "Permission denied", ".fetching-1")
+    monkeypatch.setattr("tempfile.mkdtemp", mock.Mock(side_effect=denied))
+    status, line = command("data", "RTE")
+    assert (status, server.requested) == (2, [])
+    assert str(tmp_path / "got") + ": permission denied" in line
+
+
 def test_a_file_where_the_folder_should_be(command, server, tmp_path):
     (tmp_path / "got").write_bytes(b"mine")
     status, line = command("data", "RTE")
