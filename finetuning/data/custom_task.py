@@ -36,7 +36,7 @@ def create_task(settings, data_files, weights_directory):
             "%s contains a regression model; give --regression=true" % weights_directory
         )
     if settings.regression:
-        return _task((), ("pearson_spearman",), ("pearson", "spearman"))
+        return Task(CUSTOM, (), ("pearson_spearman",), ("pearson", "spearman"))
     labels = _labels(settings, data_files, saved)
     if labels is None:
         raise InputError(
@@ -46,7 +46,8 @@ def create_task(settings, data_files, weights_directory):
         )
     _check_labels(settings, labels)
     metrics = BINARY_METRICS if len(labels) == 2 else ("accuracy",)
-    return _task(labels, metrics + ("macro_f1", "matthews_correlation"), ("macro_f1",))
+    metrics += ("macro_f1", "matthews_correlation")
+    return Task(CUSTOM, labels, metrics, main=("macro_f1",))
 
 
 def _check_labels(settings, labels):
@@ -69,18 +70,6 @@ def _check_labels(settings, labels):
             len(labels),
             label_map.shown(labels[:5]),
         )
-    )
-
-
-def _task(labels, metrics, main):
-    return Task(
-        name=CUSTOM,
-        labels=labels,
-        metrics=metrics,
-        main=main,
-        train=(),
-        dev=(),
-        test=(),
     )
 
 

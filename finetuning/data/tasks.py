@@ -113,9 +113,9 @@ class Task:
     labels: Tuple[str, ...]
     metrics: Tuple[str, ...]
     main: Tuple[str, ...]
-    train: Tuple[FileLayout, ...]
-    dev: Tuple[FileLayout, ...]
-    test: Tuple[FileLayout, ...]
+    train: Tuple[FileLayout, ...] = ()
+    dev: Tuple[FileLayout, ...] = ()
+    test: Tuple[FileLayout, ...] = ()
     bounds: Optional[Tuple[float, float]] = None
     remark: str = ""
 
@@ -306,8 +306,6 @@ _TASKS = (
         labels=_NLI_LABELS,
         metrics=(),
         main=(),
-        train=(),
-        dev=(),
         test=(_pairs("AX.tsv", None, rows=1104, submission="AX"),),
     ),
     Task(
@@ -327,7 +325,6 @@ _TASKS = (
                 "xnli.dev.tsv", 6, 7, 1, label_name="gold_label", only=(0, "zh")
             ),
         ),
-        test=(),
     ),
 )
 TASKS = {task.name.lower(): task for task in _TASKS}

@@ -184,7 +184,7 @@ def task_error(data_files=(), weights=None, **values):
 
 def save(directory, *labels):
     os.makedirs(str(directory), exist_ok=True)
-    label_map.save(str(directory), Task("custom", labels, (), (), (), (), ()))
+    label_map.save(str(directory), Task("custom", labels, (), ()))
     return str(directory)
 
 

@@ -10,7 +10,7 @@ from finetuning.utils.errors import InputError
 
 
 def task_of(*labels):
-    return tasks.Task("own", labels, (), (), (), (), ())
+    return tasks.Task("own", labels, (), ())
 
 
 @pytest.mark.parametrize("labels", [("yes", "no", "caf\u00e9"), ()])

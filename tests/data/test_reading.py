@@ -42,7 +42,7 @@ def write(directory, name, lines):
 
 
 def custom_task(labels=("0", "1")):
-    return Task("custom", labels, (), (), (), (), ())
+    return Task("custom", labels, (), ())
 
 
 def read(directory, task, split, lines, layout=None, notes=None):
@@ -71,82 +71,6 @@ def read_custom(directory, layout, lines, task=None, notes=None):
 
 def custom_error(directory, layout, lines, task=None):
     return error(directory, task or custom_task(), "train", lines, layout)
-
-
-# The layouts of the original's tasks; tests/support/glue_rows.py has those of GLUE's.
-
-
-@pytest.mark.parametrize(
-    "task, split, lines, expected",
-    [
-        (
-            "MRPC",
-            "train",
-            [MRPC_HEADER, "1\t10\t11\tOne .\tA .", "0\t12\t13\tTwo .\tNo ."],
-            [("1", "One .", "A .", "1"), ("2", "Two .", "No .", "0")],
-        ),
-        (
-            "MRPC",
-            "test",
-            ["index\t#1 ID\t#2 ID\t#1 String\t#2 String", "7\t10\t11\tOne .\tTwo ."],
-            [("7", "One .", "Two .", "0")],
-        ),
-        (
-            "CoLA",
-            "dev",
-            ["gj04\t1\t\tBill ran .", "gj04\t0\t*\tRan Bill ."],
-            [("0", "Bill ran .", None, "1"), ("1", "Ran Bill .", None, "0")],
-        ),
-        (
-            "CoLA",
-            "test",
-            ["index\tsentence", "7\tBill ran ."],
-            [("7", "Bill ran .", None, "0")],
-        ),
-        (
-            "MNLI",
-            "train",
-            [
-                MNLI_HEADER,
-                mnli_row("31", "A .", "B .", "neutral", "entailment"),
-                mnli_row("77", "A .", "B .", "contradiction"),
-            ],
-            [("31", "A .", "B .", "entailment"), ("77", "A .", "B .", "contradiction")],
-        ),
-        (
-            "MNLI",
-            "test",
-            [mnli_row("index", "sentence1", "sentence2"), mnli_row("9", "A .", "B .")],
-            [("9", "A .", "B .", "contradiction")],
-        ),
-        (
-            "XNLI",
-            "train",
-            [
-                "premise\thypo\tlabel",
-                "\u4e0b \u96e8\tB\tcontradictory",
-                "C\tD\tneutral",
-            ],
-            [("1", "\u4e0b \u96e8", "B", "contradiction"), ("2", "C", "D", "neutral")],
-        ),
-        (
-            "XNLI",
-            "dev",
-            [
-                xnli_row("language", "gold_label", "sentence1", "sentence2"),
-                xnli_row("ar", "neutral", "1", "2"),
-                xnli_row("zh", "contradiction", "3", "4"),
-                xnli_row("de", "not one of our labels", "5", "6"),
-            ],
-            [("2", "3", "4", "contradiction")],
-        ),
-    ],
-)
-def test_layouts(tmp_path, task, split, lines, expected):
-    examples = read(tmp_path, task, split, lines)
-    assert examples == [
-        InputExample("%s-%s" % (split, guid), *values) for guid, *values in expected
-    ]
 
 
 # Invalid rows

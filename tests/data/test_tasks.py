@@ -58,6 +58,10 @@ def test_files_in_the_published_layout_are_read_right(tmp_path, name):
             if layout.label is None:
                 gold = [task.labels[0] if task.labels else "0"] * len(gold)
             assert [example.label for example in examples] == gold
+            guids = [example.guid for example in examples]
+            assert len(set(guids)) == len(guids)
+            if layout.guid is not None:
+                assert guids == ["%s-%d" % (split, n) for n in range(len(guids))]
             for example in examples:
                 assert " paid " in example.text_a
                 assert (example.text_b is not None) == is_pair

@@ -39,6 +39,6 @@ def test_scores_are_clipped_and_have_three_decimals():
 
 
 def test_numbers_without_bounds_are_not_clipped():
-    own = tasks.Task("own", (), (), (), (), (), ())
+    own = tasks.Task("own", (), (), ())
     found = submission.values(own, np.array([-3.5, 1e4], np.float32))
     assert found == ["-3.500", "10000.000"]

@@ -21,7 +21,7 @@ from finetuning.flags.settings import Settings
 from finetuning.utils.errors import InputError
 from tests.support import models
 
-TASK = Task("own", ("0", "1"), (), (), (), (), ())
+TASK = Task("own", ("0", "1"), (), ())
 CONFIG = models.tiny_config()
 MARK = b"\xef\xbb\xbf"
 # What texts, labels and mishaps are made of.
