@@ -107,7 +107,7 @@ def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
     resumed = types.SimpleNamespace(step=first_step) if first_step else None
     return types.SimpleNamespace(
         settings=Settings(output_dir=str(directory), **settings),
-        inputs=types.SimpleNamespace(config=config, resumed=resumed),
+        inputs=types.SimpleNamespace(config=config, resumed=resumed, initial=None),
         task=types.SimpleNamespace(num_outputs=outputs),
         output_dir=OutputDir(str(directory)),
         compute=classifier.DEFAULT_COMPUTE,
