@@ -1,8 +1,4 @@
-"""Runs that are killed, at random and in the middle of what must not be cut short.
-
-$KILLS is the number of random moments (3 where it is not set); $KILLS_SEED decides
-which they are.
-"""
+"""Runs that are killed: at random, and in the middle of what must not be cut short."""
 
 import os
 import random
@@ -19,9 +15,9 @@ from finetuning.checkpoints import finding, integrity
 from tests.support import corpus
 from tests.support.running import ONE_THREAD, Finished, rows, text
 
-KILLS = int(os.environ.get("KILLS", "3"))
-SEED = int(os.environ.get("KILLS_SEED", "5"))
-# Runs the program and has its own process killed at one moment.
+pytestmark = pytest.mark.slow
+
+# Runs the program and kills its own process at one moment.
 DRIVER = """
 import os, resource, signal, sys
 root, moment = sys.argv[1:3]
@@ -52,7 +48,7 @@ def after(owner, name, when):
     setattr(owner, name, deadly)
 
 def too_large(*given, **named):
-    # The system itself ends the process, in a write to the file of the tensors.
+    # The system ends the process, while it writes the file of the tensors.
     if given[3] == 4:  # Of the saver, the session, the path and the step.
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
@@ -81,7 +77,7 @@ elif kind == "after":
     after(files, "rename", to(argument))
 sys.exit(run_classifier.main(["run_classifier.py"] + sys.argv[3:]))
 """
-# In the order of a run; after each, the next one starts from what it left.
+# In the order of a run; each run starts from what the one before it left.
 MOMENTS = [
     "unnamed 0",
     "writing",
@@ -96,17 +92,19 @@ MOMENTS = [
 ]
 
 
+SHORT_MOMENTS = ["writing", "after eval_history.tsv", "before test_results.tsv"]
+
+
 class Command:
     """The flags of one whole run, and where it may be run."""
 
-    def __init__(self, root, place):
+    def __init__(self, root, flags, place):
         self.root, self.place = root, place
-        flags = corpus.write(os.path.join(place, "corpus"))
-        flags += ["--do_train", "--do_eval", "--do_predict", "--eval_steps=3"]
+        flags = flags + ["--do_train", "--do_eval", "--do_predict", "--eval_steps=3"]
         flags += ["--keep_best", "--save_checkpoints_steps=2", "--num_threads=1"]
         self.flags = flags + ["--keep_checkpoint_max=2", "--eval_batch_size=4"]
 
-    def end(self, out, *driver):
+    def finish(self, out, *driver):
         driver = driver or (None,)
         return Finished(
             self.root,
@@ -115,7 +113,7 @@ class Command:
             driver=driver[0],
         )
 
-    def begin(self, out):
+    def start(self, out):
         return subprocess.Popen(
             [sys.executable, "-u", os.path.join(self.root, "run_classifier.py")]
             + self.flags
@@ -127,15 +125,15 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def command(root, tmp_path_factory):
-    return Command(root, str(tmp_path_factory.mktemp("kills")))
+def command(root, corpus_flags, tmp_path_factory):
+    return Command(root, corpus_flags, str(tmp_path_factory.mktemp("kills")))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(command):
-    """Where the run ended that nothing disturbed, and its seconds of work."""
+    """The output directory of a run that nothing disturbed, and its seconds of work."""
     out = os.path.join(command.place, "undisturbed")
-    process = command.begin(out)
+    process = command.start(out)
     started = wait_for_work(process)
     output = process.communicate()[0]
     assert process.returncode == 0, output.decode()
@@ -143,7 +141,7 @@ def undisturbed(command):
 
 
 def wait_for_work(process):
-    """Reads until the files are read and the graph is to be built; the time then."""
+    """Waits until the files are read and the graph is to be built; returns the time."""
     for line in process.stdout:
         if line.startswith(b"Building the training graph"):
             break
@@ -157,8 +155,8 @@ def tensors(directory):
     return {name: tf.train.load_variable(prefix, name) for name in names}
 
 
-def agree(out, undisturbed):
-    """Asks that a run ended as the undisturbed one, byte for byte."""
+def assert_same_results(out, undisturbed):
+    """A run must have ended like the undisturbed one, byte for byte."""
     for below in ("", "best"):
         found = tensors(os.path.join(out, below))
         expected = tensors(os.path.join(undisturbed, below))
@@ -170,47 +168,47 @@ def agree(out, undisturbed):
     steps = [row[0] for row in rows(out, "eval_history.tsv")]
     assert steps == ["step", "3", "6", "9", "12", "15"]
     names = set(os.listdir(undisturbed)) - {"checkpoint"}
-    lacking = [n for n in names if "tfevents" not in n and n not in os.listdir(out)]
-    assert not lacking
+    missing = [n for n in names if "tfevents" not in n and n not in os.listdir(out)]
+    assert not missing
 
 
-def test_killed_at_random_moments(command, undisturbed):
+def test_killed_at_random_moments(command, undisturbed, iterations):
     expected, seconds = undisturbed
     out = os.path.join(command.place, "random")
-    draw = random.Random(SEED)
-    ends = [signal.SIGTERM, signal.SIGINT] + [signal.SIGKILL] * KILLS
+    draw = random.Random(5)
+    ends = [signal.SIGTERM, signal.SIGINT] + [signal.SIGKILL] * iterations(3, 1)
     draw.shuffle(ends)
     for number in ends:
-        process = command.begin(out)
+        process = command.start(out)
         wait_for_work(process)
         time.sleep(draw.uniform(0, seconds))
         process.send_signal(number)
         output = process.communicate(timeout=300)[0].decode()
         status = {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -number)
         if process.returncode not in (0, status):
-            # All was done, and Python itself was about to end.
+            # The run was complete, and Python itself was about to end.
             assert process.returncode == -number, output
             assert "predict_results.json" in os.listdir(out), output
         else:
             assert "Traceback" not in output
-    last = command.end(out)
+    last = command.finish(out)
     assert last.status == 0, last.out + last.err
-    agree(out, expected)
+    assert_same_results(out, expected)
 
 
-def test_killed_where_it_must_not_be_cut_short(command, undisturbed):
+def test_killed_where_it_must_not_be_cut_short(command, undisturbed, iterations):
     out = os.path.join(command.place, "proven")
     driver = os.path.join(command.place, "driver.py")
     corpus.write_lines(driver, [DRIVER])
-    for moment in MOMENTS:
-        ended = command.end(out, driver, command.root, moment)
+    for moment in iterations(MOMENTS, SHORT_MOMENTS):
+        ended = command.finish(out, driver, command.root, moment)
         killed_by = -signal.SIGXFSZ if moment == "writing" else -signal.SIGKILL
         assert ended.status == killed_by, moment + "\n" + ended.out + ended.err
         assert LEFT.get(moment, lambda _: True)(out), moment
-        assert "DAMAGED" not in ended.out or moment == "writing", ended.out
-    last = command.end(out)
+        assert "CORRUPT" not in ended.out or moment == "writing", ended.out
+    last = command.finish(out)
     assert last.status == 0, last.out + last.err
-    agree(out, undisturbed[0])
+    assert_same_results(out, undisturbed[0])
     assert not [name for name in os.listdir(out) if "tempstate" in name]
 
 
@@ -218,7 +216,7 @@ def _names(out):
     return os.listdir(out)
 
 
-# What proves that a kill lay where it should.
+# What proves that the run was killed at the right moment.
 LEFT = {
     "unnamed 0": lambda out: (
         "model.ckpt-0.index" in _names(out) and "checkpoint" not in _names(out)
