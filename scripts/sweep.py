@@ -28,7 +28,6 @@ if not __package__:  # Started by its path.
 
 from finetuning.data import data_files
 from finetuning.flags import command_line
-from finetuning.run_info import provenance
 from finetuning.utils import exit_status, files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
@@ -120,7 +119,7 @@ def write_report(directory, sweep, results):
     collected = report.collect(sweep.description(), sweep.points, results)
     lines = report.lines(collected)
     files.write_text(os.path.join(directory, TEXT), "\n".join(lines) + "\n")
-    provenance.write_json(os.path.join(directory, JSON), collected)
+    files.write_json(os.path.join(directory, JSON), collected)
     if collected["runs"]:
         picture.draw(os.path.join(directory, PICTURE), collected)
     return lines

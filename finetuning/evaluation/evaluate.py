@@ -12,7 +12,7 @@ from finetuning.evaluation import (
     weights,
 )
 from finetuning.run_info import provenance
-from finetuning.utils import tensorboard
+from finetuning.utils import files, tensorboard
 from finetuning.utils.console import log
 
 
@@ -48,7 +48,7 @@ def evaluate(run, contents):
         predicted_one_class=scored.one_class,
         warnings=warnings,
     )
-    provenance.write_json(run.output_dir.join(result_files.EVAL_JSON), content)
+    files.write_json(run.output_dir.join(result_files.EVAL_JSON), content)
     tensorboard.write(run.output_dir.join("eval"), scored.figures, step)
     _show_scores(run, datasets, scored)
     for line in warnings:
@@ -75,7 +75,7 @@ def predict(run, contents):
         warnings=_warnings(run, contents, datasets),
         files=[os.path.basename(path) for path in written],
     )
-    provenance.write_json(run.output_dir.join(result_files.PREDICT_JSON), content)
+    files.write_json(run.output_dir.join(result_files.PREDICT_JSON), content)
 
 
 def _infer(run, contents, dataset, phase, flag):

@@ -1,49 +1,50 @@
-"""Digests of the files that shape a training: moved, they are the same; edited, not."""
+"""SHA-256 of the files that decide a training run: moved is the same, edited is not."""
 
 import hashlib
 
 from finetuning.utils import files
 
-# Flags whose files are compared by content. Of a training set, whichever flag names it.
+# The names of fingerprints: of flags whatever file they name, and of the training set
+# whichever flag names it.
 TRAINING_SET = "training set"
 READERS = ("vocab_file", "bert_config_file")
 NAMES = (*READERS, "init_checkpoint", TRAINING_SET)
-# What a training is scored on meanwhile; compared only where both sides name one.
+# Decides only which weights are the best; compared only if both runs have one.
 DEV_SET = "dev set"
 _BLOCK = 2**20
 
 
 def take(settings, data_files, initial_prefix):
-    """Reads the files that shape the training that the settings describe.
+    """Computes the fingerprints of the files that decide a training run.
 
-    Of a checkpoint this is its index, which holds a checksum of each tensor.
+    Of a checkpoint, only the index is read: it has a checksum of each tensor.
 
     Args:
       settings: `settings.Settings`.
       data_files: `tasks.DataFile`s of the run.
-      initial_prefix: that of --init_checkpoint, or None.
+      initial_prefix: prefix of --init_checkpoint, or None.
 
     Returns:
-      Dictionary from some of `NAMES`, and `DEV_SET`, to dictionaries of `path` and
+      Dictionary from some of `NAMES` and `DEV_SET` to dictionaries of `path` and
       `sha256`, in hex.
     """
-    paths = {name: getattr(settings, name) for name in READERS}
+    paths = {name: [getattr(settings, name)] for name in READERS}
     if initial_prefix is not None:
-        paths["init_checkpoint"] = initial_prefix + ".index"
+        paths["init_checkpoint"] = [initial_prefix + ".index"]
+    names = {"train": TRAINING_SET}
+    if settings.evaluates_while_training:
+        names["dev"] = DEV_SET
     for data_file in data_files:
-        if data_file.split == "train":
-            paths[TRAINING_SET] = data_file.path
-    found = {
-        name: {"path": path, "sha256": sha256(path)} for name, path in paths.items()
+        if data_file.split in names:
+            paths.setdefault(names[data_file.split], []).append(data_file.path)
+    return {
+        name: {"path": parts[0], "sha256": sha256(*parts)}
+        for name, parts in paths.items()
     }
-    scored = [data_file.path for data_file in data_files if data_file.split == "dev"]
-    if settings.evaluates_while_training and scored:
-        found[DEV_SET] = {"path": scored[0], "sha256": sha256(*scored)}
-    return found
 
 
 def sha256(*paths):
-    """The digest of the bytes of files, one behind the other, in hex."""
+    """Returns the SHA-256 of the concatenated files, in hex."""
     digest = hashlib.sha256()
     for path in paths:
         with files.open_binary(path) as file:

@@ -1,6 +1,5 @@
-"""What a reader needs to trust and repeat a run: settings, seed, versions, revision."""
+"""What is needed to repeat a run: settings, seed, device, versions and revision."""
 
-import json
 import os
 import platform
 import random
@@ -34,13 +33,19 @@ def choose_seed(settings, saved):
         return settings.random_seed, "as given"
     if saved.random_seed is not None:
         return saved.random_seed, "as saved in %s" % settings.output_dir
-    # From the system's entropy: no state of the program decides it.
+    # From the system's entropy, so that it does not depend on seeds of the program.
     seed = random.SystemRandom().randint(0, MAX_SEED)
     return seed, "drawn; --random_seed=%d repeats this run" % seed
 
 
 def describe(settings, seed, device):
-    """A dictionary that goes into JSON as it is."""
+    """Describes a run as a dictionary of JSON values.
+
+    Args:
+      settings: `settings.Settings`.
+      seed: the run's seed.
+      device: `detect.Device`.
+    """
     return {
         "settings": settings.as_dict(),
         "random_seed": seed,
@@ -62,37 +67,33 @@ def describe(settings, seed, device):
 
 
 def save(settings, description, **facts):
-    """Writes what `describe` returned beside a training's checkpoints.
+    """Saves the description of a training run in its output directory.
 
-    Also as a flag file, which repeats the run.
+    Writes `run_settings.json`, and `run.flags`, which repeats the run.
 
     Args:
       settings: `settings.Settings`.
       description: what `describe` returned.
-      **facts: what else goes into the file of settings: `fingerprints` of its files,
-        `changes` that were made to it on the way, `planned_steps`.
+      **facts: further entries of `run_settings.json`: `fingerprints`, `changes` of
+        settings between resumptions, `planned_steps`.
     """
     path = os.path.join(settings.output_dir, saved_run.SETTINGS_FILE)
-    write_json(path, dict(description, **facts))
+    files.write_json(path, dict(description, **facts))
     flag_file.write(settings, description, facts.get("changes", ()))
 
 
-def write_json(path, value):
-    files.write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
-
-
 def git_revision():
-    """The program's commit, with "-dirty" where files differ from it; or None."""
+    """Returns the program's commit, with "-dirty" if files were changed, or None."""
     top = _git("rev-parse", "--show-toplevel")
     if top is None or not os.path.samefile(top, _ROOT):
-        return None  # No checkout, or one of something else around the program.
+        return None  # Not a checkout, or inside one of another repository.
     return _git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
 
 
 def _git(*arguments):
     try:
-        shown = subprocess.run(
-            ["git"] + list(arguments),
+        done = subprocess.run(
+            ["git", *arguments],
             cwd=_ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -101,4 +102,4 @@ def _git(*arguments):
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return shown.stdout.decode("utf-8").strip() or None
+    return done.stdout.decode("utf-8").strip() or None

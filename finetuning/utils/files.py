@@ -5,6 +5,7 @@ gs://bucket/file.
 """
 
 import contextlib
+import json
 import os
 import re
 import stat
@@ -261,6 +262,11 @@ def replacing(path):
 def write_text(path, text):
     """Writes a UTF-8 file, completely or not at all."""
     write_lines(path, [text])
+
+
+def write_json(path, value):
+    """Writes a JSON file with sorted keys, completely or not at all."""
+    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
 
 
 def write_lines(path, lines):

@@ -12,7 +12,7 @@ import os
 from finetuning.data import tasks
 from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
-from finetuning.run_info import provenance
+from finetuning.utils import files
 from finetuning.utils.errors import InputError
 from scripts.sweeping import summary
 
@@ -147,7 +147,7 @@ def add(directory, places):
     ordered = sorted(known.values(), key=_order)
     for task, runs in itertools.groupby(ordered, lambda run: run["task"]):
         path = os.path.join(directory, task.lower() + ".json")
-        provenance.write_json(path, list(runs))
+        files.write_json(path, list(runs))
     return len(known) - before
 
 

@@ -10,7 +10,6 @@ from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.flags import command_line
 from finetuning.flags.settings import as_flag, flags_with
-from finetuning.run_info import provenance
 from finetuning.utils import files, locking
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
@@ -70,7 +69,7 @@ class Sweep:
                 "there (%s)" % (self.directory, error)
             ) from None
         path = os.path.join(self.directory, SWEEP_FILE)
-        provenance.write_json(path, self.description())
+        files.write_json(path, self.description())
         return self
 
     def __exit__(self, *_):
@@ -147,7 +146,7 @@ class Sweep:
         finally:
             state["seconds"] += time.monotonic() - started
             state.update(finished=error is None, error=error)
-            provenance.write_json(os.path.join(directory, RUN_FILE), state)
+            files.write_json(os.path.join(directory, RUN_FILE), state)
         return error
 
     def _remove_checkpoints(self, results):
@@ -245,7 +244,7 @@ def _open_run(directory):
             )
         files.make_directory(directory)
         state = {"seconds": 0.0, "finished": False, "error": None}
-        provenance.write_json(path, state)
+        files.write_json(path, state)
     return state
 
 

@@ -1,8 +1,6 @@
-"""The seed, and what a run saves about itself."""
+"""The seed of a run, and what it saves about itself."""
 
 import dataclasses
-import json
-import logging
 import os
 import platform
 import random
@@ -17,119 +15,70 @@ from finetuning.run_info import provenance, saved_run
 
 DEVICE = detect.Device("GPU", "Tesla V100, 15.8 GB", "1.14.0", "10.0.130", "7.6.5")
 DEVICE = dataclasses.replace(DEVICE, determinism="not guaranteed (GPU)")
-
-
-@pytest.fixture
-def logged(monkeypatch, caplog):
-    """A function that gives the level and text of the lines logged so far."""
-    monkeypatch.setattr(logging.getLogger("finetuning"), "propagate", True)
-    caplog.set_level(logging.INFO, logger="finetuning")
-    return lambda: [(r.levelname, r.getMessage()) for r in caplog.records]
-
-
-def settings(directory, **values):
-    return Settings(output_dir=str(directory), **values)
-
-
-def save_seed(directory, seed):
-    (directory / "run_settings.json").write_text(json.dumps({"random_seed": seed}))
+SETTINGS = Settings(output_dir="out", task_name="MRPC", learning_rate=2e-5)
 
 
 # The seed
 
 
-def test_given_seed(tmp_path, logged):
-    chosen = settings(tmp_path, random_seed=0, do_train=True)
-    assert provenance.choose_seed(chosen) == 0
-    assert logged() == [("INFO", "Random seed: 0, as given")]
+@pytest.mark.parametrize(
+    "given, saved, seed, source",
+    [
+        (0, None, 0, "as given"),
+        (5, 17, 5, "as given"),
+        (None, 17, 17, "as saved in out"),
+        (None, 0, 0, "as saved in out"),
+    ],
+)
+def test_a_given_seed_precedes_a_saved_one(given, saved, seed, source):
+    settings = dataclasses.replace(SETTINGS, random_seed=given)
+    saved = saved_run.SavedRun(random_seed=saved)
+    assert provenance.choose_seed(settings, saved) == (seed, source)
 
 
-def test_saved_seed_of_a_resumed_training(tmp_path, logged):
-    save_seed(tmp_path, 17)
-    assert provenance.choose_seed(settings(tmp_path, do_train=True)) == 17
-    assert logged() == [("INFO", "Random seed: 17, as saved in %s" % tmp_path)]
-
-
-def test_given_seed_goes_before_a_saved_one(tmp_path, logged):
-    save_seed(tmp_path, 17)
-    chosen = settings(tmp_path, random_seed=5, do_train=True)
-    assert provenance.choose_seed(chosen) == 5
-    assert logged() == [("INFO", "Random seed: 5, as given")]
-
-
-def test_given_seed_that_is_the_saved_one(tmp_path, logged):
-    save_seed(tmp_path, 0)
-    chosen = settings(tmp_path, random_seed=0, do_train=True)
-    assert provenance.choose_seed(chosen) == 0
-    assert logged() == [("INFO", "Random seed: 0, as given")]
-
-
-def test_drawn_seed_is_shown_in_a_form_that_repeats_it(tmp_path, logged):
-    seed = provenance.choose_seed(settings(tmp_path, do_train=True))
-    assert type(seed) is int
-    assert 0 <= seed <= MAX_SEED
-    line = "Random seed: %d, drawn; --random_seed=%d repeats this run"
-    assert logged() == [("INFO", line % (seed, seed))]
-
-
-def test_drawn_seeds_differ_whatever_the_program_has_seeded(tmp_path):
+def test_drawn_seeds_do_not_depend_on_seeds_of_the_program():
     seeds = set()
     for _ in range(5):
         random.seed(1)
         np.random.seed(1)
-        seeds.add(provenance.choose_seed(settings(tmp_path)))
+        seed, source = provenance.choose_seed(SETTINGS, saved_run.SavedRun())
+        assert type(seed) is int and 0 <= seed <= MAX_SEED
+        assert "--random_seed=%d repeats this run" % seed in source
+        seeds.add(seed)
     assert len(seeds) == 5
-
-
-def test_a_run_that_does_not_train_says_nothing_of_seeds(tmp_path, logged):
-    save_seed(tmp_path, 17)
-    assert provenance.choose_seed(settings(tmp_path, do_eval=True)) == 17
-    provenance.choose_seed(settings(tmp_path, do_eval=True, random_seed=3))
-    assert logged() == []
 
 
 # The description
 
 
-def test_description(tmp_path, monkeypatch):
+def test_the_description_names_everything_that_decides_a_run(monkeypatch):
     monkeypatch.setattr("sys.argv", ["run_classifier.py", "--do_train=true"])
     monkeypatch.setattr(provenance, "git_revision", lambda: "abc-dirty")
-    chosen = settings(tmp_path, task_name="MRPC", learning_rate=2e-5)
-    described = provenance.describe(chosen, 17, DEVICE)
-    assert described["settings"] == chosen.as_dict()
-    assert described["settings"]["learning_rate"] == 2e-5
-    assert described["random_seed"] == 17
-    assert described["device"] == DEVICE.line()
-    assert described["determinism"] == "not guaranteed (GPU)"
-    assert described["git_revision"] == "abc-dirty"
-    assert described["command"] == ["run_classifier.py", "--do_train=true"]
-    versions = described["versions"]
+    description = provenance.describe(SETTINGS, 17, DEVICE)
+    assert description.pop("settings") == SETTINGS.as_dict()
+    versions = description.pop("versions")
     assert versions["python"] == platform.python_version()
-    assert versions["tensorflow"] == "1.14.0"
-    assert versions["cuda"] == "10.0.130"
-    assert versions["cudnn"] == "7.6.5"
     assert versions["numpy"] == np.__version__
-    assert {"scipy", "scikit-learn"} < set(versions)
-    assert len(described["time"]) == len("2024-01-31T23:59:59+0000")
+    assert (versions["tensorflow"], versions["cuda"]) == ("1.14.0", "10.0.130")
+    assert {"cudnn", "scipy", "scikit-learn"} < set(versions)
+    assert len(description.pop("time")) == len("2024-01-31T23:59:59+0000")
+    assert description == {
+        "random_seed": 17,
+        "device": DEVICE.line(),
+        "determinism": "not guaranteed (GPU)",
+        "git_revision": "abc-dirty",
+        "command": ["run_classifier.py", "--do_train=true"],
+    }
 
 
-def test_saved_description_gives_the_seed_again(tmp_path):
-    chosen = settings(tmp_path, task_name="MRPC")
-    described = provenance.describe(chosen, 17, DEVICE)
-    provenance.save(chosen, described, planned_steps=15)
+def test_a_saved_description_is_read_again(tmp_path):
+    settings = dataclasses.replace(SETTINGS, output_dir=str(tmp_path))
+    description = provenance.describe(settings, 17, DEVICE)
+    provenance.save(settings, description, planned_steps=15)
     assert sorted(os.listdir(str(tmp_path))) == ["run.flags", "run_settings.json"]
-    content = saved_run.load(str(tmp_path))
-    assert content["random_seed"] == 17
-    assert content["settings"]["task_name"] == "MRPC"
-    assert content["planned_steps"] == 15
-
-
-def test_json_is_sorted_and_ends_with_a_line_end(tmp_path):
-    path = tmp_path / "x.json"
-    provenance.write_json(str(path), {"b": [1, 2.5], "a": None, "c": "\u00e9"})
-    assert path.read_bytes() == (
-        b'{\n  "a": null,\n  "b": [\n    1,\n    2.5\n  ],\n  "c": "\\u00e9"\n}\n'
-    )
+    saved = saved_run.load(str(tmp_path))
+    assert (saved.random_seed, saved.planned_steps) == (17, 15)
+    assert saved.settings["task_name"] == "MRPC"
 
 
 # The revision
@@ -137,23 +86,19 @@ def test_json_is_sorted_and_ends_with_a_line_end(tmp_path):
 
 @pytest.fixture
 def git(tmp_path, monkeypatch):
-    """Moves the program's root to an empty directory; a function runs git in it."""
+    """A function that runs git in an empty directory, now the root of the program."""
     monkeypatch.setattr(provenance, "_ROOT", str(tmp_path))
-    for name in [n for n in os.environ if n.startswith("GIT_")]:
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
 
     def run(*arguments):
+        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b", *arguments]
         try:
             done = subprocess.run(
-                ["git"] + identity + list(arguments),
-                cwd=str(tmp_path),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                check=True,
+                command, cwd=str(tmp_path), capture_output=True, check=True
             )
         except FileNotFoundError:
             pytest.skip("needs git")
@@ -162,35 +107,20 @@ def git(tmp_path, monkeypatch):
     return run
 
 
-def test_revision(git, tmp_path):
+def test_the_revision_is_the_commit(git, tmp_path, monkeypatch):
+    assert provenance.git_revision() is None
     git("init")
+    assert provenance.git_revision() is None
     (tmp_path / "file").write_text("a")
     git("add", "file")
     git("commit", "-m", "one")
+    git("tag", "-a", "-m", "v1", "v1")
     commit = git("rev-parse", "HEAD")
     assert len(commit) == 40
     assert provenance.git_revision() == commit
-    git("tag", "-a", "-m", "v1", "v1")
-    assert provenance.git_revision() == commit
     (tmp_path / "file").write_text("b")
     assert provenance.git_revision() == commit + "-dirty"
-
-
-def test_no_revision_outside_of_a_repository(git):
-    assert provenance.git_revision() is None
-
-
-def test_no_revision_before_the_first_commit(git):
-    git("init")
-    assert provenance.git_revision() is None
-
-
-def test_no_revision_of_a_repository_around_the_program(git, tmp_path, monkeypatch):
-    """An unpacked archive below someone's own repository has no commit there."""
-    git("init")
-    (tmp_path / "file").write_text("a")
-    git("add", "file")
-    git("commit", "-m", "not ours")
+    # An unpacked archive within somebody else's repository.
     (tmp_path / "program").mkdir()
     monkeypatch.setattr(provenance, "_ROOT", str(tmp_path / "program"))
     assert provenance.git_revision() is None
