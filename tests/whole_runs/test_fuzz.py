@@ -1,7 +1,6 @@
-"""Files of random content: each is read as a strict reader does, or refused in a line.
+"""Files of random content: each is read as a strict reader does, or refused in one line.
 
-The strict readers are the tests' own, written from the formats and not from the code.
-Hypothesis draws the same examples in every run.
+The strict readers are written from the formats' definitions, not from the program.
 """
 
 import json
@@ -25,30 +24,22 @@ TASK = Task("own", ("0", "1"), (), ())
 CONFIG = models.tiny_config()
 MARK = b"\xef\xbb\xbf"
 # What texts, labels and mishaps are made of.
-PIECES = [b"a", b"B", b"0", b"1", b"1", b"\t", b"\t", b"\t", b",", b",", b"\n", b"\n"]
-PIECES += [
-    b"\r",
-    b'"',
-    b'"',
-    b"'",
-    b" ",
-    b"\xc2\xa0",
-    b"\xe2\x80\xa8",
-    b"\x0b",
-    b"\x1c",
-]
-PIECES += [MARK, b"\xc3\xa9", b"\xe9", b"\0", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80"]
+PIECES = [bytes([byte]) for byte in b'aB011\t\t\t,,\n\n\r""\' \x0b\x1c\xe9\0']
+PIECES += [b"\xc2\xa0", b"\xe2\x80\xa8", b"\xc3\xa9", b"\xed\xa0\x80", MARK]
 PIECES += [b"A\tB\t1\n", b"A\tB\t0\n", b"A\tB\t1\n", b"A,B,1\n", b'"A, ""b""",B,0\n']
 PIECES += [b"index\ta\tb\n", b"text,b,label\n", b"PK\x03\x04", b"\x1f\x8b"]
+PIECES += [b"\xf0\x9f\x98\x80"]
 
 
 def pieces(of, most=12):
     return st.lists(st.sampled_from(of), max_size=most).map(b"".join)
 
 
-def often(count):
+@pytest.fixture(params=[50, pytest.param(300, marks=pytest.mark.slow)])
+def repeatedly(request):
+    """A decorator that has a test draw so many examples, the same in every run."""
     return settings(
-        max_examples=count,
+        max_examples=request.param,
         derandomize=True,
         database=None,
         deadline=None,
@@ -62,7 +53,7 @@ def directory(tmp_path_factory):
 
 
 class RefusedError(Exception):
-    """The strict reader's verdict."""
+    """A strict reader refuses a file."""
 
 
 def write(directory, name, content):
@@ -73,7 +64,7 @@ def write(directory, name, content):
 
 
 def strict(read, *arguments):
-    """What a strict reader finds; None where it refuses."""
+    """What a strict reader returns; None if it refuses."""
     try:
         return read(*arguments)
     except (RefusedError, ValueError):
@@ -81,7 +72,7 @@ def strict(read, *arguments):
 
 
 def ours(read, *arguments):
-    """What the program finds; None where it refuses in one line."""
+    """What the program returns; None if it refuses in one line."""
     try:
         return read(*arguments)
     except InputError as error:
@@ -103,7 +94,7 @@ def strict_text(content):
 
 
 def strict_data(content):
-    """Text that is not all one line because its lines end otherwise."""
+    """Text whose lines do not all end in a lone carriage return."""
     if b"\n" not in content and b"\r" in content.rstrip(b"\r"):
         raise RefusedError
     return strict_text(content)
@@ -114,7 +105,7 @@ def strict_tsv(text):
 
 
 def strict_csv(text):
-    """RFC 4180, but for lines that end at LF and quotes within unquoted fields."""
+    """RFC 4180, except that lines end at LF and unquoted fields may hold quotes."""
     rows, row, field, state = [], [], "", "start"
     for char in text if text.endswith("\n") else text + "\n":
         if state == "quoted":
@@ -141,49 +132,49 @@ def strict_csv(text):
     return rows
 
 
-def strict_examples(content, split):
-    rows = (strict_csv if split.quoted else strict_tsv)(strict_data(content))
+def strict_examples(content, layout):
+    rows = (strict_csv if layout.quoted else strict_tsv)(strict_data(content))
     while rows and not rows[-1]:
         rows.pop()
     if any(not row for row in rows):
         raise RefusedError
-    if rows and split.header:
+    if rows and layout.header:
         header = rows.pop(0)
-        if len(header) > split.label and header[split.label] in TASK.labels:
+        if len(header) > layout.label and header[layout.label] in TASK.labels:
             raise RefusedError
-        if header[0] in ("index", "id") and split.label_name not in header:
+        if header[0] in ("index", "id") and layout.label_name not in header:
             raise RefusedError
     if any(len(row) < 3 or row[2] not in TASK.labels for row in rows):
         raise RefusedError
     return [tuple(row[:3]) for row in rows]
 
 
-def our_examples(directory, content, split):
-    path = write(directory, split.file, content)
-    found = reading.read_examples(TASK, DataFile("dev", split, path), [])
-    return [(each.text_a, each.text_b, each.label) for each in found]
+def our_examples(directory, content, layout):
+    path = write(directory, layout.file, content)
+    found = reading.read_examples(TASK, DataFile("dev", layout, path), [])
+    return [(row.text_a, row.text_b, row.label) for row in found]
 
 
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("quoted", [True, False])
-def test_examples(directory, quoted, header):
-    split = FileLayout("x", 0, 1, 2, header=header, label_name="label", quoted=quoted)
+def test_examples(directory, repeatedly, quoted, header):
+    layout = FileLayout("x", 0, 1, 2, header=header, label_name="label", quoted=quoted)
 
-    @often(250)
+    @repeatedly
     @given(pieces(PIECES))
     def check(content):
-        found = ours(our_examples, directory, content, split)
-        assert found == strict(strict_examples, content, split)
+        found = ours(our_examples, directory, content, layout)
+        assert found == strict(strict_examples, content, layout)
 
     check()
 
 
 @pytest.mark.parametrize("name", ["x.tsv", "x.csv"])
-def test_columns_and_labels_of_ones_own(directory, name):
+def test_columns_and_labels_of_ones_own(directory, repeatedly, name):
     """The layout that flags give, and the labels that the file gives."""
     names = ["a", "b", "1", "2", "label", "", "\u00b2", "9" * 5000, "0", "-1"]
 
-    @often(150)
+    @repeatedly
     @given(
         pieces(PIECES), st.sampled_from(names), st.sampled_from(names), st.booleans()
     )
@@ -197,29 +188,16 @@ def test_columns_and_labels_of_ones_own(directory, name):
                 "train", custom_task.read_layout(chosen, "train", path), path
             )
             task = custom_task.create_task(chosen, [source], None)
-            return [each.label for each in reading.read_examples(task, source)]
+            return [row.label for row in reading.read_examples(task, source)]
 
         assert ours(read) != []
 
     check()
 
 
-def test_whole_numbers_as_labels():
-    labels = ["9" * 5000, "10", "9", "010"]
-    assert list(custom_task._sorted(labels)) == ["9", "010", "10", "9" * 5000]
-
-
 # The vocabulary
 
-TOKENS = [
-    b"[PAD]\n",
-    b"[UNK]\n",
-    b"[CLS]\n",
-    b"[SEP]\n",
-    b"[MASK]\n",
-    b"the\n",
-    b"##s\n",
-]
+TOKENS = [b"[PAD]\n", b"[UNK]\n", b"[CLS]\n", b"[SEP]\n", b"[MASK]\n", b"##s\n"]
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 
 
@@ -240,23 +218,22 @@ def our_vocabulary(path):
     }
 
 
-@often(250)
-@given(pieces(PIECES), st.permutations(TOKENS), pieces(PIECES + TOKENS))
-def check_vocabulary(directory, before, tokens, behind):
-    for content in (
-        b"".join(TOKENS[:4]) + behind,
-        before + b"".join(tokens) + behind,
-        b"".join(TOKENS) + before + b"\n" + b"".join(tokens[:2]),
-    ):
-        path = write(directory, "vocab.txt", content)
-        found = ours(our_vocabulary, path)
-        expected = strict(strict_vocabulary, content)
-        capitals = re.search(b"[AB]", content)
-        assert found == expected or (found is None and capitals)
+def test_vocabulary(directory, repeatedly):
+    @repeatedly
+    @given(pieces(PIECES), st.permutations(TOKENS), pieces(PIECES + TOKENS))
+    def check(before, tokens, behind):
+        for content in (
+            b"".join(TOKENS[:4]) + behind,
+            before + b"".join(tokens) + behind,
+            b"".join(TOKENS) + before + b"\n" + b"".join(tokens[:2]),
+        ):
+            path = write(directory, "vocab.txt", content)
+            found = ours(our_vocabulary, path)
+            expected = strict(strict_vocabulary, content)
+            capitals = re.search(b"[AB]", content)
+            assert found == expected or (found is None and capitals)
 
-
-def test_vocabulary(directory):
-    check_vocabulary(directory)
+    check()
 
 
 # The config
@@ -286,20 +263,9 @@ CHANGES = st.dictionaries(
     VALUES,
     max_size=3,
 )
-JUNK = [
-    b"{",
-    b"}",
-    b"[" * 3000,
-    b'"',
-    b":",
-    b",",
-    b"NaN",
-    b"1e999",
-    b"-",
-    b"\0",
-    b"\xe9",
-]
+JUNK = [b"{", b"}", b"[" * 3000, b'"', b":", b",", b"NaN", b"1e999", b"-", b"\0"]
 JUNK += [b'"vocab_size": 3,', b"9" * 5000, b"\\ud800", b"true", MARK, b"\r", b"//"]
+JUNK += [b"\xe9"]
 
 
 def strict_config(content):
@@ -339,26 +305,28 @@ def compare_configs(directory, content):
     assert all("\n" not in note for note in model_config.unused_keys(path, found))
 
 
-@often(300)
-@given(CHANGES, st.lists(st.sampled_from(KEYS), max_size=1))
-def check_config_values(directory, changes, left_out):
-    values = dict(CONFIG.to_dict(), **changes)
-    for key in left_out:
-        del values[key]
-    compare_configs(directory, json.dumps(values).encode("utf-8"))
-
-
-@often(200)
-@given(st.integers(0, 400), st.integers(0, 20), pieces(JUNK, 4))
-def check_config_text(directory, place, length, junk):
-    content = json.dumps(CONFIG.to_dict()).encode("utf-8")
-    compare_configs(directory, content[:place] + junk + content[place + length :])
-
-
-def test_config(directory):
+def test_values_of_the_config(directory, repeatedly):
     compare_configs(directory, json.dumps(CONFIG.to_dict()).encode("utf-8"))
-    check_config_values(directory)
-    check_config_text(directory)
+
+    @repeatedly
+    @given(CHANGES, st.lists(st.sampled_from(KEYS), max_size=1))
+    def check(changes, left_out):
+        values = dict(CONFIG.to_dict(), **changes)
+        for key in left_out:
+            del values[key]
+        compare_configs(directory, json.dumps(values).encode("utf-8"))
+
+    check()
+
+
+def test_text_of_the_config(directory, repeatedly):
+    @repeatedly
+    @given(st.integers(0, 400), st.integers(0, 20), pieces(JUNK, 4))
+    def check(place, length, junk):
+        content = json.dumps(CONFIG.to_dict()).encode("utf-8")
+        compare_configs(directory, content[:place] + junk + content[place + length :])
+
+    check()
 
 
 # Checkpoints
@@ -378,24 +346,20 @@ def saved(tmp_path_factory):
 PLACES = st.one_of(st.integers(0, 2000), st.integers(-60, -1))
 
 
-@often(200)
-@given(
-    PLACES,
-    st.integers(0, 60),
-    st.one_of(st.binary(max_size=12), pieces([b"\xff", b"\x80", b"\0"], 10)),
-)
-def check_index(saved, place, length, junk):
+def test_index(saved, repeatedly):
     prefix, contents, good = saved
-    place = max(place % len(good), 0)
-    write("", prefix + ".index", good[:place] + junk + good[place + length :])
-    assert ours(compatibility.read_contents, prefix, CONFIG, 2) in (None, contents)
 
+    @repeatedly
+    @given(PLACES, st.integers(0, 60), st.binary(max_size=12))
+    def check(place, length, junk):
+        place = max(place % len(good), 0)
+        write("", prefix + ".index", good[:place] + junk + good[place + length :])
+        assert ours(compatibility.read_contents, prefix, CONFIG, 2) in (None, contents)
 
-def test_index(saved):
     try:
-        check_index(saved)
+        check()
     finally:
-        write("", saved[0] + ".index", saved[2])
+        write("", prefix + ".index", good)
 
 
 STATE = [b'model_checkpoint_path: "model.ckpt"\n', b'all_model_checkpoint_paths: "']
@@ -403,14 +367,14 @@ STATE += [b'model_checkpoint_path: "\\xff"\n', b"model_checkpoint_path: ", b'"',
 STATE += [b"\xe9", b"\0", b"{", b"}", b"/", b"x", b"\xff\xfe", b'"../model.ckpt"', MARK]
 
 
-@often(150)
-@given(pieces(STATE, 6))
-def check_state(saved, content):
+def test_file_that_names_the_latest(saved, repeatedly):
     directory = os.path.dirname(saved[0])
-    write(directory, "checkpoint", content)
-    assert ours(finding.latest_in, directory) in (None, saved[0])
-    assert set(ours(finding.all_in, directory) or ()) <= {saved[0]}
 
+    @repeatedly
+    @given(pieces(STATE, 6))
+    def check(content):
+        write(directory, "checkpoint", content)
+        assert ours(finding.latest_in, directory) in (None, saved[0])
+        assert set(ours(finding.all_in, directory) or ()) <= {saved[0]}
 
-def test_file_that_names_the_newest(saved):
-    check_state(saved)
+    check()
