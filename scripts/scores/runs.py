@@ -70,8 +70,7 @@ def read(path):
 def _require_comparable(path, content, training):
     program = content.get("program", OURS)
     if program not in PROGRAMS:
-        names = ", ".join(map(repr, PROGRAMS))
-        raise InputError("%s: program %r, expected one of %s" % (path, program, names))
+        raise InputError("%s: program %r is unknown" % (path, program))
     task = tasks.TASKS.get(content["task"].lower())
     if task is None:
         raise InputError("%s: task %s is not part of GLUE" % (path, content["task"]))
@@ -94,23 +93,25 @@ def _require_comparable(path, content, training):
 def _run(content, training):
     settings, program = training["settings"], content.get("program", OURS)
     versions = training["versions"]
-    copied = ("task", "results", "main_metrics", "majority_score")
-    return dict(
-        {name: content[name] for name in copied},
-        predicted_one_class=content["predicted_one_class"],
-        program=program,
-        encoder=_encoder(settings["init_checkpoint"]),
-        seed=training["random_seed"],
-        recipe={name: settings.get(name) for name in _RECIPE},
-        precision=settings.get("precision", "float32"),
-        adam_bias_correction=settings.get("adam_bias_correction", False),
+    return {
+        "task": content["task"],
+        "results": content["results"],
+        "main_metrics": content["main_metrics"],
+        "majority_score": content["majority_score"],
+        "predicted_one_class": content["predicted_one_class"],
+        "program": program,
+        "encoder": _encoder(settings["init_checkpoint"]),
+        "seed": training["random_seed"],
+        "recipe": {name: settings.get(name) for name in _RECIPE},
+        "precision": settings.get("precision", "float32"),
+        "adam_bias_correction": settings.get("adam_bias_correction", False),
         # Whether its learning rates are Hugging Face's instead of the original's.
-        own_rates=program == HUGGING_FACE and "learning_rates" not in content,
-        versions={name: versions[name] for name in _LIBRARIES if name in versions},
-        device=training["device"],
-        revision=training["git_revision"],
-        time=training["time"],
-    )
+        "own_rates": program == HUGGING_FACE and "learning_rates" not in content,
+        "versions": {name: versions[name] for name in _LIBRARIES if name in versions},
+        "device": training["device"],
+        "revision": training["git_revision"],
+        "time": training["time"],
+    }
 
 
 def _encoder(checkpoint):
