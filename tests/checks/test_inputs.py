@@ -136,12 +136,6 @@ def test_a_missing_data_file(user, phase, file):
     assert file in user.refusal(**dict({"do_train": False}, **{phase: True}))
 
 
-@pytest.mark.parametrize("name", ["none", "vocab.txt"])
-def test_a_data_directory_that_is_none(user, name):
-    message = user.refusal(data_dir=user.path(name))
-    assert "--data_dir=" + user.path(name) in message and "directory" in message
-
-
 def test_a_task_without_a_test_set(user):
     user.write("MRPC/multinli/multinli.train.zh.tsv", "")
     user.write("MRPC/xnli.dev.tsv", "")
@@ -162,23 +156,10 @@ def test_a_missing_half(user):
 # The config and the vocabulary
 
 
-@pytest.mark.parametrize("flag", ["bert_config_file", "vocab_file"])
-def test_a_file_that_is_none(user, flag):
-    for path in (user.path("none"), user.path("MRPC")):
-        assert "--%s=%s" % (flag, path) in user.refusal(**{flag: path})
-
-
 def test_the_sequence_length_is_at_most_the_number_of_positions(user):
     user.check(max_seq_length=20)
     message = user.refusal(max_seq_length=21)
     assert "--max_seq_length=21" in message and user.path("config.json") in message
-
-
-@pytest.mark.parametrize("size", [201, 197, 100])
-def test_the_vocabulary_of_another_model(user, size):
-    message = user.refusal(vocab_file=user.write_vocabulary(size))
-    assert user.path("vocab.txt") in message
-    assert str(size) in message and "200" in message
 
 
 def test_notes_on_the_vocabulary_and_the_config(user):
@@ -186,14 +167,6 @@ def test_notes_on_the_vocabulary_and_the_config(user):
     user.write_vocabulary(199, words=["t1", "t1"])
     repeated, spare, unused = user.check().notes
     assert "t1" in repeated and "200" in spare and "author" in unused
-
-
-def test_the_case_of_the_vocabulary(user):
-    user.write_vocabulary(200, words=["T%d" % n for n in range(50)])
-    message = user.refusal()
-    assert "--do_lower_case=true" in message and user.path("vocab.txt") in message
-    tokenizer = user.check(do_lower_case=False).tokenizer
-    assert tokenizer.basic_tokenizer.do_lower_case is False
 
 
 # The checkpoints
@@ -360,15 +333,6 @@ def test_labels_of_the_initial_weights(own):
     # A checkpoint without a classifier has no labels.
     encoder = own.write_checkpoint("tuned", "bert_model.ckpt", without=HEAD)
     assert own.check(init_checkpoint=encoder).notes == ()
-
-
-def test_columns_and_class_weights_that_do_not_fit(own, user):
-    message = own.refusal(label_column="gold")
-    assert "--label_column=gold" in message and own.path("train.tsv") in message
-    for weights in ("a=1", "a=1,b=0", "often"):
-        message = own.refusal(class_weights=weights)
-        assert "--class_weights=" + weights in message and "a=1,b=1" in message
-    own.check(class_weights="a=1,b=2")
 
 
 # The output directory

@@ -322,26 +322,19 @@ def test_the_best_weights_are_kept_and_used(evaluated_run):
 
 def test_later_evaluations_choose_by_the_flag(evaluated_run, tmp_path):
     out, best = evaluated_run.copy(tmp_path), best_step(evaluated_run.directory)
-    arguments = evaluated_run.flags + ["--do_eval", "--output_dir=" + out]
-    run = succeed(arguments)
+    flags = without(evaluated_run.flags, "init_checkpoint") + ["--do_eval"]
+    run = succeed(flags + ["--output_dir=" + out])
     assert re.search(r"--keep_best=true .*step %d\b" % best, run.out)
-    assert scores(out)["global_step"] == 15
     assert_same_scores(scores(out), history_of(out)[15])
-    succeed(arguments + ["--do_predict", "--keep_best"])
-    assert scores(out)["global_step"] == best
-    predicted = np.array(rows(out, "test_results.tsv"), float)
-    expected = np.array(rows(evaluated_run.directory, "test_results.tsv"), float)
-    np.testing.assert_allclose(predicted, expected, atol=1e-6)
-
-
-def test_the_best_weights_serve_elsewhere(evaluated_run, tmp_path):
-    """With their labels beside them, as any weights."""
-    best = os.path.join(evaluated_run.directory, "best")
-    arguments = without(evaluated_run.flags, "init_checkpoint") + ["--do_eval"]
-    arguments += ["--init_checkpoint=" + best, "--output_dir=" + str(tmp_path)]
-    succeed(arguments)
-    assert_same_scores(scores(str(tmp_path)), scores(evaluated_run.directory))
-    assert saved_json(best, "labels.json")["labels"] == []
+    succeed(flags + ["--keep_best", "--output_dir=" + out])
+    assert_same_scores(scores(out), history_of(out)[best])
+    # Elsewhere, the best weights are as any weights, with their labels beside them.
+    other = str(tmp_path / "other")
+    best_directory = os.path.join(evaluated_run.directory, "best")
+    more = ["--init_checkpoint=" + best_directory, "--output_dir=" + other]
+    succeed(flags + more)
+    assert_same_scores(scores(other), history_of(out)[best])
+    assert saved_json(best_directory, "labels.json")["labels"] == []
 
 
 def test_the_same_command_again_trains_no_step(evaluated_run, tmp_path):
@@ -358,49 +351,19 @@ class KilledError(BaseException):
     """Ends a run as a signal would that cannot be handled: nothing more is written."""
 
 
-def kill(monkeypatch, method, step, arguments):
-    """Runs a command that ends where a method of the module is called at a step."""
-    owner, name = getattr(evaluation_hook, method.split(".")[0]), method.split(".")[1]
-    original = getattr(owner, name)
+def kill_evaluation(monkeypatch, step, arguments):
+    """Runs a command that ends before the evaluation at a step."""
+    original = evaluation_hook.Evaluator.run
 
-    def deadly(self, session, at, *more):
-        if str(step) == str(at).split()[-1]:
+    def run(self, session, label, leave):
+        if label.endswith(" %d" % step):
             raise KilledError
-        return original(self, session, at, *more)
+        return original(self, session, label, leave)
 
-    monkeypatch.setattr(owner, name, deadly)
-    with pytest.raises(KilledError):
-        Run(arguments)
-    monkeypatch.setattr(owner, name, original)
-
-
-BEFORE_THE_EVALUATION, BEFORE_KEEPING_THE_BEST = "Evaluator.run", "BestWeights.offer"
-
-
-@pytest.mark.parametrize(
-    "moment",
-    [
-        BEFORE_THE_EVALUATION,
-        pytest.param(BEFORE_KEEPING_THE_BEST, marks=pytest.mark.slow),
-    ],
-)
-def test_killed_at_the_best_step(evaluated_run, tmp_path, monkeypatch, moment):
-    """The same command ends as if nothing had happened."""
-    out, best = str(tmp_path / "out"), best_step(evaluated_run.directory)
-    command = evaluated_run.command + ["--output_dir=" + out]
-    kill(monkeypatch, moment, best, command)
-    assert "model.ckpt-%d.index" % best in os.listdir(out)
-    run = succeed(command)
-    assert "RESUMING at step %d" % best in run.out
-    found, expected = history_of(out), history_of(evaluated_run.directory)
-    assert list(found) == STEPS
-    for step in STEPS:
-        assert_same_scores(found[step], expected[step])
-    name = os.path.join("best", "model.ckpt-%d" % best)
-    kept = weights(out, name)
-    for variable, value in weights(evaluated_run.directory, name).items():
-        np.testing.assert_allclose(kept[variable], value, atol=1e-6, err_msg=variable)
-    assert_same_scores(scores(out), scores(evaluated_run.directory))
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation_hook.Evaluator, "run", run)
+        with pytest.raises(KilledError):
+            Run(arguments)
 
 
 def test_killed_in_the_last_evaluation(corpus_flags, tmp_path, monkeypatch):
@@ -409,7 +372,7 @@ def test_killed_in_the_last_evaluation(corpus_flags, tmp_path, monkeypatch):
     arguments = without(corpus_flags, "num_train_epochs") + ["--num_train_epochs=0.4"]
     arguments += ["--do_train", "--do_eval", "--eval_each_epoch", "--keep_best"]
     arguments += ["--output_dir=" + out]
-    kill(monkeypatch, BEFORE_THE_EVALUATION, 2, arguments)
+    kill_evaluation(monkeypatch, 2, arguments)
     run = succeed(arguments)
     assert "NOTHING LEFT" not in run.out
     assert evaluated_steps(out) == [2]
@@ -439,7 +402,7 @@ def test_an_early_stop(corpus_flags, tmp_path, monkeypatch):
     arguments += ["--do_train", "--eval_steps=3", "--keep_best", "--output_dir=" + out]
     arguments += ["--save_checkpoints_steps=3"]
     # The evaluation that stops is made up for, if the run is killed in it.
-    kill(monkeypatch, BEFORE_THE_EVALUATION, 9, arguments + ["--early_stop=2"])
+    kill_evaluation(monkeypatch, 9, arguments + ["--early_stop=2"])
     assert evaluated_steps(out) == [3, 6]
     run = succeed(arguments + ["--early_stop=2", "--do_eval"])
     assert "Stopping early at step 9" in run.out and "step 10 of" not in run.out

@@ -1,4 +1,4 @@
-"""Files of random content: each is read as a strict reader does, or refused in one line.
+"""Files of random content are read as a strict reader reads them, or refused.
 
 The strict readers are written from the formats' definitions, not from the program.
 """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from tests.support import corpus, glue_rows, models
+from tests.support import glue_rows, models
 from tests.support.running import (
     refused,
     rows,
@@ -255,31 +255,3 @@ def test_a_labelled_file_is_predicted_with_its_gold_labels(flags, run_task, tmp_
     succeed(arguments + ["--init_checkpoint=" + trained, "--output_dir=" + out])
     assert text(out, "predictions.tsv") == text(trained, "eval_predictions.tsv")
     assert "CoLA.tsv" not in os.listdir(out)
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    "task, phase", [("AX", "--do_train"), ("AX", "--do_eval"), ("XNLI", "--do_predict")]
-)
-def test_a_split_that_the_task_does_not_have(flags, tmp_path, task, phase):
-    data, out = str(tmp_path / "data"), str(tmp_path / "out")
-    glue_rows.write(data, task)
-    names = ["--task_name=" + task, "--data_dir=" + data, "--output_dir=" + out]
-    message = refused(flags + names + [phase])
-    assert "--task_name=" + task in message and phase in message
-    assert not os.path.exists(out)
-
-
-@pytest.mark.parametrize("label", ["high", "5.1", "-1", "nan", ""])
-def test_a_label_that_is_no_score(flags, tmp_path, label):
-    data, out = str(tmp_path / "data"), str(tmp_path / "out")
-    glue_rows.write(data, "STS-B")
-    dev = os.path.join(data, "dev.tsv")
-    lines = text(dev)[:-1].split("\n")
-    lines[3] = lines[3].rsplit("\t", 1)[0] + "\t" + label
-    corpus.write_lines(dev, lines)
-    names = ["--task_name=sts-b", "--data_dir=" + data, "--output_dir=" + out]
-    message = refused(flags + names + ["--do_train", "--do_eval", "--check"])
-    assert "dev.tsv, line 4" in message and repr(label) in message
