@@ -344,7 +344,7 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint):
       names to the same names, and one whose keys are these names with and without ":0".
     """
     in_checkpoint = {name for name, _ in tf.train.list_variables(init_checkpoint)}
-    names = [variable.name.split(":")[0] for variable in tvars]
+    names = [variable.op.name for variable in tvars]
     assignment_map = collections.OrderedDict(
         (name, name) for name in names if name in in_checkpoint
     )

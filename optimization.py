@@ -35,10 +35,7 @@ class TrainStep(NamedTuple):
 
 
 def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
-    """Adds a training step to the graph, see `create_train_step`.
-
-    Returns:
-      The op that updates the variables and increments the global step.
+    """Adds a training step to the graph and returns its op, see `create_train_step`.
 
     Raises:
       ValueError: `use_tpu` is true.
@@ -207,7 +204,7 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
     def create_moments(self, variables):
         """Creates the moments of variables that have none yet."""
         for variable in variables:
-            name = _name(variable)
+            name = variable.op.name
             if name not in self._moments:
                 self._moments[name] = tuple(
                     tf.get_variable(
@@ -260,7 +257,7 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         ).op
 
     def _adam(self, variable, gradient):
-        m, v = self._moments[_name(variable)]
+        m, v = self._moments[variable.op.name]
         settings = {
             "beta1_power": self._beta_powers[0],
             "beta2_power": self._beta_powers[1],
@@ -279,13 +276,9 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
 
     def _decays(self, variable):
         return bool(self.weight_decay_rate) and not any(
-            re.search(pattern, _name(variable))
+            re.search(pattern, variable.op.name)
             for pattern in self.exclude_from_weight_decay
         )
-
-
-def _name(variable):
-    return variable.name.split(":")[0]
 
 
 def _merge_rows(gradient):

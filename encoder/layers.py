@@ -119,15 +119,9 @@ def _row_means(inputs, weights):
 
 
 def gelu(x):
-    """The Gaussian error linear unit in its tanh approximation, as BERT uses it.
+    """The Gaussian error linear unit of a float tensor, in its tanh approximation.
 
     Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415, section 2.
-
-    Args:
-      x: float tensor of any shape.
-
-    Returns:
-      Tensor of the same shape and type.
     """
     return _gelu(x)
 

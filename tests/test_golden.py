@@ -1,6 +1,5 @@
 """The numbers that the original produced; ../shared/golden/README.md describes them."""
 
-import glob
 import json
 import os
 
@@ -11,123 +10,108 @@ import tensorflow.compat.v1 as tf
 import modeling
 import optimization
 from finetuning import classifier
-from finetuning.data import features, reading, tasks
+from finetuning.data import features, reading, records, tasks
 from tests.support import models
 from tokenization import FullTokenizer
 
 FORWARD = {"rtol": 1e-4, "atol": 2e-5}
-TINY = ("tiny_gelu", "tiny_three_labels")
+INPUTS = ("input_ids", "input_mask", "segment_ids")
 
 
 class Golden:
-    """The classifier on a golden file's batch and weights, in a session of its own."""
+    """The classifier on a golden file's batch and weights."""
 
-    def __init__(self, arrays, train=False):
-        self.arrays = arrays
-        meta = arrays["meta"]
-        self.config = modeling.BertConfig.from_dict(meta["config"])
-        self.batch = [
-            tf.constant(arrays[name], tf.int32)
-            for name in ("input_ids", "input_mask", "segment_ids", "label_ids")
-        ]
+    def __init__(self, session, arrays):
+        self.session, self.arrays, self.meta = session, arrays, arrays["meta"]
+        self.config = modeling.BertConfig.from_dict(self.meta["config"])
+        self.inputs = [tf.constant(arrays[name], tf.int32) for name in INPUTS]
+        labels = tf.constant(arrays["label_ids"], tf.int32)
         self.outputs = classifier.create_model(
-            self.config, False, *self.batch, meta["num_labels"], False
+            self.config, False, *self.inputs, labels, self.meta["num_labels"], False
         )
+        self.loss = self.outputs[0]
         self.variables = tf.trainable_variables()
-        if train:
-            self.train_op = optimization.create_optimizer(
-                self.outputs[0],
-                meta["learning_rate"],
-                meta["steps"],
-                meta["warmup"],
-                use_tpu=False,
-            )
-        self.session = tf.Session()
+
+    def section(self, prefix):
+        names = [name for name in self.arrays if name.startswith(prefix)]
+        return {name[len(prefix) :]: self.arrays[name] for name in names}
+
+    def load_weights(self):
         self.session.run(tf.global_variables_initializer())
-        models.assign(self.session, section(arrays, "weights/"))
+        models.assign(self.session, self.section("weights/"))
 
 
-def section(arrays, prefix):
-    return {k[len(prefix) :]: v for k, v in arrays.items() if k.startswith(prefix)}
+@pytest.fixture(params=["tiny_gelu", "tiny_three_labels"])
+def model(request, session, golden):
+    return Golden(session, golden(request.param))
 
 
-@pytest.fixture(params=TINY)
-def tiny(request, golden):
-    with tf.Graph().as_default():
-        yield golden(request.param)
-
-
-def test_forward_pass(tiny):
-    model = Golden(tiny)
-    names = ("loss", "per_example_loss", "logits", "probabilities")
-    for name, value in zip(names, model.session.run(model.outputs)):
-        np.testing.assert_allclose(value, tiny[name], err_msg=name, **FORWARD)
-
-
-def test_every_layer(tiny):
-    golden_model = Golden(tiny)
-    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        model = modeling.BertModel(
-            golden_model.config, False, *golden_model.batch[:3], scope="bert"
+def assert_close(values, expected, tolerance):
+    """Compares dictionaries of arrays; the tolerance is relative to the largest."""
+    assert set(values) == set(expected)
+    for name, value in values.items():
+        scale = np.abs(expected[name]).max()
+        if "key/bias" in name:  # Its gradient is 0 but for rounding.
+            assert scale < 1e-6
+            assert np.abs(value).max() < 1e-6
+            continue
+        np.testing.assert_allclose(
+            value, expected[name], rtol=tolerance, atol=tolerance * scale, err_msg=name
         )
-    real = tiny["input_mask"].astype(bool)
-    outputs = {
-        "embedding_output": model.get_embedding_output(),
-        "sequence_output": model.get_sequence_output(),
-        "pooled_output": model.get_pooled_output(),
-    }
-    for index, layer in enumerate(model.get_all_encoder_layers()):
+
+
+def test_forward_pass(model):
+    names = ("loss", "per_example_loss", "logits", "probabilities")
+    outputs = dict(zip(names, model.outputs))
+    with tf.variable_scope(tf.get_variable_scope(), reuse=True):
+        encoder = modeling.BertModel(model.config, False, *model.inputs, scope="bert")
+    outputs["embedding_output"] = encoder.get_embedding_output()
+    outputs["sequence_output"] = encoder.get_sequence_output()
+    outputs["pooled_output"] = encoder.get_pooled_output()
+    for index, layer in enumerate(encoder.get_all_encoder_layers()):
         outputs["encoder_layer_%d" % index] = layer
-    for name, value in golden_model.session.run(outputs).items():
-        expected = tiny[name]
-        if expected.ndim == 3:  # What stands at padding is nobody's contract.
-            value, expected = value[real], expected[real]
+    model.load_weights()
+    tokens = model.arrays["input_mask"].astype(bool)
+    for name, value in model.session.run(outputs).items():
+        expected = model.arrays[name]
+        if expected.ndim == 3:  # The outputs for padding are not defined.
+            value, expected = value[tokens], expected[tokens]
         np.testing.assert_allclose(value, expected, err_msg=name, **FORWARD)
 
 
-def test_gradients_and_their_norm(tiny):
-    model = Golden(tiny)
-    gradients = tf.gradients(model.outputs[0], model.variables)
-    dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-    values, norm = model.session.run([dense, tf.global_norm(dense)])
-    expected = section(tiny, "gradients/")
-    assert {v.op.name for v in model.variables} == set(expected)
-    for variable, value in zip(model.variables, values):
-        name = variable.op.name
-        scale = np.abs(expected[name]).max()
-        if "key/bias" in name:  # It is 0 but for rounding.
-            assert scale < 1e-6 and np.abs(value).max() < 1e-6
-            continue
-        np.testing.assert_allclose(
-            value, expected[name], rtol=2e-3, atol=2e-3 * scale, err_msg=name
-        )
-    assert norm == pytest.approx(float(tiny["global_norm"]), rel=1e-5)
+def test_gradients_and_their_norm(model):
+    gradients = tf.gradients(model.loss, model.variables)
+    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+    model.load_weights()
+    values, norm = model.session.run([gradients, tf.global_norm(gradients)])
+    names = [variable.op.name for variable in model.variables]
+    assert_close(dict(zip(names, values)), model.section("gradients/"), 2e-3)
+    assert norm == pytest.approx(float(model.arrays["global_norm"]), rel=1e-5)
 
 
-def test_training_steps(tiny):
-    model = Golden(tiny, train=True)
+def test_training_steps(model):
+    steps = model.meta["steps"]
+    train_op = optimization.create_optimizer(
+        model.loss, model.meta["learning_rate"], steps, model.meta["warmup"], False
+    )
+    model.load_weights()
     losses = []
-    for _ in range(tiny["meta"]["steps"]):
-        losses.append(model.session.run(model.outputs[0]))
-        model.session.run(model.train_op)
-    np.testing.assert_allclose(losses, tiny["train_losses"], rtol=1e-5)
-    final = model.session.run(model.outputs[0])
-    assert final == pytest.approx(float(tiny["final_loss"]), rel=1e-5)
-    expected = section(tiny, "after_training/")
-    before = section(tiny, "weights/")
-    trained = {v.op.name: v for v in tf.global_variables()}
-    assert set(expected) == set(trained) - {"global_step"}
-    for name, value in model.session.run({n: trained[n] for n in expected}).items():
-        # The movement is compared, not the value: most of that was there before.
-        start = before.get(name, 0.0)
-        moved = expected[name] - start
-        scale = np.abs(moved).max()
-        if "key/bias" in name:  # Its gradient is 0 but for rounding.
-            assert scale < 1e-6 and np.abs(value - start).max() < 1e-6
-            continue
-        np.testing.assert_allclose(
-            value - start, moved, rtol=5e-3, atol=5e-3 * scale, err_msg=name
-        )
+    for _ in range(steps):
+        losses.append(model.session.run(model.loss))
+        model.session.run(train_op)
+    np.testing.assert_allclose(losses, model.arrays["train_losses"], rtol=1e-5)
+    final_loss = model.session.run(model.loss)
+    assert final_loss == pytest.approx(float(model.arrays["final_loss"]), rel=1e-5)
+    variables = {v.op.name: v for v in tf.global_variables()}
+    del variables["global_step"]
+    # The changes are compared, because they are small beside the values.
+    before, after = model.section("weights/"), model.section("after_training/")
+    trained = model.session.run(variables)
+    changes, expected = (
+        {name: value - before.get(name, 0.0) for name, value in values.items()}
+        for values in (trained, after)
+    )
+    assert_close(changes, expected, 5e-3)
 
 
 def test_learning_rate(shared_dir):
@@ -141,99 +125,63 @@ def test_learning_rate(shared_dir):
                 steps, float(init_lr), int(num_steps), int(num_warmup_steps)
             )
             rates = [session.run(rate, {steps: k}) for k in range(len(expected))]
-        atol = 1e-7 * float(init_lr)  # float32 near 0, where the rate ends.
+        atol = 1e-7 * float(init_lr)  # Near 0, where the rate ends.
         np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=atol, err_msg=key)
 
 
-def mrpc_dev(shared_dir, task):
-    path = os.path.join(shared_dir, "data", "glue", "MRPC", "dev.tsv")
-    return tasks.DataFile("dev", task.layout("dev"), path)
+@pytest.fixture
+def pretrained(shared_dir):
+    return os.path.join(shared_dir, "models", "minilm-l6-h384")
 
 
-def test_pretrained_encoder_on_real_text(shared_dir, golden):
-    """Text to pooled output: tokenizer, features, warm start and encoder in one."""
-    expected = golden("minilm_mrpc_dev")
-    directory = os.path.join(shared_dir, "models", "minilm-l6-h384")
-    tokenizer = FullTokenizer(os.path.join(directory, "vocab.txt"))
+@pytest.fixture
+def encode_mrpc_dev(shared_dir, pretrained):
+    """A function that encodes MRPC's dev set with a maximum sequence length."""
+    tokenizer = FullTokenizer(os.path.join(pretrained, "vocab.txt"))
     task = tasks.find_task("MRPC")
-    source = mrpc_dev(shared_dir, task)
-    examples = list(reading.read_examples(task, source))[:32]
-    rows = [
-        features.encode_example(example, task.labels, 128, tokenizer).padded(128)
-        for example in examples
-    ]
-    for name in ("input_ids", "input_mask", "segment_ids"):
-        np.testing.assert_array_equal([getattr(r, name) for r in rows], expected[name])
-    with tf.Graph().as_default(), tf.Session() as session:
-        model = modeling.BertModel(
-            modeling.BertConfig.from_json_file(
-                os.path.join(directory, "bert_config.json")
-            ),
-            False,
-            *(
-                tf.constant([getattr(row, name) for row in rows], tf.int32)
-                for name in ("input_ids", "input_mask", "segment_ids")
-            ),
-        )
-        prefix = os.path.join(directory, "bert_model.ckpt")
-        same_names, _ = modeling.get_assignment_map_from_checkpoint(
-            tf.trainable_variables(), prefix
-        )
-        tf.train.init_from_checkpoint(prefix, same_names)
-        session.run(tf.global_variables_initializer())
-        pooled, first = session.run(
-            [model.get_pooled_output(), model.get_sequence_output()[:, 0]]
-        )
+    path = os.path.join(shared_dir, "data", "glue", "MRPC", "dev.tsv")
+    data_file = tasks.DataFile("dev", task.layout("dev"), path)
+
+    def encode(length):
+        for example in reading.read_examples(task, data_file):
+            yield features.encode_example(example, task.labels, length, tokenizer)
+
+    return encode
+
+
+def test_pretrained_encoder_on_real_text(session, golden, pretrained, encode_mrpc_dev):
+    """Tokenizer, features, checkpoint and encoder together."""
+    expected = golden("minilm_mrpc_dev")
+    rows = [row.padded(128) for row in encode_mrpc_dev(128)][:32]
+    inputs = [[getattr(row, name) for row in rows] for name in INPUTS]
+    for name, values in zip(INPUTS, inputs):
+        np.testing.assert_array_equal(values, expected[name])
+    config_file = os.path.join(pretrained, "bert_config.json")
+    config = modeling.BertConfig.from_json_file(config_file)
+    model = modeling.BertModel(config, False, *(tf.constant(x) for x in inputs))
+    prefix = os.path.join(pretrained, "bert_model.ckpt")
+    assignment_map, _ = modeling.get_assignment_map_from_checkpoint(
+        tf.trainable_variables(), prefix
+    )
+    tf.train.init_from_checkpoint(prefix, assignment_map)
+    session.run(tf.global_variables_initializer())
+    pooled, first = session.run(
+        [model.get_pooled_output(), model.get_sequence_output()[:, 0]]
+    )
     np.testing.assert_allclose(pooled, expected["pooled_output"], **FORWARD)
     np.testing.assert_allclose(first, expected["first_token"], **FORWARD)
 
 
-def test_record_file_of_the_original_run(shared_dir, tmp_path):
-    """Our eval.tf_record holds what the original's holds."""
-    from finetuning.data import records
-
-    tokenizer = FullTokenizer(
-        os.path.join(shared_dir, "models", "minilm-l6-h384", "vocab.txt")
-    )
-    task = tasks.find_task("MRPC")
-    source = mrpc_dev(shared_dir, task)
+def test_record_file_of_the_original_run(shared_dir, tmp_path, encode_mrpc_dev):
     path = str(tmp_path / "eval.tf_record")
-    records.write_records(
-        path,
-        (
-            features.encode_example(example, task.labels, 64, tokenizer)
-            for example in reading.read_examples(task, source)
-        ),
-        64,
+    records.write_records(path, encode_mrpc_dev(64), 64)
+    original = os.path.join(shared_dir, "golden/original_run/output/eval.tf_record")
+    ours, theirs = (
+        [
+            tf.train.Example.FromString(record)
+            for record in tf.python_io.tf_record_iterator(file)
+        ]
+        for file in (path, original)
     )
-    theirs = os.path.join(
-        shared_dir, "golden", "original_run", "output", "eval.tf_record"
-    )
-    ours, expected = _parsed(path), _parsed(theirs)
     assert len(ours) == 408
-    assert ours == expected
-
-
-def _parsed(path):
-    parsed = []
-    for record in tf.python_io.tf_record_iterator(path):
-        example = tf.train.Example.FromString(record)
-        parsed.append(
-            {k: list(v.int64_list.value) for k, v in example.features.feature.items()}
-        )
-    return parsed
-
-
-def test_all_golden_files_are_used(shared_dir):
-    """A new golden file without a test is a gap."""
-    names = {os.path.basename(p) for p in glob.glob(shared_dir + "/golden/*")}
-    assert names == {
-        "README.md",
-        "learning_rate.json",
-        "minilm_mrpc_dev.npz",
-        "original_run",
-        "tiny_gelu.npz",
-        "tiny_three_labels.npz",
-        "tokenization.json",
-        "tokenization_corpora.json",
-    }
+    assert ours == theirs

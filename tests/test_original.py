@@ -1,4 +1,4 @@
-"""Against a checkout of the original, under TensorFlow 1: make test ORIGINAL=DIR."""
+"""Comparisons with a checkout of the original on TensorFlow 1."""
 
 import os
 import shutil
@@ -12,19 +12,14 @@ import tensorflow.compat.v1 as tf
 from tests.support import corpus
 
 
-@pytest.fixture(autouse=True)
-def needs_tensorflow_1(original_dir):
-    if not tf.__version__.startswith("1."):
-        pytest.skip("the original runs on TensorFlow 1 alone")
-
-
-def run(arguments, **options):
+def run(arguments, cwd, **environment):
     process = subprocess.run(
         [sys.executable] + arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=600,
-        **options,
+        cwd=str(cwd),
+        env=dict(os.environ, **environment),
     )
     text = process.stdout.decode("utf-8")
     assert process.returncode == 0, text
@@ -32,61 +27,52 @@ def run(arguments, **options):
 
 
 @pytest.mark.parametrize("module", ["modeling", "optimization", "tokenization"])
-def test_its_own_unit_tests_pass_against_our_modules(
-    original_dir, root, tmp_path, module
-):
+def test_its_unit_tests_pass_with_our_modules(original_dir, root, tmp_path, module):
     name = module + "_test.py"
-    # Copied away from the original's modules: what they import must be ours.
+    # In a directory of its own, where it cannot import the original's modules.
     shutil.copyfile(os.path.join(original_dir, name), str(tmp_path / name))
-    text = run([name], cwd=str(tmp_path), env=dict(os.environ, PYTHONPATH=root))
-    assert "\nOK" in text
+    assert "\nOK" in run([name], cwd=tmp_path, PYTHONPATH=root)
 
 
-def arguments(flags, output_dir, *more):
-    known = [f for f in flags if not f.startswith("--random_seed")]
-    return known + ["--output_dir=" + output_dir] + list(more)
+@pytest.fixture
+def run_program(tmp_path):
+    """Runs the program in a directory with the flags that both programs have."""
+    flags = corpus.write(str(tmp_path / "corpus"))
+    flags = [flag for flag in flags if not flag.startswith("--random_seed")]
+
+    def run_program(directory, output_dir, *more):
+        more = ["--output_dir=%s" % output_dir, *more]
+        run(["run_classifier.py"] + flags + more, cwd=directory)
+
+    return run_program
 
 
 @pytest.mark.parametrize("trainer", ["ours", "original"])
-def test_checkpoints_go_both_ways(original_dir, root, tmp_path, trainer):
-    """Trained by one, evaluated and predicted by both: the same numbers."""
-    flags = corpus.write(str(tmp_path / "corpus"))
-    programs = {
-        "ours": os.path.join(root, "run_classifier.py"),
-        "original": os.path.join(original_dir, "run_classifier.py"),
-    }
+def test_both_read_the_checkpoints_of_each_other(
+    original_dir, root, tmp_path, run_program, trainer
+):
+    """One trains, both evaluate with equal results, and the other resumes training."""
+    programs = {"ours": root, "original": original_dir}
     trained = str(tmp_path / "trained")
-    run([programs[trainer]] + arguments(flags, trained, "--do_train=true"))
-    results = {}
-    for reader, program in programs.items():
-        out = shutil.copytree(trained, str(tmp_path / reader))
-        wanted = ("--do_eval=true", "--do_predict=true")
-        run([program] + arguments(flags, out, *wanted))
+    run_program(programs.pop(trainer), trained, "--do_train=true")
+    results = []
+    for program in (root, original_dir):
+        out = shutil.copytree(trained, str(tmp_path / ("copy%d" % len(results))))
+        run_program(program, out, "--do_eval=true", "--do_predict=true")
         with open(os.path.join(out, "eval_results.txt")) as file:
-            figures = dict(line.split(" = ") for line in file.read().splitlines())
-        predictions = np.loadtxt(os.path.join(out, "test_results.tsv"))
-        results[reader] = figures, predictions
-    ours, theirs = results["ours"], results["original"]
-    np.testing.assert_allclose(ours[1], theirs[1], atol=2e-5)
+            metrics = dict(line.split(" = ") for line in file.read().splitlines())
+        results.append((metrics, np.loadtxt(os.path.join(out, "test_results.tsv"))))
+    (ours, our_predictions), (theirs, their_predictions) = results
+    np.testing.assert_allclose(our_predictions, their_predictions, atol=2e-5)
     for key in ("eval_accuracy", "eval_loss", "global_step"):
-        assert float(ours[0][key]) == pytest.approx(float(theirs[0][key]), abs=2e-5)
+        assert float(ours[key]) == pytest.approx(float(theirs[key]), abs=2e-5)
+    (other,) = programs.values()
+    run_program(other, trained, "--do_train=true", "--num_train_epochs=4")
+    assert tf.train.latest_checkpoint(trained).endswith("model.ckpt-20")
 
 
-def test_the_original_goes_on_with_our_training(original_dir, root, tmp_path):
-    """Names, shapes and slots are all there: it restores and trains further."""
-    flags = corpus.write(str(tmp_path / "corpus"))
-    out = str(tmp_path / "out")
-    run(["run_classifier.py"] + arguments(flags, out, "--do_train=true"), cwd=root)
-    longer = [f for f in flags if "epochs" not in f] + ["--num_train_epochs=4"]
-    run(
-        ["run_classifier.py"] + arguments(longer, out, "--do_train=true"),
-        cwd=original_dir,
-    )
-    assert tf.train.latest_checkpoint(out).endswith("model.ckpt-20")
-
-
-# Run in a directory of either program; prints nothing, writes the pooled outputs.
-POOLED = """
+# Run with either program's modeling.py; its arguments are the input and output files.
+SAVE_OUTPUTS = """
 import sys
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -110,34 +96,31 @@ np.savez(sys.argv[2], pooled=pooled, sequence=sequence)
 """
 
 
-def test_any_mask_gives_what_the_original_gives(original_dir, root, tmp_path):
-    """Holes, a first token masked, nothing left: at every position up to the last."""
+def test_any_mask_gives_the_outputs_of_the_original(original_dir, root, tmp_path):
+    """At all positions up to the last token, with holes, or without any token."""
     rng = np.random.RandomState(1)
     shape = (24, 12)
     mask = (rng.rand(*shape) < 0.6).astype(np.int32)
     mask[:3] = 0
+    ids = rng.randint(1, 50, shape).astype(np.int32)
+    segments = rng.randint(0, 2, shape).astype(np.int32)
     inputs = str(tmp_path / "inputs.npz")
-    np.savez(
-        inputs,
-        ids=rng.randint(1, 50, shape).astype(np.int32),
-        mask=mask,
-        segments=rng.randint(0, 2, shape).astype(np.int32),
-    )
-    found = []
+    np.savez(inputs, ids=ids, mask=mask, segments=segments)
+    outputs = []
     for directory in (root, original_dir):
-        output = str(tmp_path / ("%d.npz" % len(found)))
-        env = dict(os.environ, PYTHONPATH=directory)
-        run(["-c", POOLED, inputs, output], cwd=str(tmp_path), env=env)
-        found.append(np.load(output))
-    ours, theirs = found
-    # float32 keeps about 3 digits after the point of a score of -10,000.
-    whole = mask.any(axis=1)
-    np.testing.assert_allclose(
-        ours["pooled"][whole], theirs["pooled"][whole], rtol=1e-4, atol=2e-5
-    )
+        path = str(tmp_path / ("%d.npz" % len(outputs)))
+        run(["-c", SAVE_OUTPUTS, inputs, path], cwd=tmp_path, PYTHONPATH=directory)
+        outputs.append(np.load(path))
+    ours, theirs = outputs
+    tolerance = {"rtol": 1e-4, "atol": 2e-5}
+    # With scores of -10,000, float32 has about 3 digits after the point.
     np.testing.assert_allclose(ours["pooled"], theirs["pooled"], atol=5e-3)
+    some = mask.any(axis=1)
+    np.testing.assert_allclose(
+        ours["pooled"][some], theirs["pooled"][some], **tolerance
+    )
     lengths = np.max(mask * np.arange(1, shape[1] + 1), axis=1)
     kept = np.arange(shape[1]) < lengths[:, None]
     np.testing.assert_allclose(
-        ours["sequence"][kept], theirs["sequence"][kept], rtol=1e-4, atol=2e-5
+        ours["sequence"][kept], theirs["sequence"][kept], **tolerance
     )
