@@ -332,12 +332,12 @@ def type_of(field):
 
 
 def as_value(value):
-    """Writes a flag's value as on a command line, such as `true`."""
+    """Writes a flag's value as on a command line (`true`), or `not given`."""
     if value is None:
         return "not given"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def as_flag(name, value):
-    """Writes a flag as on a command line, such as `--do_train=true`."""
+    """Writes a flag as on a command line (`--do_train=true`), or `no --name`."""
     return "no --" + name if value is None else "--%s=%s" % (name, as_value(value))

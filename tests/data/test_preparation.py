@@ -266,10 +266,11 @@ def test_invalid_rows_outside_the_sample_are_errors(corpus):
         corpus.prepare(max_train_examples=1)
 
 
+@pytest.mark.parametrize("write", [True, False])
 @pytest.mark.parametrize("rows", [[], [HEADER]])
-def test_a_file_without_examples(corpus, rows):
+def test_a_file_without_examples(corpus, rows, write):
     path = corpus.add("train", rows)
     with pytest.raises(InputError) as caught:
-        corpus.prepare()
+        corpus.prepare(write)
     assert str(caught.value) == path + " contains no examples"
     assert os.listdir(corpus.output) == []

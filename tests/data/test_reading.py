@@ -150,6 +150,13 @@ def test_only_training_files_of_xnli_have_another_contradiction(tmp_path):
     assert "line 2: label 'contradictory' in column 2" in message
 
 
+def test_invalid_label_in_a_file_to_predict(tmp_path):
+    layout = FileLayout("own.tsv", 0, None, 1)
+    message = error(tmp_path, custom_task(), "test", ["text\tlabel", "A\t?"], layout)
+    assert "line 2: label '?' in column 2" in message
+    assert "to predict without labels, remove the column" in message
+
+
 def test_rows_before_an_invalid_one_are_read(tmp_path):
     task = tasks.find_task("CoLA")
     path = write(tmp_path, "train.tsv", ["a\t1\tb\tc", "a\t9\tb\td"])
