@@ -9,9 +9,9 @@ and they take turns. See README.md beside this file.
 """
 
 import argparse
-import importlib.util
 import json
 import os
+import platform
 import sys
 import tempfile
 import time
@@ -19,12 +19,13 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from benchmarks.timing import examples, machine, measurements, report  # noqa: E402
-from benchmarks.timing.programs import BenchmarkError  # noqa: E402
+from benchmarks.timing import measurements, report  # noqa: E402
+from benchmarks.timing.programs import BenchmarkError, Worker  # noqa: E402
 from finetuning.device import backend  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
 
-MODES = ("train", "infer", "features", "command")
+_OTHER_MODES = {"features": measurements.features, "command": measurements.command}
+MODES = ("train", "infer", *_OTHER_MODES)
 _FILES = ("data_dir", "vocab_file", "bert_config_file", "init_checkpoint")
 _NEEDED = {"features": _FILES[:3], "command": _FILES}
 
@@ -33,11 +34,10 @@ def main(argv=None):
     arguments = parse_arguments(argv)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as directory:
-        bench = prepare(arguments, directory)
-        facts = heading(bench)
-        show(facts + [""])
         try:
-            examples.write_weights(bench.weights, bench.shape)
+            bench = prepare(arguments, directory)
+            facts = heading(bench)
+            show([*facts, ""])
             measured = list(run_modes(bench))
         except BenchmarkError as failure:
             raise SystemExit("bench: %s" % failure) from None
@@ -97,23 +97,22 @@ def parse_arguments(argv=None):
 
 def prepare(arguments, directory):
     """Finds out which programs can take part; returns the `measurements.Bench`."""
-    pythons = [sys.executable, *filter(None, [arguments.other_python])]
-    stacks = [machine.ask_stack(python) for python in pythons]
-    if None in stacks:
-        python = pythons[stacks.index(None)]
-        raise SystemExit("bench: %s has no TensorFlow that starts" % python)
+    with open(os.path.join(ROOT, "configs", "bert_base_uncased.json")) as file:
+        shape = json.load(file)
+    shape.update(
+        hidden_size=arguments.hidden,
+        num_hidden_layers=arguments.layers,
+        num_attention_heads=arguments.heads,
+        intermediate_size=4 * arguments.hidden,
+    )
+    weights = os.path.join(directory, "weights.npz")
+    stacks = []
+    for python in filter(None, (sys.executable, arguments.other_python)):
+        worker = Worker(python, "stack_worker", {})
+        stacks.append(dict(worker.facts, python=python))
+        worker.run(path=weights, shape=shape)
+        worker.close()
     old = [stack for stack in stacks if stack["tensorflow"].startswith("1.")]
-    shape = {
-        "vocab_size": 30522,
-        "hidden_size": arguments.hidden,
-        "num_hidden_layers": arguments.layers,
-        "num_attention_heads": arguments.heads,
-        "intermediate_size": 4 * arguments.hidden,
-        "hidden_dropout_prob": 0.1,
-        "attention_probs_dropout_prob": 0.1,
-        "max_position_embeddings": 512,
-        "type_vocab_size": 2,
-    }
     return measurements.Bench(
         arguments=arguments,
         shape=shape,
@@ -121,20 +120,14 @@ def prepare(arguments, directory):
         original_stack=old[0] if old and arguments.original else None,
         hf_python=find_hugging_face(arguments.hf_python),
         directory=directory,
-        weights=os.path.join(directory, "weights.npz"),
+        weights=weights,
     )
 
 
 def find_hugging_face(given):
     """The interpreter for Hugging Face, or None."""
-    if given:
-        return given
     in_checkout = os.path.join(ROOT, ".venv", "bench", "bin", "python")
-    if os.path.exists(in_checkout):
-        return in_checkout
-    if all(map(importlib.util.find_spec, ("torch", "transformers"))):
-        return sys.executable
-    return None
+    return given or (in_checkout if os.path.exists(in_checkout) else None)
 
 
 def heading(bench):
@@ -146,7 +139,7 @@ def heading(bench):
     elif not bench.original_stack:
         original = "left out: it needs TensorFlow 1 (STACK=tf1, or --other_python)"
     if not hugging_face:
-        hugging_face = "left out: no torch and transformers (make bench-env)"
+        hugging_face = "left out: run make bench-env, or give --hf_python=PATH"
     examples_from = arguments.data_dir or "random, with lengths like MRPC's"
     return [
         "Model: %d layers, hidden size %d, %d heads; sequences of %d; examples: %s"
@@ -157,12 +150,22 @@ def heading(bench):
             arguments.max_seq_length,
             examples_from,
         ),
-        "Machine: " + machine.describe(),
+        "Machine: %s, %s" % (processor(), platform.platform()),
         *("This program: " + stack["line"] for stack in bench.stacks),
         "The original: " + original,
         "Hugging Face: " + hugging_face,
         "Threads: %d; revision: %s" % (arguments.threads, provenance.git_revision()),
     ]
+
+
+def processor():
+    """The processor's name, as far as the system reports it."""
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def run_modes(bench):
@@ -176,11 +179,11 @@ def run_modes(bench):
         yield measurement
     if timed:
         show(report.LEGEND)
-    others = {"features": measurements.features, "command": measurements.command}
-    for mode in filter(arguments.mode.__contains__, others):
-        measurement = others[mode](bench)
-        show(report.lines(measurement))
-        yield measurement
+    for mode, measure in _OTHER_MODES.items():
+        if mode in arguments.mode:
+            measurement = measure(bench)
+            show(report.lines(measurement))
+            yield measurement
 
 
 def show(lines):

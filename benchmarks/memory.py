@@ -23,18 +23,12 @@ from benchmarks.timing.programs import Worker  # noqa: E402
 
 _WORDS = ["w%d" % n for n in range(5000)]
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-_CONFIG = {
+# Instead of those of the smallest of Google's models.
+_SIZES = {
     "vocab_size": len(_SPECIAL) + len(_WORDS),
     "hidden_size": 16,
     "num_hidden_layers": 1,
-    "num_attention_heads": 2,
     "intermediate_size": 32,
-    "hidden_act": "gelu",
-    "hidden_dropout_prob": 0.1,
-    "attention_probs_dropout_prob": 0.1,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-    "initializer_range": 0.02,
 }
 
 
@@ -56,8 +50,10 @@ def write_inputs(directory, rows, seed=0):
     }
     with open(paths["vocab.txt"], "w") as file:
         file.write("\n".join(_SPECIAL + _WORDS) + "\n")
+    with open(os.path.join(ROOT, "configs", "bert_tiny_uncased.json")) as file:
+        config = json.load(file)
     with open(paths["config.json"], "w") as file:
-        json.dump(_CONFIG, file)
+        json.dump(dict(config, **_SIZES), file)
     with open(paths["rows.tsv"], "w") as file:
         file.write("text\tother\tlabel\n")
         for _ in range(rows):

@@ -4,14 +4,9 @@ N is the number of examples, S their padded length in tokens. Examples are dicti
 of int32 arrays: input_ids, input_mask and segment_ids [N, S], and label_ids [N].
 """
 
-import json
 import os
-import subprocess
-import sys
 
 import numpy as np
-
-from benchmarks import ROOT
 
 # Tokens of MRPC's uncased training pairs, as measured: mean, standard deviation, least.
 MRPC_MEAN, MRPC_DEVIATION, MRPC_LEAST = 53.0, 13.7, 15
@@ -163,22 +158,3 @@ def random_weights(shape, seed=0):
             value += 1.0
         weights[name] = value.astype(np.float32)
     return weights
-
-
-def write_weights(path, shape):
-    """Writes `random_weights` to a file, in a process of its own.
-
-    The processes that start after TensorFlow was imported here would count its memory
-    as theirs.
-    """
-    command = [sys.executable, "-m", "benchmarks.timing.examples", path]
-    subprocess.run(
-        [*command, json.dumps(shape)],
-        cwd=ROOT,
-        env=dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3"),
-        check=True,
-    )
-
-
-if __name__ == "__main__":
-    np.savez(sys.argv[1], **random_weights(json.loads(sys.argv[2])))

@@ -13,8 +13,8 @@ from typing import Any, Dict, List, Optional
 import numpy as np
 
 from benchmarks import ROOT
-from benchmarks.timing import examples, machine
-from benchmarks.timing.programs import Program, time_programs
+from benchmarks.timing import examples
+from benchmarks.timing.programs import BenchmarkError, Program, time_programs
 
 _WARM_UP_STEPS = 4
 _HF_ATTENTIONS = ("sdpa", "eager")
@@ -27,7 +27,7 @@ class Bench:
     Attributes:
       arguments: of the command line.
       shape: dictionary of arguments of `modeling.BertConfig`.
-      stacks: of `machine.ask_stack`; peers are compared with the first.
+      stacks: facts of `stack_worker`, and python; peers are compared with the first.
       original_stack: one with TensorFlow 1, if the original takes part; else None.
       hf_python: interpreter with torch and transformers, or None.
       directory: for files that workers read and write.
@@ -50,7 +50,6 @@ def steps(bench, training, batch):
     spec = {
         "shape": bench.shape,
         "threads": arguments.threads,
-        "kind": bench.stacks[0]["kind"],
         "training": training,
         "batch": batch,
         "weights": bench.weights,
@@ -66,14 +65,15 @@ def steps(bench, training, batch):
     flops = _add_rates(rows, batch, count)
     title = "%s, batch %d: %.0f real tokens and %.3g GFLOP of matrix products a step"
     name = "Training" if training else "Evaluation and prediction"
-    return {
-        "what": "training" if training else "inference",
-        "title": title % (name, batch, tokens, flops / 1e9),
-        "turn": "%d step(s)" % number if training else "%d examples" % count,
-        "batch": batch,
-        "rows": rows,
-        "ratios": compare(rows),
-    }
+    title %= (name, batch, tokens, flops / 1e9)
+    if training:
+        return _measurement("training", title, "%d step(s)" % number, rows)
+    return _measurement("inference", title, "%d examples" % count, rows)
+
+
+def _measurement(what, title, turn, rows):
+    ratios = compare(rows)
+    return {"what": what, "title": title, "turn": turn, "rows": rows, "ratios": ratios}
 
 
 def _write_examples(bench, training, batch):
@@ -83,52 +83,53 @@ def _write_examples(bench, training, batch):
     if training:
         timed = arguments.steps * (arguments.rounds + 1)
         count = (timed + _WARM_UP_STEPS) * batch
-    if not arguments.data_dir:
-        arrays = examples.random_examples(count, length, bench.shape["vocab_size"])
-    else:
+    if arguments.data_dir:
         split = "train" if training else "dev"
-        arrays = examples.mrpc_examples(
-            arguments.data_dir, arguments.vocab_file, split, length
-        )
-        if training:
-            arrays = examples.shuffled(arrays)
+        paths = arguments.data_dir, arguments.vocab_file
+        arrays = examples.mrpc_examples(*paths, split, length)
+    else:
+        arrays = examples.random_examples(count, length, bench.shape["vocab_size"])
+    if training:
+        arrays = examples.shuffled(arrays)
     count = min(count, len(arrays["label_ids"])) // batch * batch
     if not count:
-        raise SystemExit("there are fewer examples than a batch of %d" % batch)
+        raise BenchmarkError("there are fewer examples than a batch of %d" % batch)
     arrays = examples.take(arrays, slice(count))
     path = os.path.join(bench.directory, "arrays.npz")
     examples.save(path, arrays, examples.take(arrays, slice(batch)))
     return path, count, float(examples.lengths(arrays).mean()) * batch
 
 
-def _step_programs(bench, spec):
-    """Every `Program` that takes part; the products alone come last."""
-
-    def on_tensorflow(kind, stack, dtype, directory=ROOT):
-        own = dict(spec, dtype=dtype, program=kind)
-        return _tf_program(kind, stack, dtype, "tf_worker", own, directory)
-
-    programs = [on_tensorflow("ours", *pair) for pair in _stacks_and_dtypes(bench)]
+def _participants(bench, has_types=True):
+    """Yields kind, stack, dtype and directory: ours on each stack, and the original."""
+    for stack in bench.stacks:
+        for dtype in stack["dtypes"] if has_types else [None]:
+            yield "ours", stack, dtype, ROOT
     if bench.original_stack:
-        pair, directory = (bench.original_stack, "float32"), bench.arguments.original
-        programs.append(on_tensorflow("original", *pair, directory))
-    for dtype in machine.dtypes(spec["kind"]) if bench.hf_python else ():
-        specs = tuple(dict(spec, dtype=dtype, variant=name) for name in _HF_ATTENTIONS)
-        programs.append(
-            Program("hf", "torch", dtype, bench.hf_python, "hf_worker", specs)
-        )
-    return programs + [
-        on_tensorflow("products", *pair) for pair in _stacks_and_dtypes(bench)
-    ]
-
-
-def _stacks_and_dtypes(bench):
-    return [(stack, dtype) for stack in bench.stacks for dtype in stack["dtypes"]]
+        dtype = "float32" if has_types else None
+        yield "original", bench.original_stack, dtype, bench.arguments.original
 
 
 def _tf_program(kind, stack, dtype, module, spec, directory=ROOT):
     name = "TF " + stack["tensorflow"]
     return Program(kind, name, dtype, stack["python"], module, (spec,), directory)
+
+
+def _step_programs(bench, spec):
+    """Every `Program` that takes part; the products alone come last."""
+    programs, products = [], []
+    for kind, stack, dtype, directory in _participants(bench):
+        own = dict(spec, dtype=dtype, program=kind)
+        programs.append(_tf_program(kind, stack, dtype, "tf_worker", own, directory))
+        if kind == "ours":
+            own = dict(spec, dtype=dtype, program="products")
+            products.append(_tf_program("products", stack, dtype, "tf_worker", own))
+    for dtype in bench.stacks[0]["hf_dtypes"] if bench.hf_python else ():
+        specs = tuple(dict(spec, dtype=dtype, variant=name) for name in _HF_ATTENTIONS)
+        programs.append(
+            Program("hf", "torch", dtype, bench.hf_python, "hf_worker", specs)
+        )
+    return programs + products
 
 
 def _add_rates(rows, batch, count):
@@ -144,68 +145,47 @@ def _add_rates(rows, batch, count):
         alone = products.get((row["stack"], row["dtype"]))
         if alone is not None:
             row["times_products"] = ratio(row["seconds"], alone["seconds"])["median"]
-            row["share_of_matrix_rate"] = row["flops_per_second"] / alone["matrix_rate"]
     return flops
 
 
 def features(bench):
     """Times reading MRPC's training file up to the TFRecord file of features."""
-    arguments = bench.arguments
+    arguments, programs = bench.arguments, []
     names = ("data_dir", "vocab_file", "bert_config_file", "max_seq_length")
-    flags = {name: getattr(arguments, name) for name in names}
-
-    def program(kind, stack, directory=ROOT):
-        output_dir = tempfile.mkdtemp(dir=bench.directory)
-        spec = {"program": kind, "flags": dict(flags, output_dir=output_dir)}
-        return _tf_program(kind, stack, None, "features_worker", spec, directory)
-
-    programs = [program("ours", stack) for stack in bench.stacks]
-    if bench.original_stack:
-        programs.append(program("original", bench.original_stack, arguments.original))
+    for kind, stack, dtype, directory in _participants(bench, has_types=False):
+        flags = {name: getattr(arguments, name) for name in names}
+        flags["output_dir"] = tempfile.mkdtemp(dir=bench.directory)
+        spec = {"program": kind, "flags": flags}
+        programs.append(
+            _tf_program(kind, stack, dtype, "features_worker", spec, directory)
+        )
     rows = time_programs(programs, arguments.rounds)
     counts = {row["examples"] for row in rows}
     if len(counts) > 1:
-        raise SystemExit("the programs read different numbers of examples: %s" % counts)
+        raise BenchmarkError("the programs read different numbers of examples")
     for row in rows:
         row["examples_per_second"] = row["examples"] / row["median_seconds"]
-    return {
-        "what": "features",
-        "title": "Text to a TFRecord file of features, %d examples" % counts.pop(),
-        "turn": "one conversion",
-        "rows": rows,
-        "ratios": compare(rows),
-    }
+    title = "Text to a TFRecord file of features, %d examples" % counts.pop()
+    return _measurement("features", title, "one conversion", rows)
 
 
 def command(bench):
     """Times run_classifier.py from start to end: train, evaluate, predict."""
-    arguments = bench.arguments
-    names = ("data_dir", "vocab_file", "bert_config_file", "init_checkpoint")
+    arguments, programs = bench.arguments, []
     flags = ["--task_name=MRPC", "--do_train=true", "--do_eval=true"]
     flags += ["--do_predict=true", "--num_train_epochs=%g" % arguments.epochs]
     flags += ["--train_batch_size=%d" % arguments.batch_size[0]]
-    for name in (*names, "max_seq_length"):
+    flags += ["--max_seq_length=%d" % arguments.max_seq_length]
+    for name in ("data_dir", "vocab_file", "bert_config_file", "init_checkpoint"):
         flags.append("--%s=%s" % (name, getattr(arguments, name)))
-
-    def program(kind, stack, dtype, directory=ROOT):
+    for kind, stack, dtype, directory in _participants(bench):
         script = os.path.join(directory, "run_classifier.py")
         mixed = [] if dtype == "float32" else ["--precision=mixed"]
         spec = {"command": [stack["python"], script, *flags, *mixed]}
-        return _tf_program(kind, stack, dtype, "command_worker", spec)
-
-    programs = [program("ours", *pair) for pair in _stacks_and_dtypes(bench)]
-    if bench.original_stack:
-        pair = bench.original_stack, "float32"
-        programs.append(program("original", *pair, arguments.original))
+        programs.append(_tf_program(kind, stack, dtype, "command_worker", spec))
     rows = time_programs(programs, arguments.command_rounds)
     title = "The whole command (train for %g epochs, evaluate, predict)"
-    return {
-        "what": "command",
-        "title": title % arguments.epochs,
-        "turn": "one run",
-        "rows": rows,
-        "ratios": compare(rows),
-    }
+    return _measurement("command", title % arguments.epochs, "one run", rows)
 
 
 def compare(rows):

@@ -18,7 +18,6 @@ _STEP_COLUMNS = (
     ("ms a step", "median_seconds", 1e3, "%.1f"),
     ("x products", "times_products", 1, "%.2f"),
     ("TFLOP/s", "flops_per_second", 1e-12, "%.3g"),
-    ("of rate", "share_of_matrix_rate", 100, "%.0f%%"),
     _PEAK,
     ("first loss", "first_loss", 1, "%.6f"),
 )
@@ -33,8 +32,7 @@ LEGEND = (
     "a batch, however many are computed at a time. products alone: the time of the",
     "matrix products that a step needs, without the rest. x products: a step's time",
     "divided by theirs, on the same stack in the same type. TFLOP/s: their operations",
-    "divided by a step's time; of rate: that divided by the rate of one large square",
-    "product. peak MB: peak host memory. first loss: without dropout, in float32.",
+    "divided by a step's time. peak MB: peak host memory. first loss: without dropout.",
 )
 
 

@@ -7,15 +7,9 @@ layer; attention has two products for each group of sequences of similar length,
 each product.
 """
 
-import time
-
 import numpy as np
 
 from benchmarks.timing import examples
-
-# Sides of the square product that shows the device's matrix rate.
-_SQUARE = {"CPU": 2048, "GPU": 8192}
-_SQUARE_TRIES = 6
 
 
 def products(tokens, groups, shape, training):
@@ -83,8 +77,7 @@ def set_up(tf, spec, arrays, config):
     """Builds the products of each of this program's batches; see `tf_worker`.
 
     Returns:
-      Facts: flops (of each batch) and matrix_rate (FLOP/s); the session; and one op for
-      each batch.
+      Facts: flops (of each batch); the session; and one op for each batch.
     """
     shape, training = spec["shape"], spec["training"]
     masks = _masks(arrays, spec["batch"], training)
@@ -102,16 +95,11 @@ def set_up(tf, spec, arrays, config):
         tf.group(*[operands.product(*pair) for pair in of_layer * layers])
         for of_layer in of_layers
     ]
-    side = _SQUARE[spec["kind"]]
-    square = operands.product((side, side), (side, side))
     session = tf.Session(config=config)
     session.run(tf.global_variables_initializer())
     for step in steps:  # The first run of a shape costs more than all later ones.
         session.run(step)
-    facts = {
-        "flops": [layers * flops(of_layer) for of_layer in of_layers],
-        "matrix_rate": 2.0 * side**3 / _best_seconds(session, square),
-    }
+    facts = {"flops": [layers * flops(of_layer) for of_layer in of_layers]}
     return facts, session, steps
 
 
@@ -123,15 +111,6 @@ def _masks(arrays, size, training):
         arrays = examples.by_length(arrays)
         bounds = examples.our_bounds(arrays, size)
     return [arrays["input_mask"][i:j] for i, j in zip(bounds[:-1], bounds[1:])]
-
-
-def _best_seconds(session, op):
-    seconds = []
-    for _ in range(_SQUARE_TRIES):
-        started = time.perf_counter()
-        session.run(op)
-        seconds.append(time.perf_counter() - started)
-    return min(seconds)
 
 
 class _Operands:

@@ -1,9 +1,9 @@
 """A worker on TensorFlow: this program, the original, or the matrix products alone.
 
 The spec holds: program ("ours", "original" or "products"), shape (of the model),
-threads, kind ("CPU" or "GPU"), training (else inference), batch (examples), dtype (of
-the products), and arrays and weights (files written with `timing.examples`). The
-process runs in the directory of the program's modules.
+threads, training (else inference), batch (examples), dtype (of the products), and
+arrays and weights (files written with `timing.examples`). The process runs in the
+directory of the program's modules.
 """
 
 import os
