@@ -156,7 +156,7 @@ def _read_initial(settings, prefix, config, task, resumed):
         return contents, []
     return contents, [
         "%s was trained with the labels %s; its classifier is the starting point of "
-        "this run all the same" % (prefix, label_map.shown(saved_labels))
+        "this run all the same" % (prefix, label_map.as_text(saved_labels))
     ]
 
 

@@ -68,7 +68,7 @@ def _check_labels(settings, labels):
             getattr(settings, flag),
             _MAX_LABELS,
             len(labels),
-            label_map.shown(labels[:5]),
+            label_map.as_text(labels[:5]),
         )
     )
 

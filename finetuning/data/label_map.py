@@ -59,11 +59,11 @@ def require_same(directory, saved, task):
             "%s: the weights there were trained with the labels %s, in this order, "
             "and this run has %s; give the same --task_name or --labels, or other "
             "weights"
-            % (os.path.join(directory, FILE), shown(saved), shown(task.labels))
+            % (os.path.join(directory, FILE), as_text(saved), as_text(task.labels))
         )
 
 
-def shown(labels):
+def as_text(labels):
     """Formats labels for a message."""
     return ", ".join(map(quoted, labels)) if labels else "(a number)"
 

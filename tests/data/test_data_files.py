@@ -24,9 +24,9 @@ def write(directory, name, *lines):
 
 def find(task_name, **values):
     """The files and the notes."""
-    task, found, notes = data_files.find(Settings(task_name=task_name, **values))
+    task, files, notes = data_files.find(Settings(task_name=task_name, **values))
     assert task.name.lower() == task_name.lower()
-    return found, notes
+    return files, notes
 
 
 def error(task_name, **values):
@@ -43,12 +43,12 @@ def error(task_name, **values):
 def test_both_halves_of_mnli(tmp_path):
     for name in glue_rows.FILES["MNLI"]:
         write(tmp_path, name)
-    found, notes = find("MNLI", data_dir=str(tmp_path), **ALL)
+    files, notes = find("MNLI", data_dir=str(tmp_path), **ALL)
     assert notes == []
     names = ["train", "dev_matched", "dev_mismatched", "test_matched"]
     names.append("test_mismatched")
-    assert [os.path.basename(file.path)[:-4] for file in found] == names
-    for name, file in zip(names, found):
+    assert [os.path.basename(file.path)[:-4] for file in files] == names
+    for name, file in zip(names, files):
         assert name == "_".join(filter(None, [file.split, file.layout.part]))
         assert file.suffix == ("_mismatched" if "mismatched" in name else "")
 
@@ -110,8 +110,8 @@ def test_a_misspelt_task_is_reported_before_missing_files(tmp_path):
 def test_evaluation_during_training_reads_the_dev_set(tmp_path, values, splits):
     for name in ("train.tsv", "dev.tsv"):
         write(tmp_path, name)
-    found, _ = find("RTE", data_dir=str(tmp_path), do_train=True, **values)
-    assert [file.split for file in found] == splits
+    files, _ = find("RTE", data_dir=str(tmp_path), do_train=True, **values)
+    assert [file.split for file in files] == splits
 
 
 @pytest.mark.parametrize(
@@ -131,12 +131,12 @@ def test_a_file_that_the_task_does_not_have(tmp_path, task_name, phase):
 
 def test_files_that_flags_name(tmp_path):
     train, dev = write(tmp_path, "a/mine.tsv"), write(tmp_path, "b/yours.tsv")
-    found, notes = find(
+    files, notes = find(
         "MRPC", do_train=True, do_eval=True, train_file=train, eval_file=dev
     )
     assert notes == []
-    assert [(f.split, f.path) for f in found] == [("train", train), ("dev", dev)]
-    for file in found:
+    assert [(f.split, f.path) for f in files] == [("train", train), ("dev", dev)]
+    for file in files:
         assert file.layout == tasks.unofficial(
             tasks.find_task("MRPC").layout(file.split)
         )
@@ -224,15 +224,15 @@ def test_custom_files(tmp_path):
         **ALL,
         **columns,
     )
-    task, found, _ = data_files.find(settings)
+    task, files, _ = data_files.find(settings)
     assert task.labels == ("0", "1")
-    shown = [(f.split, f.path, f.layout.text_a, f.layout.label) for f in found]
-    assert shown == [
+    columns_read = [(f.split, f.path, f.layout.text_a, f.layout.label) for f in files]
+    assert columns_read == [
         ("train", train, 0, 1),
         ("dev", dev, 1, 0),
         ("test", test, 0, None),
     ]
-    assert [file.layout.quoted for file in found] == [True, False, False]
+    assert [file.layout.quoted for file in files] == [True, False, False]
     (tmp_path / "labels.json").write_text('{"labels": ["1", "0"]}')
     task, _, _ = data_files.find(settings, lambda: str(tmp_path))
     assert task.labels == ("1", "0")

@@ -98,9 +98,9 @@ def test_ways_to_write_a_value(arguments, name, value):
 def test_the_command_of_the_readme():
     flags = ["--do_train=true", "--init_checkpoint=bert/bert_model.ckpt"]
     flags += ["--max_seq_length=128", "--train_batch_size=5", "--learning_rate=2e-5"]
-    chosen, ignored = command_line.parse(command(*flags, "--num_train_epochs=1.0"))
+    settings, ignored = command_line.parse(command(*flags, "--num_train_epochs=1.0"))
     assert ignored == []
-    assert chosen == Settings(
+    assert settings == Settings(
         **REQUIRED,
         do_train=True,
         do_eval=True,
@@ -361,11 +361,11 @@ def flag_file(tmp_path):
 def test_flag_file(flag_file):
     lines = ["# A comment with --learning_rate=3 in it", "// another", "", "   "]
     lines += ["--learning_rate=2e-5", "--do_train", "  --max_seq_length=64  "]
-    chosen = parse(flag_file(*lines, "--data_dir=with blanks/and # signs"))
-    assert chosen.learning_rate == 2e-5
-    assert chosen.do_train is True
-    assert chosen.max_seq_length == 64
-    assert chosen.data_dir == "with blanks/and # signs"
+    settings = parse(flag_file(*lines, "--data_dir=with blanks/and # signs"))
+    assert settings.learning_rate == 2e-5
+    assert settings.do_train is True
+    assert settings.max_seq_length == 64
+    assert settings.data_dir == "with blanks/and # signs"
 
 
 def test_the_last_flag_wins(flag_file):
@@ -466,8 +466,8 @@ def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
         before = list(flags.FLAGS)
         import run_classifier
         from finetuning.flags import command_line
-        chosen, _ = command_line.parse(%r)
-        assert chosen.learning_rate == 0.5
+        settings, _ = command_line.parse(%r)
+        assert settings.learning_rate == 0.5
         assert run_classifier.main(["run_classifier.py", "--help"]) == 0
         assert run_classifier.main(["run_classifier.py", "--learning_rat=1"]) == 2
         assert list(flags.FLAGS) == before

@@ -19,7 +19,7 @@ DESCRIPTION = {
 PHASES = ["--do_train=true", "--do_eval=true", "--do_predict=true"]
 
 
-def chosen(directory, **values):
+def settings_of(directory, **values):
     given = {
         "task_name": "MRPC",
         "do_train": True,
@@ -42,7 +42,7 @@ def read_back(directory, settings, *arguments):
 
 def test_all_flags_come_back(tmp_path):
     """Values of every type, and the seed that was drawn."""
-    settings = chosen(
+    settings = settings_of(
         tmp_path,
         task_name="custom",
         do_eval=True,
@@ -72,14 +72,14 @@ def test_all_flags_come_back(tmp_path):
     + ["\u00e9\u4e2d\U0001f600", "a\u2028b\x85c", "$HOME", "a\tb"],
 )
 def test_odd_values_come_back(tmp_path, value):
-    settings = chosen(tmp_path, task_name="custom", text_a_column=value)
+    settings = settings_of(tmp_path, task_name="custom", text_a_column=value)
     assert read_back(tmp_path, settings).text_a_column == value
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\r--do_eval", "a ", "a\u00a0"])
 def test_values_that_absl_would_change_are_left_to_the_user(tmp_path, value):
     """A comment asks for them, and nothing else is read from it."""
-    settings = chosen(tmp_path, task_name="custom", text_a_column=value)
+    settings = settings_of(tmp_path, task_name="custom", text_a_column=value)
     restored = read_back(tmp_path, settings)
     assert restored.text_a_column is None and restored.do_eval is False
     content = text(str(tmp_path), flag_file.FILE)
@@ -90,7 +90,9 @@ def test_values_that_absl_would_change_are_left_to_the_user(tmp_path, value):
 
 def test_local_paths_are_absolute(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    settings = chosen(tmp_path, data_dir="d", vocab_file="gs://b/v", train_file="t")
+    settings = settings_of(
+        tmp_path, data_dir="d", vocab_file="gs://b/v", train_file="t"
+    )
     restored = read_back(tmp_path, settings)
     assert restored.data_dir == str(tmp_path / "d")
     assert restored.train_file == str(tmp_path / "t")
@@ -99,7 +101,7 @@ def test_local_paths_are_absolute(tmp_path, monkeypatch):
 
 def test_flags_that_are_left_out(tmp_path):
     """With --output_dir, a repetition could write into the finished run."""
-    settings = chosen(tmp_path, allow_changes=True, debug=True)
+    settings = settings_of(tmp_path, allow_changes=True, debug=True)
     lines = flag_file.text(settings, DESCRIPTION).splitlines()
     flags = {line.split("=")[0][2:] for line in lines if line.startswith("--")}
     for field in dataclasses.fields(Settings):
@@ -118,13 +120,13 @@ def test_flags_that_are_left_out(tmp_path):
 
 def test_the_heading(tmp_path):
     described = dict(DESCRIPTION, git_revision="abc-dirty")
-    head = flag_file.text(chosen(tmp_path), described).split("\n--")[0]
+    head = flag_file.text(settings_of(tmp_path), described).split("\n--")[0]
     assert "run_classifier.py --flagfile=run.flags --output_dir=NEW" in head
     for word in ("Python 3.7.9", "TensorFlow 1.14.0", "CPU, 2 threads", "abc-dirty"):
         assert word in head
     assert "NOT A REPETITION" not in head
     changed = flag_file.text(
-        chosen(tmp_path), described, ["step 3: --x was 1\n2, is 3"]
+        settings_of(tmp_path), described, ["step 3: --x was 1\n2, is 3"]
     )
     assert "# NOT A REPETITION: " in changed
     assert "#   step 3: --x was 1 2, is 3\n" in changed

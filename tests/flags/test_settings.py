@@ -72,10 +72,10 @@ def test_flags_with():
 
 
 def test_settings_are_frozen_and_can_be_written_as_json():
-    chosen = Settings(task_name="MRPC", learning_rate=2e-5)
+    flags = Settings(task_name="MRPC", learning_rate=2e-5)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        chosen.learning_rate = 1.0
-    assert Settings(**json.loads(json.dumps(chosen.as_dict()))) == chosen
+        flags.learning_rate = 1.0
+    assert Settings(**json.loads(json.dumps(flags.as_dict()))) == flags
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ TRAIN = {"do_train": True}
     ],
 )
 def test_files_that_a_run_reads(values, files):
-    chosen = Settings(**values)
-    assert list(chosen.files.items()) == list(files.items())
-    evaluates = "dev" in files and not chosen.do_eval
-    assert chosen.evaluates_while_training is evaluates
+    flags = Settings(**values)
+    assert list(flags.files.items()) == list(files.items())
+    evaluates = "dev" in files and not flags.do_eval
+    assert flags.evaluates_while_training is evaluates
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,9 @@ def gold(task, file):
     labels = WANTED[task].labels if task in WANTED else _NLI
     if not labels:  # Scores, as STS-B writes them.
         labels = ["0.000", "2.400", "5.000", "3.75"]
-    found = [labels[n % len(labels)] for n in range(COUNTS[split_of(file)])]
+    written = [labels[n % len(labels)] for n in range(COUNTS[split_of(file)])]
     # The two halves must have different scores.
-    return found[::-1] if "mismatched" in file else found
+    return written[::-1] if "mismatched" in file else written
 
 
 def write(directory, task):
