@@ -97,3 +97,13 @@ def test_summaries_every_ten_steps(hook, tmp_path):
             if event.summary.value:
                 steps.add(event.step)
     assert steps == {10, 20, 30, 40}
+
+
+def test_summaries_that_were_not_written_are_reported(hook, caplog, monkeypatch):
+    """TensorFlow writes them in a thread, and does not report a full disk."""
+    monkeypatch.setattr(hooks.log, "propagate", True)
+    monkeypatch.setattr(tf.summary.FileWriter, "flush", lambda _: None)
+    for _ in range(40):
+        step(hook)
+    hook.end(None)
+    assert "TensorBoard summaries" in caplog.text and "incomplete" in caplog.text
