@@ -20,7 +20,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from benchmarks.timing import measurements, report  # noqa: E402
-from benchmarks.timing.programs import BenchmarkError, Worker  # noqa: E402
+from benchmarks.timing.programs import BenchmarkError, Worker, interpreter  # noqa: E402
 from finetuning.device import backend  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
 
@@ -63,8 +63,8 @@ def parse_arguments(argv=None):
     add, path = parser.add_argument, os.path.abspath
     add("--mode", default="train,infer", help="any of %s" % ",".join(MODES))
     add("--original", type=path, help="checkout of google-research/bert (TensorFlow 1)")
-    add("--hf_python", help="interpreter with torch and transformers")
-    add("--other_python", help="interpreter with another TensorFlow, to measure too")
+    add("--hf_python", type=interpreter, help="with torch and transformers")
+    add("--other_python", type=interpreter, help="with another TensorFlow, as well")
     for name in _FILES:
         add("--" + name, type=path, help="as for run_classifier.py, of MRPC")
     add("--layers", type=int, default=6)

@@ -19,7 +19,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from benchmarks.timing.programs import Worker  # noqa: E402
+from benchmarks.timing.programs import Worker, interpreter  # noqa: E402
 
 _WORDS = ["w%d" % n for n in range(5000)]
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -126,7 +126,9 @@ def main(argv=None):
     parser.add_argument("--steps", type=int, default=20, help="of each training run")
     parser.add_argument("--max_seq_length", type=int, default=128)
     parser.add_argument("--infer", action="store_true", help="also on all the rows")
-    parser.add_argument("--python", default=sys.executable, help="runs the command")
+    parser.add_argument(
+        "--python", type=interpreter, default=sys.executable, help="runs the command"
+    )
     arguments = parser.parse_args(argv)
     print("%9s  %10s  %8s  %8s" % ("rows", "batch size", "peak MB", "seconds"))
     for rows in map(int, arguments.rows.split(",")):

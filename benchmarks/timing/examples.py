@@ -69,16 +69,15 @@ def read_examples(task, data_file, length, tokenizer, at_most=None):
         return reading.read_examples(task, data_file)
 
     chosen = reading.sample(rows, at_most) if at_most else rows()
-    converted = [
-        features.encode_example(example, task.labels, length, tokenizer).padded(length)
-        for example in chosen
-    ]
-    arrays = {
-        name: np.array([getattr(row, name) for row in converted], np.int32)
-        for name in NAMES[:3]
-    }
+    encoded = list(features.encode_examples(chosen, task.labels, length, tokenizer))
+    arrays = {name: np.zeros((len(encoded), length), np.int32) for name in NAMES[:3]}
+    for row, example in enumerate(encoded):
+        count = len(example.token_ids)
+        arrays["input_ids"][row, :count] = example.token_ids
+        arrays["input_mask"][row, :count] = 1
+        arrays["segment_ids"][row, example.first_segment : count] = 1
     label_type = np.float32 if task.is_regression else np.int32
-    arrays["label_ids"] = np.array([row.label_id for row in converted], label_type)
+    arrays["label_ids"] = np.array([row.label_id for row in encoded], label_type)
     return arrays
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ class Program:
       kind: "ours", "original", "hf" or "products".
       stack: name and version of the library below it.
       dtype: of the matrix products; None where there are none.
-      python: interpreter.
+      python: path of the interpreter.
       module: of `benchmarks.workers`.
       specs: dictionaries for the worker; of several, the fastest is timed.
       directory: where its modules are.
@@ -56,6 +57,11 @@ class Program:
         """Dictionary: name, kind, stack, dtype."""
         names = ("name", "kind", "stack", "dtype")
         return {name: getattr(self, name) for name in names}
+
+
+def interpreter(command):
+    """The absolute path of an interpreter, for processes in other directories."""
+    return os.path.abspath(shutil.which(command) or command)
 
 
 class Worker:
