@@ -73,9 +73,10 @@ def prepare(settings, inputs, directory):
         datasets.append(_convert(settings, inputs, data_file, log_examples, directory))
     for line in align_columns(_table(datasets, settings.max_seq_length)):
         log.info(line)
-    _log_label_counts(inputs.task, datasets)
+    for dataset in datasets:
+        if dataset.data_file.split == "train":
+            _log_training_set(settings, inputs.task, dataset)
     log.info("Read in %s", duration(time.monotonic() - started))
-    _log_unused_sampling(settings, datasets)
     incomplete = [
         _warn_about_count(settings, inputs.task, dataset) for dataset in datasets
     ]
@@ -221,29 +222,22 @@ def _table(datasets, max_seq_length):
     return rows
 
 
-def _log_label_counts(task, datasets):
-    if task.is_regression or len(task.labels) > _MAX_LABELS_LOGGED:
-        return
-    for dataset in datasets:
-        if dataset.data_file.split == "train":
-            counts = [
-                "%s: %d" % (label, dataset.label_counts[label_id])
-                for label_id, label in enumerate(task.labels)
-            ]
-            log.info("Labels of the training set: %s", ", ".join(counts))
-
-
-def _log_unused_sampling(settings, datasets):
-    limit = settings.max_train_examples
-    for dataset in datasets:
-        count = dataset.records.count
-        if dataset.data_file.split == "train" and limit and count < limit:
-            log.info(
-                "--max_train_examples=%d has no effect: %s contains %d examples",
-                limit,
-                dataset.data_file.path,
-                count,
-            )
+def _log_training_set(settings, task, dataset):
+    """Logs the label counts, and whether the sample is smaller than asked for."""
+    if not task.is_regression and len(task.labels) <= _MAX_LABELS_LOGGED:
+        counts = [
+            "%s: %d" % (label, dataset.label_counts[label_id])
+            for label_id, label in enumerate(task.labels)
+        ]
+        log.info("Labels of the training set: %s", ", ".join(counts))
+    limit, count = settings.max_train_examples, dataset.records.count
+    if limit and count < limit:
+        log.info(
+            "--max_train_examples=%d has no effect: %s contains %d examples",
+            limit,
+            dataset.data_file.path,
+            count,
+        )
 
 
 def _warn_about_count(settings, task, dataset):
