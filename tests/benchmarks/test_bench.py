@@ -8,8 +8,14 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from benchmarks import bench
-from benchmarks.timing import examples, measurements, programs, report
-from benchmarks.workers import matrix_products, serving, tf_worker
+from benchmarks.timing import examples, measurements, programs
+from benchmarks.workers import (
+    command_worker,
+    features_worker,
+    matrix_products,
+    serving,
+    tf_worker,
+)
 from tests.support import corpus, executed
 from tests.support.running import value
 
@@ -26,27 +32,82 @@ SHAPE = {
 }
 
 
-@pytest.mark.slow
-def test_every_mode_on_a_tiny_model(tmp_path, capsys):
-    flags = corpus.write(str(tmp_path / "corpus"))
+def run_bench(directory, *arguments):
+    """What bench.py writes to its JSON file in all its modes."""
+    flags = corpus.write(str(directory / "corpus"))
     names = ("data_dir", "vocab_file", "bert_config_file", "init_checkpoint")
-    arguments = ["--%s=%s" % (name, value(flags, name)) for name in names]
-    arguments += ["--mode=train,infer,features,command", "--epochs=1"]
-    original = os.environ.get("BERT_ORIGINAL")
-    if original and tf.__version__.startswith("1."):
-        arguments.append("--original=" + original)
-    bench.main([*TINY, *arguments, "--output_dir=%s" % tmp_path])
+    files = ["--%s=%s" % (name, value(flags, name)) for name in names]
+    modes = ["--mode=train,infer,features,command", "--epochs=1"]
+    bench.main([*TINY, *modes, *files, *arguments, "--output_dir=%s" % directory])
+    assert (directory / "bench.png").read_bytes()[:4] == b"\x89PNG"
+    return corpus.read_json(str(directory / "bench.json"))["measurements"]
+
+
+class FakeWorker:
+    """A worker of 1 second; 2 for the original, a half for the products alone."""
+
+    def __init__(self, _python, module, spec, _directory=None):
+        program = spec.get("program", "ours")
+        self._seconds = {"ours": 1.0, "original": 2.0, "products": 0.5}[program]
+        self.peak_bytes = 5e6
+        self.facts = {
+            "stack_worker": {
+                "tensorflow": "1.14.0",
+                "line": "CPU",
+                "dtypes": ["float32"],
+                "hf_dtypes": ["float32"],
+            },
+            "hf_worker": {"first_loss": 0.7, "variant": spec.get("variant")},
+            "features_worker": {"examples": 40},
+            "command_worker": {},
+            "tf_worker": {"products": {"flops": [3e9]}}.get(
+                program, {"first_loss": 0.7}
+            ),
+        }[module]
+
+    def run(self, **_request):
+        return self._seconds
+
+    def close(self):
+        pass
+
+
+def test_what_is_measured_and_what_follows_from_it(tmp_path, monkeypatch, capsys):
+    for module in (bench, programs):
+        monkeypatch.setattr(module, "Worker", FakeWorker)
+    measured = run_bench(tmp_path, "--original=x", "--hf_python=x")
+    peers = ["original", "hf"]
+    for measurement, kinds in zip(
+        measured, [["ours", *peers, "products"]] * 2 + [["ours", "original"]] * 2
+    ):
+        assert [row["kind"] for row in measurement["rows"]] == kinds
+    training, inference, features, _ = measured
+    ours = training["rows"][0]
+    assert ours["examples_per_second"] == 4.0 and ours["times_products"] == 2.0
+    assert ours["flops_per_second"] == 3e9 * 4 / 24
+    assert inference["rows"][0]["examples_per_second"] == 8.0
+    assert features["rows"][0]["examples_per_second"] == 40.0
     table = capsys.readouterr().out
-    assert "Written to %s" % tmp_path in table
-    assert (tmp_path / "bench.png").read_bytes()[:4] == b"\x89PNG"
-    measured = corpus.read_json(str(tmp_path / "bench.json"))["measurements"]
+    assert "One round of 8 examples each" in table
+    assert "Hugging Face (torch, float32) sdpa" in table
+    assert (
+        "the original (TF 1.14.0, float32)     2.00 times (rounds: 2.00 to 2.00)"
+        in table
+    )
+
+
+@pytest.mark.slow
+def test_every_mode_on_a_tiny_model(tmp_path):
+    original = os.environ.get("BERT_ORIGINAL")
+    with_original = original and tf.__version__.startswith("1.")
+    measured = run_bench(
+        tmp_path, *(["--original=" + original] if with_original else [])
+    )
     for measurement in measured:
+        kinds = {row["kind"] for row in measurement["rows"]}
+        assert ("original" in kinds) == bool(with_original)
         for row in measurement["rows"]:
-            assert row["name"] in table
             assert row["seconds"][0] > 0 and row["peak_bytes"] > 1e8
-    training, _, features, _ = measured
-    assert {"ours", "products"} <= {row["kind"] for row in training["rows"]}
-    assert features["rows"][0]["examples"] == corpus.ROWS["train"]
 
 
 @pytest.mark.parametrize(
@@ -66,21 +127,17 @@ def test_wrong_arguments_are_refused(arguments, message, capsys):
 # ---- Programs and their rounds ----
 
 
-class FakeWorker:
-    def __init__(self, name, turns):
-        self._name, self._turns = name, turns
-
-    def run(self, **request):
-        self._turns.append((self._name, request))
-        return len(self._turns)
-
-
-def test_programs_take_turns_and_the_first_place_rotates():
+def test_the_first_place_rotates():
     turns = []
-    workers = [FakeWorker(name, turns) for name in "ab"]
-    seconds = programs._take_turns(workers, 2, 1, {"steps": 3})
-    assert turns == [(name, {"steps": 3}) for name in "ababba"]
-    assert seconds == [[3, 6], [4, 5]]
+
+    class Recorder:
+        def run(self):
+            turns.append(self)
+            return len(turns)
+
+    a, b = workers = [Recorder(), Recorder()]
+    assert programs._take_turns(workers, 2, 1, {}) == [[3, 6], [4, 5]]
+    assert turns == [a, b, a, b, b, a]
 
 
 def test_losses_are_compared():
@@ -124,26 +181,27 @@ def test_a_weight_in_the_wrong_place_changes_the_loss(tmp_path):
         first_loss()
 
 
-def row(kind, seconds, **facts):
-    names = {"name": kind, "kind": kind, "stack": "TF 2", "dtype": "float32"}
-    times = {"seconds": seconds, "median_seconds": float(np.median(seconds))}
-    return dict(facts, peak_bytes=5e6, **names, **times)
+def test_features_are_written_as_by_a_run(tmp_path):
+    flags = corpus.write(str(tmp_path))
+    names = ("data_dir", "vocab_file", "bert_config_file")
+    given = {name: value(flags, name) for name in names}
+    given.update(max_seq_length=16, output_dir=str(tmp_path))
+    spec = {"program": "ours", "flags": given}
+    facts, _ = features_worker.set_up(spec)
+    assert facts == {"examples": corpus.ROWS["train"]}
+    assert (tmp_path / "train.tf_record").exists()
 
 
-def test_rates_and_ratios_are_those_of_the_rounds():
-    ours = row("ours", [1.0, 2.0, 3.0], first_loss=0.7)
-    other = row("original", [2.0, 4.0, 9.0])
-    alone = row("products", [1.0, 1.0, 1.0], flops=[10, 30])
-    rows = [ours, other, alone]
-    assert measurements._add_rates(rows, batch=4, count=8) == 20.0
-    assert ours["examples_per_second"] == 2.0 and ours["times_products"] == 2.0
-    ratios = measurements.compare(rows)
-    assert ratios == {"ours": {"original": {"median": 2.0, "least": 2.0, "most": 3.0}}}
-    measurement = {"what": "training", "title": "Training", "turn": "2 steps"}
-    measurement.update(rows=rows, ratios=ratios)
-    table = "\n".join(report.lines(measurement))
-    assert "Median of 3 rounds of 2 steps" in table
-    assert "2.00 times (rounds: 2.00 to 3.00)" in table
+def test_a_command_gets_an_output_directory_and_must_succeed():
+    script = "import os, sys; sys.exit(not os.path.isdir(sys.argv[-1].split('=')[1]))"
+    command_worker.set_up({"command": [sys.executable, "-c", script]})[1]()
+    with pytest.raises(SystemExit, match="status is 3"):
+        command_worker.set_up({"command": [sys.executable, "-c", "exit(3)"]})[1]()
+
+
+def test_ratios_are_those_of_the_rounds():
+    ratio = measurements.ratio([2.0, 4.0, 9.0], [1.0, 2.0, 3.0])
+    assert ratio == {"median": 2.0, "least": 2.0, "most": 3.0}
 
 
 # ---- Examples ----
