@@ -16,8 +16,6 @@ import pytest
 from tests.support import shared_runs
 from tests.support.paths import ROOT
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
 # Seconds after which a test is taken to hang.
 TEST_TIMEOUT = 1200
 
