@@ -72,28 +72,16 @@ def write_inputs(directory, rows, seed=0):
     return flags, paths["rows.tsv"]
 
 
-def run_flags(rows, batch_size, steps, length=128):
+def run_flags(rows, batch_size, steps, length=128, inference_file=None):
     """The flags of a run that trains this many steps on a file of this many rows."""
     # Half a step more, or rounding might make the product one step less.
     epochs = (steps + 0.5) * batch_size / rows
-    return [
-        "--do_train=true",
-        "--num_train_epochs=%r" % epochs,
-        "--train_batch_size=%d" % batch_size,
-        "--max_seq_length=%d" % length,
-    ]
-
-
-def inference_flags(path, batch_size):
-    """The flags that add evaluation and prediction of a file."""
-    return [
-        "--do_eval=true",
-        "--eval_file=" + path,
-        "--eval_batch_size=%d" % batch_size,
-        "--do_predict=true",
-        "--predict_file=" + path,
-        "--predict_batch_size=%d" % batch_size,
-    ]
+    flags = ["--do_train=true", "--num_train_epochs=%r" % epochs]
+    flags += ["--train_batch_size=%d" % batch_size, "--max_seq_length=%d" % length]
+    for phase in ("eval", "predict") if inference_file else ():
+        flags += ["--do_%s=true" % phase, "--%s_file=%s" % (phase, inference_file)]
+        flags.append("--%s_batch_size=%d" % (phase, batch_size))
+    return flags
 
 
 def measure(flags, python=sys.executable):
@@ -107,7 +95,7 @@ def measure(flags, python=sys.executable):
       Its maximum resident set in bytes, and its seconds.
 
     Raises:
-      WorkerError: its exit status is not 0; the message is the end of its output.
+      BenchmarkError: its exit status is not 0; the message is the end of its output.
     """
     command = [python, os.path.join(ROOT, "run_classifier.py"), *flags]
     spec = {"command": command, "env": {"CUDA_VISIBLE_DEVICES": ""}}
@@ -135,9 +123,8 @@ def main(argv=None):
         with tempfile.TemporaryDirectory() as directory:
             inputs, path = write_inputs(directory, rows)
             for size in map(int, arguments.batch_size.split(",")):
-                flags = run_flags(rows, size, arguments.steps, arguments.max_seq_length)
-                if arguments.infer:
-                    flags += inference_flags(path, size)
+                sizes = (rows, size, arguments.steps, arguments.max_seq_length)
+                flags = run_flags(*sizes, path if arguments.infer else None)
                 peak, seconds = measure(inputs + flags, arguments.python)
                 line = "%9d  %10d  %8.0f  %8.1f" % (rows, size, peak / 1e6, seconds)
                 print(line, flush=True)
