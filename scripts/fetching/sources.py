@@ -129,7 +129,7 @@ def find(name, rows):
     # Other programs have other names, such as bert-base-uncased.
     candidates = {**{row.about.lower(): row for row in rows.values()}, **by_name}
     near = difflib.get_close_matches(name.lower(), candidates, n=1)
-    hint = "did you mean %s? " % candidates[near[0]].name if near else ""
+    hint = "; did you mean %s?" % candidates[near[0]].name if near else "."
     raise InputError(
-        "%r is unknown; %sWithout a name, all of them are listed" % (name, hint)
+        "%r is unknown%s Without a name, all of them are listed" % (name, hint)
     )
