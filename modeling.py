@@ -344,9 +344,7 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint):
       names to the same names, and one whose keys are these names with and without ":0".
     """
     in_checkpoint = {name for name, _ in tf.train.list_variables(init_checkpoint)}
-    names = [variable.op.name for variable in tvars]
-    assignment_map = collections.OrderedDict(
-        (name, name) for name in names if name in in_checkpoint
-    )
-    initialized = {name + end: 1 for name in assignment_map for end in ("", ":0")}
+    names = [v.op.name for v in tvars if v.op.name in in_checkpoint]
+    assignment_map = collections.OrderedDict(zip(names, names))
+    initialized = {name + end: 1 for name in names for end in ("", ":0")}
     return assignment_map, initialized

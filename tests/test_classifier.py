@@ -86,11 +86,10 @@ def test_inference_graph_of_a_regression(session):
     assert outputs.probabilities.shape == (4, 1)
 
 
-@pytest.mark.parametrize("train", [True, False])
-def test_dropout_on_the_pooled_output(session, train):
+@pytest.mark.parametrize("train, seed", [(True, [1, 2]), (True, None), (False, [1, 2])])
+def test_dropout_on_the_pooled_output(session, train, seed):
     """Its rate is 0.1, whatever the rates of the config (here 0)."""
     config = models.tiny_config(hidden_size=512, num_hidden_layers=1)
-    seed = tf.constant([1, 2])
     create_model(session, [0, 1, 1, 0], 2, config, train, dropout_seed=seed)
     ops = tf.get_default_graph().get_operations()
     masks = session.run([op.outputs[0] for op in ops if op.type == "GreaterEqual"])
