@@ -115,12 +115,11 @@ class Progress:
         return (step - self._first) // self._line_every
 
     def _line(self, step, facts):
-        parts = ["%s: %s %d of %d" % (self._label, self._unit, step, self._total)]
-        parts.append(self._with_rate(facts))
+        line = "%s: %s %d of %d" % (self._label, self._unit, step, self._total)
+        left = ""
         if self._seconds_per_step and step < self._total:
-            remaining = (self._total - step) * self._seconds_per_step
-            parts.append("%s left" % duration(remaining))
-        return ", ".join(filter(None, parts))
+            left = duration((self._total - step) * self._seconds_per_step) + " left"
+        return ", ".join(filter(None, [line, self._with_rate(facts), left]))
 
     def _with_rate(self, facts):
         rate = self.examples_per_second
