@@ -26,9 +26,8 @@ MILLIONS = {
 
 
 def test_sizes(root):
-    paths = glob.glob(os.path.join(root, "configs", "*.json"))
     sizes = {}
-    for path in paths:
+    for path in glob.glob(os.path.join(root, "configs", "*.json")):
         config = model_config.read_config(path)
         shapes = compatibility.model_shapes(config, num_labels=2)
         encoder = set(shapes) - set(compatibility.HEAD)
