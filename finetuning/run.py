@@ -6,7 +6,7 @@ from typing import Tuple
 
 from encoder import mixed_precision
 from finetuning import classifier
-from finetuning.checkpoints.output_dir import OutputDir
+from finetuning.checkpoints.output_dir import LOCK_FILE, OutputDir
 from finetuning.checks.inputs import Inputs
 from finetuning.checks.inputs import check as check_inputs
 from finetuning.data import preparation
@@ -100,13 +100,14 @@ def main(settings, ignored_flags, resources):
       signals.Stopped: a signal has ended the training run.
     """
     output_dir = OutputDir(settings.output_dir)
-    is_new = not files.is_directory(output_dir.path)
-    if settings.do_train and not is_new:
+    # Any other directory is locked after the checks: nothing is written before them.
+    is_used = files.exists(output_dir.join(LOCK_FILE))
+    if settings.do_train and is_used:
         lock(settings, output_dir, resources)
     inputs = check_files(settings, output_dir)
     device, compute, device_warnings = choose_device(settings)
     if not settings.check:
-        if is_new:
+        if not is_used:
             inputs = create_output_dir(settings, output_dir, inputs, resources)
         resources.enter_context(console.log_file(output_dir.path))
     seed, seed_source = provenance.choose_seed(settings, output_dir.saved_run)
@@ -117,7 +118,7 @@ def main(settings, ignored_flags, resources):
     if settings.check:
         report_check(run, training_plan)
         return
-    if settings.do_train and not training_plan.is_finished:
+    if settings.do_train:
         train.train(run, training_plan)
     if settings.do_eval or settings.do_predict:
         weights.use(run, evaluate_and_predict)
@@ -185,16 +186,17 @@ def choose_compute_options(settings, device):
 
 
 def create_output_dir(settings, output_dir, inputs, resources):
-    """Creates the output directory; another run may have used it in the meantime.
+    """Creates the output directory if it is missing; a training run also locks it.
 
     Returns:
-      `Inputs`, of new checks if there is a checkpoint now.
+      `Inputs`, of new checks if another run has saved a checkpoint there meanwhile.
     """
     files.make_directory(output_dir.path)
     if settings.do_train:
+        checked = output_dir.latest.prefix
         lock(settings, output_dir, resources)
         output_dir.refresh()
-        if output_dir.latest.prefix is not None:
+        if output_dir.latest.prefix != checked:
             return check_files(settings, output_dir)
     return inputs
 

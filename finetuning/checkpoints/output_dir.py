@@ -51,6 +51,18 @@ class OutputDir:
         """The checkpoint of the best weights: `finding.LatestCheckpoint`."""
         return self._read("best", finding.find_latest, self.join(finding.BEST))
 
+    def require_best(self):
+        """Checks that the weights that --keep_best refers to exist.
+
+        Raises:
+          InputError: they do not.
+        """
+        if self.best.intact_prefix() is None:
+            raise InputError(
+                "--keep_best=true: %s holds no checkpoint; leave the flag out to use "
+                "the latest one, or train with it" % self.join(finding.BEST)
+            )
+
     @property
     def saved_run(self):
         """What its training run saved about itself: `saved_run.SavedRun`.

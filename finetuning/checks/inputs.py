@@ -74,7 +74,7 @@ def check(settings, output_dir):
         settings, initial_prefix, config, task, resumed
     )
     if settings.keep_best and not settings.do_train:
-        output_dir_checks.require_best(output_dir)
+        output_dir.require_best()
     if not (settings.do_train or resumed or initial):
         raise InputError(
             "--output_dir=%s holds no checkpoint and --init_checkpoint is not given, "
@@ -161,6 +161,7 @@ def _read_initial(settings, prefix, config, task, resumed):
 
 
 def _about_weights(settings, output_dir, resumed, initial):
+    has_settings = output_dir.saved_run.exists  # A damaged file is refused in any case.
     if resumed is None:
         return []
     notes = []
@@ -170,7 +171,7 @@ def _about_weights(settings, output_dir, resumed, initial):
             "precedence" % (settings.init_checkpoint, resumed.prefix)
         )
     # Without labels either, the original program wrote the directory.
-    if not output_dir.saved_run.exists and output_dir.labels is not None:
+    if not has_settings and output_dir.labels is not None:
         notes.append(
             "--output_dir=%s has no %s, so it is not known whether its run used the "
             "same flags and files" % (settings.output_dir, saved_run.SETTINGS_FILE)

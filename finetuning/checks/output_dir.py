@@ -195,16 +195,3 @@ def _require_no_orphans(output_dir):
             "or names other checkpoints; write 'model_checkpoint_path: \"%s\"' into "
             "it, or use another --output_dir" % (output_dir, latest, latest)
         )
-
-
-def require_best(output_dir):
-    """Checks that the weights that --keep_best refers to exist.
-
-    Raises:
-      InputError: they do not.
-    """
-    if output_dir.best.intact_prefix() is None:
-        raise InputError(
-            "--keep_best=true: %s holds no checkpoint; leave the flag out to use the "
-            "latest one, or train with it" % output_dir.join(finding.BEST)
-        )

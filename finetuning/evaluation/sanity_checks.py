@@ -2,7 +2,7 @@
 
 import os
 
-from finetuning.checkpoints import compatibility
+from finetuning.checkpoints import compatibility, finding
 from finetuning.data import preparation
 from finetuning.evaluation import history
 from finetuning.run_info import fingerprints, saved_run
@@ -51,7 +51,8 @@ def _unfinished_warnings(contents, directory):
     """Compares the step with the planned steps; an early stop ends a run as well."""
     saved, step = directory.saved_run, contents.step
     if os.path.dirname(contents.prefix) != directory.path:  # In `best/`.
-        latest = directory.latest.intact_prefix()
+        # Not `directory.latest`, which a running training process may have removed.
+        latest = finding.latest_in(directory.path)
         step = compatibility.read_step(latest) if latest else None
     if saved.planned_steps is None or step is None or step >= saved.planned_steps:
         return []

@@ -45,14 +45,22 @@ def find(run):
     """Reads which weights to use, and logs warnings about them.
 
     They are the best or the latest weights in the output directory, or else those of
-    the initial checkpoint; `checks.inputs` has made sure that one of them exists.
+    the initial checkpoint; `checks.inputs` has made sure that one of them exists. The
+    best may still be missing if the run trains, but has nothing left to train.
 
     Args:
       run: `run.Run`.
 
     Returns:
       `compatibility.CheckpointContents`.
+
+    Raises:
+      InputError: --keep_best is given, and there are no best weights.
     """
+    if not run.settings.do_train and run.output_dir.lock_holder() is not None:
+        run.output_dir.refresh()  # The data took time, in which training continued.
+    if run.settings.keep_best:
+        run.output_dir.require_best()
     latest = _latest(run)
     prefix = latest.intact_prefix()
     contents = run.inputs.initial if prefix is None else _read(run, prefix)

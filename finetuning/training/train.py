@@ -11,7 +11,7 @@ from finetuning.utils.console import log
 
 
 def train(run, plan):
-    """Trains to the last step of the plan.
+    """Trains to the last step of the plan, if there is any left to do.
 
     Args:
       run: `run.Run`, which holds the lock of its output directory.
@@ -25,6 +25,8 @@ def train(run, plan):
     removed = cleanup.remove_leftovers(output_dir.path)
     if removed:
         log.info("Removed temporary files of a killed run: %s", ", ".join(removed))
+    if plan.is_finished:
+        return
     if run.inputs.resumed is not None:
         _set_old_scores_aside(run)
     report_start(run)
