@@ -11,7 +11,7 @@ from finetuning.checks.inputs import Inputs
 from finetuning.checks.inputs import check as check_inputs
 from finetuning.data import preparation
 from finetuning.device import backend, detect, failures, self_test
-from finetuning.evaluation import evaluate, sanity_checks, weights
+from finetuning.evaluation import choose_weights, evaluate, sanity_checks
 from finetuning.flags.settings import Settings
 from finetuning.run_info import provenance
 from finetuning.training import plan, train
@@ -103,7 +103,7 @@ def main(settings, ignored_flags, resources):
     # Any other directory is locked after the checks: nothing is written before them.
     is_used = files.exists(output_dir.join(LOCK_FILE))
     if settings.do_train and is_used:
-        lock(settings, output_dir, resources)
+        take_lock(settings, output_dir, resources)
     inputs = check_files(settings, output_dir)
     device, compute, device_warnings = choose_device(settings)
     if not settings.check:
@@ -121,7 +121,7 @@ def main(settings, ignored_flags, resources):
     if settings.do_train:
         train.train(run, training_plan)
     if settings.do_eval or settings.do_predict:
-        weights.use(run, evaluate_and_predict)
+        choose_weights.use(run, evaluate_and_predict)
 
 
 def evaluate_and_predict(run, contents):
@@ -132,7 +132,7 @@ def evaluate_and_predict(run, contents):
         evaluate.predict(run, contents)
 
 
-def lock(settings, output_dir, resources):
+def take_lock(settings, output_dir, resources):
     """Keeps other training runs out of the directory until this run ends."""
     if settings.check:
         output_dir.require_unlocked()
@@ -194,7 +194,7 @@ def create_output_dir(settings, output_dir, inputs, resources):
     files.make_directory(output_dir.path)
     if settings.do_train:
         checked = output_dir.latest.prefix
-        lock(settings, output_dir, resources)
+        take_lock(settings, output_dir, resources)
         output_dir.refresh()
         if output_dir.latest.prefix != checked:
             return check_files(settings, output_dir)
@@ -255,8 +255,8 @@ def report_check(run, training_plan):
             return
         train.report_start(run)
     else:
-        contents = weights.find(run)
-        saved = weights.directory_of(run, contents).saved_run
+        contents = choose_weights.find(run)
+        saved = choose_weights.directory_of(run, contents).saved_run
         for line in sanity_checks.training_set_warnings(run.datasets_for("dev"), saved):
             log.warning(line)
     log.info("CHECKED: this run can start. Nothing was written")

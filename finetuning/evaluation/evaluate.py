@@ -4,12 +4,12 @@ import os
 
 from finetuning.data import reading
 from finetuning.evaluation import (
+    choose_weights,
     inference,
     result_files,
     sanity_checks,
     scoring,
     submission,
-    weights,
 )
 from finetuning.run_info import provenance
 from finetuning.utils import files, tensorboard
@@ -36,7 +36,7 @@ def evaluate(run, contents):
     scored = scoring.evaluate(run.task, parts, step)
     path = result_files.write_evaluation(run.output_dir.path, scored.figures)
     warnings = _warnings(run, contents, datasets)
-    saved = weights.directory_of(run, contents).saved_run
+    saved = choose_weights.directory_of(run, contents).saved_run
     warnings += sanity_checks.training_set_warnings(datasets, saved)
     warnings += sanity_checks.score_warnings(scored, run.task.is_regression)
     content = dict(
@@ -142,7 +142,7 @@ def _show_scores(run, datasets, scored):
 
 def _warnings(run, contents, datasets):
     """The warnings that results from these weights and datasets carry."""
-    directory = weights.directory_of(run, contents)
+    directory = choose_weights.directory_of(run, contents)
     return sanity_checks.weight_warnings(
         contents, directory, run.settings
     ) + sanity_checks.truncation_warnings(datasets, run.settings)

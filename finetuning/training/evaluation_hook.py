@@ -1,4 +1,4 @@
-"""Evaluations during training: scores, the best weights, early stopping."""
+"""Evaluations during training: when they are due, their scores, early stopping."""
 
 import time
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from finetuning.checkpoints import compatibility, finding, saving
 from finetuning.data import records
 from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
 from finetuning.evaluation.inference import Evaluator
+from finetuning.training.best_weights import BestWeights
 from finetuning.utils.console import log
 
 
@@ -186,59 +186,3 @@ class _Table:
         log.info(
             "eval | %6d  %s%s", step, "  ".join(cells), "  best" if is_best else ""
         )
-
-
-class BestWeights:
-    """The best weights of a training run, without optimiser state, in `best/`."""
-
-    def __init__(self, output_dir, is_resumed):
-        """Adds the saver to the graph.
-
-        Args:
-          output_dir: `OutputDir`.
-          is_resumed: whether the directory holds the best weights of this run so far.
-        """
-        directory = output_dir.join(finding.BEST)
-        self._prefix = output_dir.join(finding.BEST, "model.ckpt")
-        variables = tf.trainable_variables() + [tf.train.get_global_step()]
-        self._saver = saving.Saver(variables, keep=1)
-        self._step = None
-        if is_resumed:
-            self._saver.recover_last_checkpoints(finding.all_in(directory))
-            for line in output_dir.best.warnings():
-                log.warning(line)
-            if output_dir.best.prefix:
-                self._step = compatibility.read_step(output_dir.best.prefix)
-
-    def warn_if_lost(self, history, step):
-        """Warns if the weights of the best evaluation up to a step were not kept."""
-        best, kept_score = history.best(step), self._score(history)
-        if best in (None, step):
-            return
-        # The kept weights may be of a later step, before the run had to go back.
-        if kept_score is not None and kept_score >= history.score(best):
-            return
-        log.warning(
-            "The weights of the best evaluation so far, at step %d, were not kept: "
-            "best/ holds the best of the evaluations from now on",
-            best,
-        )
-
-    def _score(self, history):
-        return None if self._step is None else history.score(self._step)
-
-    def offer(self, session, step, history):
-        """Saves the current weights if they are better than those that are kept.
-
-        Weights of the same step are replaced as well: an earlier run wrote them, and
-        the history now holds the score of this one.
-        """
-        kept_score = self._score(history)
-        is_new_step = step != self._step and kept_score is not None
-        if is_new_step and history.score(step) <= kept_score:
-            return
-        prefix = self._saver.save(
-            session, self._prefix, global_step=step, write_meta_graph=False
-        )
-        self._step = step
-        log.info("Kept as the best so far: %s", prefix)

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
-from finetuning.training import evaluation_hook
+from finetuning.training import best_weights, evaluation_hook
 from finetuning.utils import console
 from tests.support import corpus, models
 from tests.support.running import (
@@ -173,7 +173,7 @@ class Best:
             self.weight = tf.get_variable("w", initializer=0.0)
             tf.get_variable("w/adam_m", initializer=0.0, trainable=False)
             self.step = tf.train.create_global_step()
-            self.best = evaluation_hook.BestWeights(output_dir, is_resumed)
+            self.best = best_weights.BestWeights(output_dir, is_resumed)
             self.session = tf.Session()
             self.session.run(tf.global_variables_initializer())
 
