@@ -1,5 +1,6 @@
 """One run of the program, from the settings to the results."""
 
+import os
 import tempfile
 from dataclasses import dataclass, replace
 from typing import Tuple
@@ -101,7 +102,7 @@ def main(settings, ignored_flags, resources):
     """
     output_dir = OutputDir(settings.output_dir)
     # Any other directory is locked after the checks: nothing is written before them.
-    is_used = files.exists(output_dir.join(LOCK_FILE))
+    is_used = os.path.exists(output_dir.join(LOCK_FILE))
     if settings.do_train and is_used:
         take_lock(settings, output_dir, resources)
     inputs = check_files(settings, output_dir)

@@ -135,7 +135,7 @@ def restore(saver, session, prefix):
 
 def missing_from(prefix, variables):
     """Returns those of the variables that a checkpoint does not have, as a list."""
-    names = {name for name, _ in tf.train.list_variables(prefix)}
+    names = _reader(prefix).get_variable_to_shape_map()
     return [variable for variable in variables if variable.op.name not in names]
 
 

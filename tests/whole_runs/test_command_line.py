@@ -328,12 +328,15 @@ def test_paths_of_tensorflows_file_layer(corpus_flags):
     for name in os.listdir(source):
         target = "ram://in/data/" + name
         tf.io.gfile.copy(os.path.join(source, name), target, overwrite=True)
-    phases = ["--do_train", "--do_eval", "--do_predict", "--output_dir=ram://out"]
-    succeed(flags + ["--data_dir=ram://in/data"] + phases)
+    flags += ["--data_dir=ram://in/data", "--output_dir=ram://out", "--do_train"]
+    succeed([*flags, "--do_eval", "--do_predict"])
     found = tf.io.gfile.listdir("ram://out")
     assert {"eval_results.txt", "test_results.tsv", "run.log"} <= set(found)
     with tf.io.gfile.GFile("ram://out/run.log") as file:
         assert "step 15 of 15" in file.read()
+    flags = without(flags, "num_train_epochs") + ["--num_train_epochs=3.2"]
+    run = succeed([*flags, "--allow_changes"])
+    assert "RESUMING at step 15 from ram://out/model.ckpt-15" in run.out
 
 
 # What is refused
