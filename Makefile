@@ -41,7 +41,7 @@ $(ENVIRONMENTS:%=.venv/%/bin/python): .venv/%/bin/python:
 	echo "Setting up .venv/$* with $$python, which may take a few minutes" && \
 	"$$python" -m venv --clear .venv/$*
 
-# An environment is ready when it holds a copy of its requirements, and the copy is as
+# An environment is ready when it contains a copy of its requirements, and the copy is as
 # new as they are. It is made last, so that a failed installation is repeated.
 $(call ready,$(ENVIRONMENTS)): .venv/%/requirements.txt: \
 		$$(call requirements,$$*) .venv/%/bin/python
@@ -55,7 +55,7 @@ find_stack = [ -x .venv/$(1)/bin/python ] || $(find_python) >/dev/null 2>&1
 available = $(eval available := $$(foreach name,tf1 tf2,$$(shell \
 	if $$(call find_stack,$$(name)); then echo $$(name); fi)))$(available)
 left_out = $(if $(STACK),,$(filter-out $(available) $(REQUIRE),tf1 tf2))
-show_left_out = $(if $(left_out),echo "Left out $(left_out): no Python found for it")
+show_left_out = $(if $(left_out),echo "Skipped $(left_out): no Python found for it")
 
 .PHONY: env bench-env
 env: $$(call ready,$$(or $$(STACK),$$(or $$(available),tf2) lint))
@@ -78,11 +78,11 @@ demo data checkpoint bench scores: $$(call ready,$$(stack))
 demo:  ## fine-tune a tiny model on example data and show the result
 	@$(python) scripts/demo.py
 
-data:  ## get GLUE data: TASK=MRPC or all; GLUE_DIR=DIR, FROM=DIR, BASE_URL=URL
+data:  ## download GLUE data: TASK=MRPC or all; GLUE_DIR, FROM=DIR, BASE_URL=URL
 	@$(python) scripts/fetch.py data $(TASK) \
 		$(if $(GLUE_DIR),--glue_dir="$(GLUE_DIR)") $(from_where)
 
-checkpoint:  ## get Google's checkpoint NAME=...; CHECKPOINT_DIR=DIR, FROM, BASE_URL
+checkpoint:  ## download a checkpoint: NAME=...; CHECKPOINT_DIR=DIR, FROM, BASE_URL
 	@$(python) scripts/fetch.py checkpoint $(NAME) \
 		$(if $(CHECKPOINT_DIR),--checkpoint_dir="$(CHECKPOINT_DIR)") $(from_where)
 
@@ -102,7 +102,7 @@ stacks = $(or $(STACK),$(sort $(available) $(REQUIRE)),tf2)
 
 .PHONY: test test-slow
 test:  ## run tests on each stack; REQUIRE="tf1 tf2", ORIGINAL=DIR, PYTEST_ARGS=..
-test-slow:  ## run the slow tests, which make test leaves out; PYTEST_ARGS=--short
+test-slow:  ## run the slow tests, which make test skips; PYTEST_ARGS=--short
 test: export MARKED = not slow
 test-slow: export MARKED = slow
 test test-slow:
@@ -129,6 +129,6 @@ lint: $(call ready,lint)  ## check the code's style and formatting with ruff
 	@.venv/lint/bin/python -m ruff format --check .
 
 .PHONY: clean
-clean:  ## remove the environments and what demo and benchmark wrote
+clean:  ## remove the environments and the output of demo and benchmarks
 	rm -rf $(ENVIRONMENTS:%=.venv/%) demo_output benchmarks/results
 	@if [ -d .venv ]; then rmdir .venv 2>/dev/null || echo "Left the rest of .venv"; fi

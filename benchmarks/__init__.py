@@ -1,4 +1,4 @@
-"""Speed, memory and scores, beside those of other programs; see README.md."""
+"""Speed, memory and scores, compared with other programs; see README.md."""
 
 import os
 

@@ -1,11 +1,11 @@
-"""Measures this program's speed and memory, beside those of its peers.
+"""Measures this program's speed and memory, and compares them with its peers'.
 
   make bench
   make bench STACK=tf1 ORIGINAL=DIR
   make bench DATA_DIR=DIR BENCH_ARGS="--vocab_file=FILE --rounds=8 --mode=train,infer"
 
 Each program runs in a process of its own, with the same weights, batches and threads,
-and they take turns. See README.md beside this file.
+and they take turns. See benchmarks/README.md.
 """
 
 import argparse
@@ -63,21 +63,21 @@ def parse_arguments(argv=None):
     add, path = parser.add_argument, os.path.abspath
     add("--mode", default="train,infer", help="any of %s" % ",".join(MODES))
     add("--original", type=path, help="checkout of google-research/bert (TensorFlow 1)")
-    add("--hf_python", type=interpreter, help="with torch and transformers")
-    add("--other_python", type=interpreter, help="with another TensorFlow, as well")
+    add("--hf_python", type=interpreter, help="Python with torch and transformers")
+    add("--other_python", type=interpreter, help="Python with another TensorFlow")
     for name in _FILES:
-        add("--" + name, type=path, help="as for run_classifier.py, of MRPC")
+        add("--" + name, type=path, help="as for run_classifier.py, for MRPC")
     add("--layers", type=int, default=6)
-    add("--hidden", type=int, default=384, help="size; the feed-forward layer's is 4x")
+    add("--hidden", type=int, default=384, help="hidden size; 4 times in the FFN")
     add("--heads", type=int, default=12)
-    add("--batch_size", default="32,5", help="of training; several with commas")
+    add("--batch_size", default="32,5", help="for training, comma-separated")
     add("--infer_batch_size", type=int, default=8)
-    add("--examples", type=int, default=408, help="of inference, as in MRPC")
+    add("--examples", type=int, default=408, help="for inference; 408 as in MRPC")
     add("--max_seq_length", type=int, default=128)
-    add("--rounds", type=int, default=5, help="turns of each program")
+    add("--rounds", type=int, default=5, help="number of turns of each program")
     add("--steps", type=int, default=2, help="training steps in a turn")
     add("--threads", type=int, default=backend.physical_cores())
-    add("--epochs", type=float, default=3.0, help="of the whole command")
+    add("--epochs", type=float, default=3.0, help="epochs of the whole command")
     add("--command_rounds", type=int, default=1, help="runs of the whole command")
     add("--output_dir", default=os.path.join(ROOT, "benchmarks", "results"))
     arguments = parser.parse_args(argv)
@@ -88,9 +88,9 @@ def parse_arguments(argv=None):
         needed = _NEEDED.get(mode, ())
         missing = [name for name in needed if not getattr(arguments, name)]
         if missing:
-            parser.error("--mode=%s needs --%s" % (mode, ", --".join(missing)))
+            parser.error("--mode=%s requires --%s" % (mode, ", --".join(missing)))
     if arguments.data_dir and not arguments.vocab_file:
-        parser.error("--data_dir needs --vocab_file")
+        parser.error("--data_dir requires --vocab_file")
     arguments.batch_size = [int(size) for size in arguments.batch_size.split(",")]
     return arguments
 
@@ -135,11 +135,11 @@ def heading(bench):
     arguments = bench.arguments
     original, hugging_face = arguments.original, bench.hf_python
     if not original:
-        original = "left out: --original=DIR (ORIGINAL=DIR) is not given"
+        original = "skipped: --original=DIR (make: ORIGINAL=DIR) is not given"
     elif not bench.original_stack:
-        original = "left out: it needs TensorFlow 1 (STACK=tf1, or --other_python)"
+        original = "skipped: it requires TensorFlow 1 (STACK=tf1, or --other_python)"
     if not hugging_face:
-        hugging_face = "left out: run make bench-env, or give --hf_python=PATH"
+        hugging_face = "skipped: run make bench-env, or pass --hf_python=PATH"
     examples_from = arguments.data_dir or "random, with lengths like MRPC's"
     return [
         "Model: %d layers, hidden size %d, %d heads; sequences of %d; examples: %s"

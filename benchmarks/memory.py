@@ -109,13 +109,22 @@ def measure(flags, python=sys.executable):
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rows", default="10000,100000", help="of each file")
-    parser.add_argument("--batch_size", default="8,32", help="of training")
+    parser.add_argument(
+        "--rows", default="10000,100000", help="of each file, comma-separated"
+    )
+    parser.add_argument(
+        "--batch_size", default="8,32", help="for training, comma-separated"
+    )
     parser.add_argument("--steps", type=int, default=20, help="of each training run")
     parser.add_argument("--max_seq_length", type=int, default=128)
-    parser.add_argument("--infer", action="store_true", help="also on all the rows")
     parser.add_argument(
-        "--python", type=interpreter, default=sys.executable, help="runs the command"
+        "--infer", action="store_true", help="also evaluate and predict"
+    )
+    parser.add_argument(
+        "--python",
+        type=interpreter,
+        default=sys.executable,
+        help="interpreter that runs the command",
     )
     arguments = parser.parse_args(argv)
     print("%9s  %10s  %8s  %8s" % ("rows", "batch size", "peak MB", "seconds"))

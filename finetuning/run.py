@@ -88,7 +88,7 @@ class Run:
 @failures.tensorflow_errors()
 @failures.disk_full_errors()
 def main(settings, ignored_flags, resources):
-    """Trains, evaluates and predicts, as the settings ask.
+    """Trains, evaluates and predicts, as the settings say.
 
     Args:
       settings: `Settings`.
@@ -144,7 +144,7 @@ def take_lock(settings, output_dir, resources):
 
 
 def check_files(settings, output_dir):
-    """`checks.inputs.check`, where every error of TensorFlow is that of a file."""
+    """Calls `checks.inputs.check`; any TensorFlow error in it is about a file."""
     with failures.tensorflow_errors(only_files=True):
         return check_inputs(settings, output_dir)
 
@@ -161,8 +161,8 @@ def choose_device(settings):
     device = detect.find_device(settings.num_threads)
     if settings.require_gpu and device.kind != "GPU":
         raise InputError(
-            "--require_gpu: TensorFlow finds no GPU; %s; set TF_CPP_MIN_LOG_LEVEL=0 in "
-            "the environment to see why" % device.line()
+            "--require_gpu=true: TensorFlow finds no GPU, only %s; set "
+            "TF_CPP_MIN_LOG_LEVEL=0 in the environment to see why" % device.line()
         )
     compute = choose_compute_options(settings, device)
     types = dict.fromkeys(("float32", compute.precision.dtype.name))
@@ -173,15 +173,14 @@ def choose_compute_options(settings, device):
     """Chooses how the graph computes on a device: `classifier.ComputeOptions`.
 
     Raises:
-      InputError: the device does not support what the settings ask for.
+      InputError: the device does not support what the settings require.
     """
     precision = mixed_precision.FLOAT32
     if settings.precision == "mixed":
         precision = mixed_precision.get_precision(detect.short_type(device))
     if settings.xla and device.kind != "GPU":
         raise InputError(
-            "--xla=true compiles for a GPU, and TensorFlow finds none; leave out the "
-            "flag"
+            "--xla=true compiles for a GPU, but TensorFlow finds none; omit the flag"
         )
     return classifier.ComputeOptions(precision, _XLA_LENGTHS if settings.xla else None)
 
@@ -203,7 +202,7 @@ def create_output_dir(settings, output_dir, inputs, resources):
 
 
 def report(run, seed_source, ignored_flags, device_warnings):
-    """Logs what the run works with."""
+    """Logs the device, the task, the seed and whatever is unusual about the run."""
     log.info("Device: %s", run.device.line())
     for line in device_warnings:
         log.warning(line)
@@ -237,7 +236,7 @@ def prepare_data(run, resources):
 
 
 def _record_directory(run, resources):
-    """Where the record files go: not where another process reads its own."""
+    """Where to write record files: not where a training run is reading its own."""
     if not run.settings.do_train:
         holder = run.output_dir.lock_holder()
         if holder is not None:
@@ -249,7 +248,7 @@ def _record_directory(run, resources):
 
 
 def report_check(run, training_plan):
-    """Logs what --check has found out, and that nothing was written."""
+    """Logs the result of --check."""
     if run.settings.do_train:
         if training_plan.is_finished:
             log.info("CHECKED: no problems found. Nothing was written")

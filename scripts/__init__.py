@@ -1,1 +1,1 @@
-"""The programs beside run_classifier.py: each runs by its path or as a module."""
+"""Programs around run_classifier.py; each can be run by its path or as a module."""

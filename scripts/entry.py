@@ -1,4 +1,4 @@
-"""What the scripts share: a parser of flags, and how a command's errors end it."""
+"""What the scripts share: the flag parser, and exit statuses for errors."""
 
 import argparse
 import os
@@ -6,7 +6,7 @@ import os
 from finetuning.utils import console, exit_status
 from finetuning.utils.errors import InputError
 
-# Of the repository.
+# The root of the repository.
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -26,7 +26,7 @@ def status_of(action, failures=(), interrupted="interrupted"):
 
     Args:
       action: function without arguments; returns the status, or None for success.
-      failures: exception types, such as of the network, that are no fault of the user:
+      failures: exception types that the user did not cause, such as network errors:
         they end the command with `exit_status.FAILURE` and their message.
       interrupted: what is logged after Ctrl-C.
     """

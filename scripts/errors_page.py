@@ -1,4 +1,4 @@
-"""Writes docs/ERRORS.md by running the program on every bad input the tests know.
+"""Writes docs/ERRORS.md by running the program on every bad input in the tests.
 
 make errors
 """

@@ -4,10 +4,10 @@
   python scripts/fetch.py data all --glue_dir=DIR
   python scripts/fetch.py checkpoint uncased_L-12_H-768_A-12 --checkpoint_dir=DIR
 
-`make data TASK=...` and `make checkpoint NAME=...` do the same. Without a name, all of
-them are listed. Nothing that exists is downloaded again or overwritten.
+`make data TASK=...` and `make checkpoint NAME=...` do the same. Without a name,
+all of them are listed. Nothing that exists is downloaded again or overwritten.
 
-Exit status: 0 everything is there; 1 the network or a server failed; 2 an error that
+Exit status: 0 all files are there; 1 the network or a server failed; 2 an error that
 the user can fix. Each error is one line.
 """
 
@@ -39,20 +39,23 @@ def parse(argv):
     for name, (_, folder_flag, folder) in _COMMANDS.items():
         command = commands.add_parser(name)
         command.add_argument(
-            "names", nargs="*", metavar="NAME", help="listed if none is given"
+            "names",
+            nargs="*",
+            metavar="NAME",
+            help="tasks or checkpoints; without any, lists all",
         )
         command.add_argument(
             folder_flag,
             dest="folder",
             metavar="DIR",
             default=folder,
-            help="each name gets a folder in it (default: %(default)s)",
+            help="where to create a folder for each name (default: %(default)s)",
         )
         command.add_argument(
             "--from",
             dest="source",
             metavar="DIR",
-            help="take the files from this folder and download nothing",
+            help="use the files in this folder instead of downloading them",
         )
         command.add_argument(
             "--base_url",
@@ -94,10 +97,10 @@ def fetch(kind, row, folder, options):
         problem = kind.problem(row, target)
         if problem:
             raise InputError(
-                "%s exists, but %s; it was left as it is: move it away, or choose "
-                "another folder" % (target, problem)
+                "%s exists, but %s; it was not changed: move it, or choose another "
+                "folder" % (target, problem)
             )
-        print("%s exists already; nothing was downloaded" % target)
+        print("%s already exists; nothing was downloaded" % target)
     else:
         with workspace.temporary_folder_beside(target) as work:
             # Fails if the target was filled in the meantime.

@@ -4,9 +4,9 @@
 
 Each OUTPUT_DIR is the --output_dir of a run with --do_predict=true on a task's test
 set, or the directory of a sweep of such runs, whose run with the highest main score on
-the development set is used. The header, the number of lines and every value of each
-file are checked before anything is written. All files must be there; --fill=WNLI,AX
-replaces the named ones by a placeholder: each example gets the task's first label, or
+the dev set is used. The header, the number of lines and every value of each
+file are checked before anything is written. No file may be missing; --fill=WNLI,AX
+replaces these files with placeholders: every example gets the task's first label, or
 the score 0.
 """
 
@@ -60,7 +60,7 @@ def find(directories):
         for name, path in here.items():
             if name in paths and not os.path.samefile(paths[name], path):
                 raise InputError(
-                    "both %s and %s exist; leave out the directory of one of them"
+                    "both %s and %s exist; omit the directory of one of them"
                     % (paths[name], path)
                 )
         paths.update(here)
@@ -71,7 +71,7 @@ def best_run(sweep_dir):
     """Returns the directory of the sweep's run with the highest main score; logs it.
 
     Raises:
-      InputError: no run is done, or sweep.json is corrupt.
+      InputError: no run has finished, or sweep.json is corrupt.
     """
     path = os.path.join(sweep_dir, SWEEP_JSON)
     try:
@@ -80,10 +80,10 @@ def best_run(sweep_dir):
     except (ValueError, KeyError, TypeError):
         raise InputError("%s is corrupt; run the sweep again" % path) from None
     if not scores:
-        raise InputError("%s: no run of this sweep is done" % sweep_dir)
+        raise InputError("%s: no run of this sweep has finished" % sweep_dir)
     name = max(scores, key=scores.get)
     log.info(
-        "%s: using %s, main score %.4f, the highest of %d on the development set",
+        "%s: using %s, main score %.4f, the highest of %d on the dev set",
         sweep_dir,
         name,
         scores[name],
@@ -97,7 +97,7 @@ def contents(paths, filled):
 
     Args:
       paths: dictionary from `find`.
-      filled: names of the files to replace by placeholders.
+      filled: names of the files to replace with placeholders.
 
     Raises:
       InputError: a file is missing or malformed, or one to fill exists.
@@ -105,7 +105,7 @@ def contents(paths, filled):
     missing = [name for name in FILES if name not in paths and name not in filled]
     if missing:
         raise InputError(
-            "missing: %s; give the directories of their runs too, or use --fill=%s for "
+            "missing: %s; pass the directories of their runs too, or use --fill=%s for "
             "placeholders" % (", ".join(missing), ",".join(missing))
         )
     texts = {}
@@ -139,10 +139,12 @@ def write_zip(path, texts):
 
 def parse(argv):
     parser = entry.Parser(prog="make_submission.py", description=__doc__)
-    parser.add_argument("output_dirs", nargs="+", metavar="OUTPUT_DIR")
+    parser.add_argument(
+        "output_dirs", nargs="+", metavar="OUTPUT_DIR", help="see above"
+    )
     parser.add_argument("--output", default="submission.zip", help="zip file to write")
     parser.add_argument(
-        "--fill", default="", help="files to replace by placeholders, such as WNLI,AX"
+        "--fill", default="", help="files to replace with placeholders, such as WNLI,AX"
     )
     return parser.parse_args(argv)
 

@@ -3,10 +3,10 @@
   python -m scripts.scores_page
   python -m scripts.scores_page --add=DIR ...
 
---add first copies the runs below a directory to docs/scores: that of a sweep, or any
-with files eval_results.json of run_classifier.py, hf_glue.py or original_glue.py in
-benchmarks/peers/. The page is made from these runs and from published.json
-and introduction.md in docs/scores, and from nothing else.
+--add first copies the results of all runs below a directory to docs/scores: those of a
+sweep, or any eval_results.json that run_classifier.py or a program in benchmarks/peers/
+wrote. The page is made only from these runs and from published.json and
+introduction.md in docs/scores.
 """
 
 import json
@@ -39,7 +39,7 @@ def make(docs):
     directory = os.path.join(docs, DATA)
     groups = runs.group(runs.load(directory))
     if not groups:
-        raise InputError("%s contains no runs; give some with --add" % directory)
+        raise InputError("%s contains no runs; add some with --add=DIR" % directory)
     introduction = _read(directory, INTRODUCTION)
     published = json.loads(_read(directory, runs.PUBLISHED))
     return page.page(introduction, groups, published, PICTURE), groups
@@ -62,7 +62,9 @@ def run(arguments):
 
 def parse(argv):
     parser = entry.Parser(prog="scores_page.py", description=__doc__)
-    parser.add_argument("--add", action="append", metavar="DIR", help="may be repeated")
+    parser.add_argument(
+        "--add", action="append", metavar="DIR", help="see above; may be repeated"
+    )
     parser.add_argument(
         "--docs", default=DOCS, help="directory of %s and %s/" % (PAGE, DATA)
     )

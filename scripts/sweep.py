@@ -1,4 +1,4 @@
-"""Trains one task with several seeds, and a grid of settings; shows mean and spread.
+"""Trains one task with several seeds and a grid of settings; shows mean and spread.
 
   python -m scripts.sweep --sweep_dir=DIR --seeds=5 --task_name=MRPC ...
   python -m scripts.sweep --sweep_dir=DIR --seeds=1,2,3 --grid=paper ...
@@ -9,11 +9,11 @@ its output as output.txt. After each run, DIR contains the results so far as swe
 sweep.json and sweep.png.
 
 Rerun the same command to resume: finished runs are skipped, an interrupted run resumes
-from its latest checkpoint, failed runs are tried again. You may add seeds or values
-then. Once a run is finished or has a checkpoint, all other flags that affect a score
+from its latest checkpoint, and failed runs are tried again. Seeds and values may be
+added. Once a run is finished or has a checkpoint, all other flags that affect a score
 must stay the same.
 
-A checkpoint with the optimizer's state takes 1.3 GB for BERT-Base. When a run is done,
+A checkpoint with the optimiser's state takes 1.3 GB for BERT-Base. After each run,
 --keep_checkpoints decides which checkpoints and record files to keep: those of the run
 with the highest main score so far (best, the default), all, or none. Only files that
 the sweep's own runs wrote are removed.
@@ -44,7 +44,11 @@ def parse(argv):
     parser = entry.Parser(prog="sweep.py", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("--sweep_dir", required=True, help="directory for everything the sweep writes")
-    add("--seeds", required=True, help="such as 1,2,3; a single 5 means 1 to 5")
+    add(
+        "--seeds",
+        required=True,
+        help="such as 1,2,3; a single number such as 5 means 1 to 5",
+    )
     add("--learning_rates", help="such as 5e-5,3e-5")
     add("--batch_sizes", help="such as 16,32")
     add("--epochs", help="such as 2,3")
@@ -109,7 +113,7 @@ def _require_files(settings):
     path = settings.init_checkpoint
     if path and not (files.exists(path) or files.exists(path + ".index")):
         raise InputError(
-            "--init_checkpoint=%s: no checkpoint there (%s.index is missing); give the "
+            "--init_checkpoint=%s: no checkpoint found (%s.index is missing); pass the "
             "prefix of one, such as .../bert_model.ckpt" % (path, path)
         )
 

@@ -4,11 +4,11 @@
       --task_name=MRPC --do_train=true --do_eval=true ... --output_dir=DIR
 
 Takes the flags of run_classifier.py that the original has, and writes eval_results.json
-in the same format beside the original's own files. The original has no seed:
---random_seed only tells runs apart. A run that --output_dir holds is resumed, or scored
-if it is finished.
+in the same format next to the original's own files. The original has no seed:
+--random_seed only tells runs apart. A run in --output_dir is resumed, or scored if it
+is finished.
 
-The original computes accuracy alone. So it gets the dev set as its test set too, and
+The original computes only the accuracy. So it gets the dev set as its test set too, and
 the other scores are computed from the probabilities that it writes.
 """
 

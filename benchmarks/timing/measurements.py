@@ -93,7 +93,7 @@ def _write_examples(bench, training, batch):
         arrays = examples.shuffled(arrays)
     count = min(count, len(arrays["label_ids"])) // batch * batch
     if not count:
-        raise BenchmarkError("there are fewer examples than a batch of %d" % batch)
+        raise BenchmarkError("there are fewer examples than one batch of %d" % batch)
     arrays = examples.take(arrays, slice(count))
     path = os.path.join(bench.directory, "arrays.npz")
     examples.save(path, arrays, examples.take(arrays, slice(batch)))

@@ -65,7 +65,7 @@ def interpreter(command):
 
 
 class Worker:
-    """A process that works when it is told to; see `workers.serving`.
+    """A process that works on request; see `workers.serving`.
 
     Attributes:
       facts: dictionary that it reported when it was ready.

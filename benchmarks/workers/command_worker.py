@@ -1,6 +1,6 @@
-"""A worker that runs a whole command, and reports the memory of that command alone.
+"""A worker that runs a whole command, and reports the memory of only that command.
 
-The spec holds: command (a list of arguments, to which --output_dir is added: a fresh
+The spec contains: command (a list of arguments, to which --output_dir is added: a fresh
 directory for each run) and optionally env (variables to add to the environment).
 """
 

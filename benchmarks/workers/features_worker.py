@@ -1,6 +1,6 @@
 """A worker that converts text to features on disk, with this program or the original.
 
-The spec holds: program ("ours" or "original") and flags (data_dir, vocab_file,
+The spec contains: program ("ours" or "original") and flags (data_dir, vocab_file,
 bert_config_file, max_seq_length and output_dir). Each request reads MRPC's training
 file, converts it and writes the TFRecord file, as a run of the program does.
 """

@@ -1,8 +1,8 @@
 """A worker that reports what its TensorFlow is and runs on, and writes weights.
 
 Its facts: tensorflow (version), dtypes (in which its products are fast), hf_dtypes (in
-which Hugging Face's are), line (for people). A request holds path (of the file) and
-shape (of the model).
+which Hugging Face's are), line (for the report). A request contains path (of the
+file) and shape (of the model).
 """
 
 import dataclasses

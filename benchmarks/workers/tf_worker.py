@@ -1,6 +1,6 @@
 """A worker on TensorFlow: this program, the original, or the matrix products alone.
 
-The spec holds: program ("ours", "original" or "products"), shape (of the model),
+The spec contains: program ("ours", "original" or "products"), shape (of the model),
 threads, training (else inference), batch (examples), dtype (of the products), and
 arrays and weights (files written with `timing.examples`). The process runs in the
 directory of the program's modules.

@@ -1,4 +1,4 @@
-"""Which of a checkpoint's variables fit the model, judged by names and shapes."""
+"""Compares the names and shapes of a checkpoint's variables with the model's."""
 
 from dataclasses import dataclass
 from typing import Optional, Tuple
@@ -24,7 +24,7 @@ class CheckpointContents:
       step: its global step; None if it has none.
       restored: names of the model's variables that it has.
       fresh: names of the model's variables that it lacks; only the head may be missing.
-      unused: names of its other variables, without optimizer slots and the step.
+      unused: names of its other variables, without optimiser slots and the step.
       trainable: whether training can resume from it: it has the step and all slots.
     """
 
@@ -36,12 +36,12 @@ class CheckpointContents:
     trainable: bool
 
     def lines(self):
-        """Describes what is restored and what is not, for people."""
+        """Yields lines for the log about what is restored and what is not."""
         yield "%d variables restored from %s" % (len(self.restored), self.prefix)
         if self.fresh:
-            yield "not in it, newly initialized: %s" % ", ".join(self.fresh)
+            yield "not in the checkpoint, newly initialised: %s" % ", ".join(self.fresh)
         if self.unused:
-            yield "in it but not used: %s" % finding.first_few(self.unused)
+            yield "in the checkpoint but not used: %s" % finding.first_few(self.unused)
 
 
 class VanishedError(InputError):
@@ -52,7 +52,7 @@ class VanishedError(InputError):
     """
 
     def __init__(self, prefix):
-        super().__init__("%s is no longer there" % prefix)
+        super().__init__("%s no longer exists" % prefix)
         self.prefix = prefix
 
 
@@ -78,7 +78,7 @@ def read_contents(prefix, config, num_labels):
     missing = [name for name in fresh if name not in HEAD]
     if missing:
         raise InputError(
-            "%s lacks %d variables of the encoder: %s; does it belong to "
+            "%s lacks variables of the encoder (%d): %s; does it match "
             "--bert_config_file?" % (prefix, len(missing), finding.first_few(missing))
         )
     for name, shape in expected.items():
@@ -88,7 +88,7 @@ def read_contents(prefix, config, num_labels):
     surplus = [name for name in unused if name.startswith("bert/encoder/")]
     if surplus:
         raise InputError(
-            "%s has more layers than --bert_config_file: %s"
+            "%s has more layers than --bert_config_file: %s; do they match?"
             % (prefix, finding.first_few(surplus))
         )
     slots = [name + slot for name in expected for slot in _SLOTS]
@@ -163,10 +163,10 @@ def _shape_message(prefix, name, shape, expected):
     )
     if name in HEAD:
         return message + (
-            ": it was fine-tuned for other labels; use a pretrained checkpoint, or "
-            "another --output_dir"
+            ": it was fine-tuned with another number of labels; use a pretrained "
+            "checkpoint, or another --output_dir"
         )
-    return message + "; does it belong to --bert_config_file?"
+    return message + "; does it match --bert_config_file?"
 
 
 def _is_unused(name, expected):

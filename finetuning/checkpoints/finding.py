@@ -28,7 +28,7 @@ def resolve(path, flag):
 
     Args:
       path: `.../model.ckpt-12`, the same followed by `.index`, `.meta` or `.data-...`,
-        or a directory that holds one checkpoint or a `checkpoint` file.
+        or a directory that contains one checkpoint or a `checkpoint` file.
       flag: name of the flag that gave the path, for the message.
 
     Raises:
@@ -40,7 +40,7 @@ def resolve(path, flag):
         if files.exists(prefix + ".index"):
             return prefix
     raise InputError(
-        "--%s=%s: no checkpoint found (%s.index is missing); give the prefix of one, "
+        "--%s=%s: no checkpoint found (%s.index is missing); pass the prefix of one, "
         "such as .../bert_model.ckpt" % (flag, path, path)
     )
 
@@ -57,7 +57,7 @@ def _resolve_directory(path, flag):
     if len(names) == 1:
         return os.path.join(path, names[0])
     raise InputError(
-        "--%s=%s: the directory holds %s; give the prefix of one, such as "
+        "--%s=%s: the directory contains %s; pass the prefix of one, such as "
         ".../bert_model.ckpt"
         % (flag, path, first_few(names) if names else "no checkpoint")
     )
@@ -66,7 +66,7 @@ def _resolve_directory(path, flag):
 def all_in(directory):
     """Lists the prefixes of a run's checkpoints, the latest last.
 
-    These are the checkpoints that the `checkpoint` file lists or, if it is damaged,
+    These are the checkpoints that the `checkpoint` file lists or, if it is corrupt,
     those in the directory, without corrupt ones that are later than the latest intact
     one. Only files in the directory itself count: the `checkpoint` file of a copied
     directory may still name the checkpoints of the original run.
@@ -100,7 +100,7 @@ class LatestCheckpoint:
             yield "CORRUPT CHECKPOINT %s (%s): %s" % (prefix, reason, use)
 
     def intact_prefix(self):
-        """Returns the prefix, or None if the directory holds no checkpoint at all.
+        """Returns the prefix, or None if the directory contains no checkpoint at all.
 
         Raises:
           InputError: there are checkpoints, and all of them are corrupt.
@@ -108,8 +108,8 @@ class LatestCheckpoint:
         if self.prefix is None and self.corrupt:
             reasons = ["%s: %s" % pair for pair in self.corrupt[:_CORRUPT_SHOWN]]
             raise InputError(
-                "%s holds no intact checkpoint (%s); restore one from a copy, or use "
-                "another directory" % (self.directory, "; ".join(reasons))
+                "%s contains no intact checkpoint (%s); restore one from a copy, or "
+                "use another directory" % (self.directory, "; ".join(reasons))
             )
         return self.prefix
 
@@ -127,9 +127,9 @@ def find_latest(directory):
     """Looks for the latest intact checkpoint of a directory.
 
     The `checkpoint` file names it, also in a directory that was moved or copied since.
-    If that checkpoint or the file itself is damaged, the other checkpoints are tried,
+    If that checkpoint or the file itself is corrupt, the other checkpoints are tried,
     the highest step first. Checkpoints that the file does not list are tried only in
-    the output directory of this program (it holds `run_settings.json`): nothing else
+    the output directory of this program (it contains `run_settings.json`): nothing else
     writes files of these names there.
 
     Returns:
@@ -159,7 +159,7 @@ def _first_intact(directory, listed):
 
 
 def _listed(directory):
-    """The names in the `checkpoint` file, the latest first; none if it is damaged."""
+    """The names in the `checkpoint` file, the latest first; none if it is corrupt."""
     path = os.path.join(directory, STATE_FILE)
     if not files.is_remote(path) and os.path.exists(path):
         files.refuse_special(path)

@@ -68,7 +68,7 @@ def index_damage(path):
     """Returns why TensorFlow would crash when reading an index; None: it would not.
 
     TensorFlow allocates memory for two blocks whose places the footer gives, and aborts
-    the process if these places are wrong. All other damage it reports itself.
+    the process if these places are wrong. It reports any other damage itself.
 
     Raises:
       InputError: the file cannot be read.
@@ -80,7 +80,7 @@ def index_damage(path):
         return None
     numbers = _varints(footer[: -len(_MAGIC)])
     if len(numbers) < 4:
-        return "the footer of its .index is damaged"
+        return "the footer of its .index is corrupt"
     max_end = len(content) - _FOOTER_LENGTH - _BLOCK_TRAILER
     if max(numbers[0] + numbers[1], numbers[2] + numbers[3]) > max_end:
         return "its .index refers to a block beyond its end"

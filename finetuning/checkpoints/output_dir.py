@@ -13,7 +13,7 @@ LOCK_FILE = ".lock"
 
 
 class OutputDir:
-    """What an output directory holds; each part is read once, when first needed.
+    """What an output directory contains; each part is read once, when first needed.
 
     Example:
       output_dir = OutputDir("/tmp/mrpc_output")
@@ -38,7 +38,7 @@ class OutputDir:
         return os.path.join(self.path, *names)
 
     def refresh(self):
-        """Forgets what was read: this or another process has written here since."""
+        """Discards what was read: this or another process has written here since."""
         self._known = {}
 
     @property

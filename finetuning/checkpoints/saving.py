@@ -13,7 +13,7 @@ class Saver(tf.train.Saver):
     """A `tf.train.Saver` that survives a kill, a full disk and a power failure.
 
     It writes the checkpoint's own files, then the `checkpoint` file that names it, and
-    then removes old checkpoints; each step is on disk before the next begins.
+    then removes old checkpoints; each step is on disk before the next one starts.
     `tf.train.Saver` has the same order, but does not wait for the disk.
     """
 

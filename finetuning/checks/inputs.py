@@ -27,7 +27,7 @@ class Inputs:
       resumed: `compatibility.CheckpointContents` of the latest checkpoint in the output
         directory, or None.
       initial: `compatibility.CheckpointContents` of --init_checkpoint, or None.
-      notes: lines for the user about what is unusual but allowed.
+      notes: lines to log about what is unusual but allowed.
       fingerprints: `fingerprints.take` of the files that decide a training run.
       changes: phrases about settings that differ from those of the run that resumes.
     """
@@ -77,9 +77,9 @@ def check(settings, output_dir):
         output_dir.require_best()
     if not (settings.do_train or resumed or initial):
         raise InputError(
-            "--output_dir=%s holds no checkpoint and --init_checkpoint is not given, "
-            "so there are no weights to use; give --do_train=true or --init_checkpoint"
-            % settings.output_dir
+            "--output_dir=%s contains no checkpoint and --init_checkpoint is not "
+            "given, so there are no weights to use; pass --do_train=true or "
+            "--init_checkpoint" % settings.output_dir
         )
     notes += about_model + _about_weights(settings, output_dir, resumed, initial)
     return Inputs(
@@ -155,8 +155,8 @@ def _read_initial(settings, prefix, config, task, resumed):
     if saved_labels in (None, task.labels) or contents.fresh:
         return contents, []
     return contents, [
-        "%s was trained with the labels %s; its classifier is the starting point of "
-        "this run all the same" % (prefix, label_map.as_text(saved_labels))
+        "%s was trained with the labels %s; this run starts from "
+        "its classifier anyway" % (prefix, label_map.as_text(saved_labels))
     ]
 
 
@@ -167,7 +167,7 @@ def _about_weights(settings, output_dir, resumed, initial):
     notes = []
     if initial is not None:
         notes.append(
-            "--init_checkpoint=%s is not used: --output_dir holds %s, which takes "
+            "--init_checkpoint=%s is not used: --output_dir contains %s, which takes "
             "precedence" % (settings.init_checkpoint, resumed.prefix)
         )
     # Without labels either, the original program wrote the directory.

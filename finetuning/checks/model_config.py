@@ -21,7 +21,7 @@ _SIZES = {
     "type_vocab_size": (2, 10**4),
 }
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
-# 40 GB in float32, three times that with the optimizer's state; BERT-Large has 3e8.
+# 40 GB in float32, three times that with the optimiser's state; BERT-Large has 3e8.
 _MAX_PARAMETERS = 10**10
 _MAX_DIGITS = 20
 # Standard deviation of new weights; BERT's is 0.02.
@@ -46,7 +46,7 @@ def read_config(path):
     except RecursionError:
         raise InputError(
             "--bert_config_file=%s is not a config: its brackets are nested too "
-            "deeply; expected one object with numbers and strings" % path
+            "deeply; expected one JSON object of numbers and strings" % path
         ) from None
     except ValueError as error:
         raise InputError(
@@ -90,7 +90,7 @@ def _parse(text):
 
 def _whole_number(digits):
     if len(digits) > _MAX_DIGITS:
-        raise ValueError("a number of %d digits" % len(digits))
+        raise ValueError("a number has %d digits" % len(digits))
     return int(digits)
 
 
@@ -110,7 +110,7 @@ def _unique(pairs):
 def _check_config(values, config):
     missing = [key for key in list(_SIZES) + ["hidden_act"] if key not in values]
     if missing:
-        raise ValueError("%s missing; they define the model" % ", ".join(missing))
+        raise ValueError("%s: required but missing" % ", ".join(missing))
     for key, (minimum, maximum) in _SIZES.items():
         value = values[key]
         if type(value) is not int or not minimum <= value <= maximum:
@@ -122,7 +122,7 @@ def _check_config(values, config):
         value = getattr(config, key)
         if not _is_number(value) or not 0 <= value < 1:
             raise ValueError(
-                "%s is %r, expected a number from 0 to below 1" % (key, value)
+                "%s is %r, expected a number from 0 to 1 (exclusive)" % (key, value)
             )
     value = config.initializer_range
     if not _is_number(value) or not 0 <= value <= _MAX_INITIALIZER_RANGE:
@@ -146,5 +146,5 @@ def _check_parameters(config):
     if count > _MAX_PARAMETERS:
         raise ValueError(
             "a model of these sizes has %.1e parameters, more than the maximum of "
-            "%.0e; check each of them" % (count, _MAX_PARAMETERS)
+            "%.0e; check the sizes" % (count, _MAX_PARAMETERS)
         )

@@ -53,7 +53,7 @@ def require_usable(path):
     if parent and files.exists(parent) and not files.is_directory(parent):
         where = "" if parent == path else ": " + parent
         raise InputError(
-            "--output_dir=%s%s is a file; give a directory" % (path, where)
+            "--output_dir=%s%s is a file, expected a directory" % (path, where)
         )
     files.require_writable("--output_dir=%s" % path, parent or os.curdir)
 
@@ -99,7 +99,7 @@ def require_nothing_overwritten(settings, data_files):
 
 
 def compare_with_saved_run(settings, output_dir, data_files, initial_prefix):
-    """Compares a training run with the one that the output directory holds.
+    """Compares a training run with the one in the output directory.
 
     Args:
       settings: `settings.Settings` of a run that trains.
@@ -112,7 +112,7 @@ def compare_with_saved_run(settings, output_dir, data_files, initial_prefix):
       differs, which --allow_changes=true accepts.
 
     Raises:
-      InputError: something differs that is not to be accepted.
+      InputError: something differs, and --allow_changes=true is not given.
     """
     digests = fingerprints.take(settings, data_files, initial_prefix)
     if output_dir.latest.intact_prefix() is None:
@@ -173,8 +173,8 @@ def _read_latest(settings, output_dir, config, task):
     contents = compatibility.read_contents(prefix, config, task.num_outputs)
     if settings.do_train and not contents.trainable:
         raise InputError(
-            "--output_dir=%s holds %s, which has no optimiser state, so its training "
-            "cannot be resumed; use another --output_dir"
+            "--output_dir=%s contains %s, which has no optimiser state, so its "
+            "training cannot be resumed; use another --output_dir"
             % (settings.output_dir, prefix)
         )
     return contents
@@ -191,7 +191,7 @@ def _require_no_orphans(output_dir):
     if orphans:
         latest = max(orphans, key=lambda name: (finding.step_in_name(name), name))
         raise InputError(
-            "--output_dir=%s holds %s, but its file 'checkpoint' is missing, damaged "
-            "or names other checkpoints; write 'model_checkpoint_path: \"%s\"' into "
-            "it, or use another --output_dir" % (output_dir, latest, latest)
+            "--output_dir=%s contains %s, but its file 'checkpoint' is missing, "
+            "corrupt or names other checkpoints; write 'model_checkpoint_path: "
+            '"%s"\' into it, or use another --output_dir' % (output_dir, latest, latest)
         )

@@ -16,7 +16,7 @@ _MAX_UNUSED_PERCENT = 1
 _MIN_CAPITALS_FRACTION = 0.05
 _MIN_CAPITALS = 3
 # In the vocabulary of an alphabetic script most words have letters with case. In a
-# Chinese one few have, which is not enough to tell the case from.
+# Chinese one only a few have, too few to infer whether it is cased.
 _MIN_CASE_FRACTION = 0.5
 
 
@@ -62,7 +62,7 @@ def compare_size(path, vocab, vocab_size):
       vocab_size: rows of the model's table.
 
     Returns:
-      Notes for the user, a list of str.
+      Notes to log, a list of str.
 
     Raises:
       InputError: there are more tokens than rows, or far fewer.
@@ -73,7 +73,7 @@ def compare_size(path, vocab, vocab_size):
         blank = "; line %d is blank" % (vocab[""] + 1) if "" in vocab else ""
         raise InputError(
             "--vocab_file=%s has %d entries, but the model's vocab_size is %d: they do "
-            "not belong together%s" % (path, entries, vocab_size, blank)
+            "not match%s" % (path, entries, vocab_size, blank)
         )
     if not unused:
         return []
@@ -99,8 +99,8 @@ def _check_repeated(path, tokens):
         return []
     return [
         in_one_line(
-            "--vocab_file=%s: %d lines repeat a token of an earlier line, such as %r "
-            "on lines %d and %d; as in the original, the later line is used"
+            "--vocab_file=%s: tokens that repeat an earlier one: %d, such as %r on "
+            "lines %d and %d; as in the original, the later line is used"
             % ((path, len(repeated)) + repeated[0])
         )
     ]
@@ -117,12 +117,12 @@ def _check_case(path, tokens, do_lower_case):
             raise InputError(
                 "--do_lower_case=true, but %d of the %d words with letters in "
                 "--vocab_file=%s have capitals, such as %r, which lower-cased text "
-                "never matches; give --do_lower_case=false"
+                "never matches; pass --do_lower_case=false"
                 % (len(capitalized), with_case, path, capitalized[0])
             )
     elif not capitalized and with_case >= max(1, _MIN_CASE_FRACTION * len(words)):
         raise InputError(
             "--do_lower_case=false, but none of the %d words with letters in "
             "--vocab_file=%s has a capital, so that every word with one would become "
-            "[UNK]; give --do_lower_case=true" % (with_case, path)
+            "[UNK]; pass --do_lower_case=true" % (with_case, path)
         )

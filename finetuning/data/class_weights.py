@@ -28,8 +28,8 @@ def parse(spec, labels):
         return None
     if not labels:
         raise InputError(
-            "--class_weights=%s: the labels are numbers and have no weights; leave the "
-            "flag out" % spec
+            "--class_weights=%s: the labels are numbers and have no weights; omit the "
+            "flag" % spec
         )
     if spec == BALANCED:
         return None
@@ -38,7 +38,7 @@ def parse(spec, labels):
     complete = len(given) == len(spec.split(",")) and set(weights) == set(labels)
     if not complete or None in weights.values():
         raise InputError(
-            "--class_weights=%s: expected balanced, or each label with a number above "
+            "--class_weights=%s: expected balanced, or every label with a number above "
             "0, such as %s" % (spec, ",".join(label + "=1" for label in labels))
         )
     return tuple(weights[label] for label in labels)

@@ -33,14 +33,14 @@ def create_task(settings, data_files, weights_directory):
     saved = None if weights_directory is None else label_map.load(weights_directory)
     if saved == () and not settings.regression:
         raise InputError(
-            "%s contains a regression model; give --regression=true" % weights_directory
+            "%s contains a regression model; pass --regression=true" % weights_directory
         )
     if settings.regression:
         return Task(CUSTOM, (), ("pearson_spearman",), ("pearson", "spearman"))
     labels = _labels(settings, data_files, saved)
     if labels is None:
         raise InputError(
-            "--task_name=custom: the model's labels are not known (no %s in %s); give "
+            "--task_name=custom: the model's labels are not known (no %s in %s); pass "
             "--labels in the order that the model was trained with"
             % (label_map.FILE, weights_directory or settings.output_dir)
         )
@@ -62,7 +62,7 @@ def _check_labels(settings, labels):
     flag = "labels" if settings.labels else "label_column"
     raise InputError(
         "--%s=%s: expected 2 to %d different labels, found %d: %s; for numeric labels "
-        "give --regression=true"
+        "pass --regression=true"
         % (
             flag,
             getattr(settings, flag),
@@ -119,7 +119,7 @@ def find_file(settings, split):
     existing = [path for path in paths if files.exists(path)]
     if len(existing) != 1:
         raise InputError(
-            "--data_dir=%s contains %s of %s; expected one of them, or give --%s"
+            "--data_dir=%s contains %s of %s; expected one of them; otherwise pass --%s"
             % (
                 settings.data_dir,
                 "both" if existing else "neither",
@@ -180,7 +180,7 @@ def _column(settings, name, split, path, first_row):
         position = numbers.index(value) if value in numbers else None
     if position is None and not optional:
         raise InputError(
-            "--%s=%s: %s has %s such column; its first line has %d: %s"
+            "--%s=%s: %s has %s such column; columns in its first line: %d (%s)"
             % (
                 name,
                 value,
@@ -200,6 +200,6 @@ def _check_different(settings, columns):
             column = columns[name]
             if name != other and column is not None and column == columns[other]:
                 raise InputError(
-                    "--%s=%s is also the column of --%s; give different columns"
+                    "--%s=%s is also the column of --%s; use different columns"
                     % (name, getattr(settings, name), other)
                 )

@@ -64,7 +64,7 @@ def _official_files(data_dir, task, split, notes):
             continue
         if not files.exists(path):
             raise InputError(
-                "--data_dir=%s: %s is missing; %s needs it"
+                "--data_dir=%s: %s is missing, which %s requires"
                 % (data_dir, layout.file, task.name)
             )
         if files.is_directory(path):
@@ -75,7 +75,7 @@ def _official_files(data_dir, task, split, notes):
         if split == "test" and task.dev and _has_labels(task, path):
             raise InputError(
                 "--data_dir=%s: %s has labels, expected GLUE's test file, which has "
-                "none; to predict labelled examples give --predict_file"
+                "none; to predict labelled examples pass --predict_file"
                 % (data_dir, layout.file)
             )
         suffix = "_" + layout.part if is_second else ""

@@ -11,12 +11,12 @@ _MAX_STEP = 2**63 - 1
 
 
 def training_batches(examples, batch_size, seed, first_step):
-    """Makes an endless sequence of full batches, shuffled anew in every epoch.
+    """Makes an endless sequence of full batches, shuffled again in every epoch.
 
     The examples left over at the end of an epoch begin the first batch of the next.
     A batch depends on seed and step only (see `ShuffledOrder`), and its records are
-    read at random positions of the file. So a resumed run starts at once, and only an
-    index of the file is kept in memory (see `record_reader.RecordReader`).
+    read at random positions of the file. So a resumed run starts immediately, and
+    only an index of the file is kept in memory (see `record_reader.RecordReader`).
 
     Args:
       examples: `RecordFile`.

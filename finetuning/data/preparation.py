@@ -51,7 +51,7 @@ def prepare(settings, inputs, directory):
     """Converts every file that the run reads.
 
     All files are converted before the first step, so that a bad row of the test set is
-    reported at once and not after hours of training.
+    reported immediately and not after hours of training.
 
     Args:
       settings: `settings.Settings`.
@@ -110,7 +110,7 @@ def _convert(settings, inputs, data_file, log_examples, directory):
         log.warning(note)
     if statistics.without_text:
         log.warning(
-            "%s: %d examples have no text, or none that the tokenizer keeps",
+            "%s: examples without any text that the tokenizer keeps: %d",
             data_file.path,
             statistics.without_text,
         )
@@ -197,9 +197,8 @@ def _warn_about_labels(task, data_file, statistics):
         )
     if statistics.label_changes == len(present) and count >= _MIN_SORTED:
         log.warning(
-            "%s is sorted by label. This program shuffles the whole file, but a part "
-            "of the file is not representative, and other programs may train badly on "
-            "it",
+            "%s is sorted by label. This program shuffles the whole file, but programs "
+            "that read only part of it, or do not shuffle it, may train badly",
             data_file.path,
         )
 
@@ -223,7 +222,7 @@ def _table(datasets, max_seq_length):
 
 
 def _log_training_set(settings, task, dataset):
-    """Logs the label counts, and whether the sample is smaller than asked for."""
+    """Logs the label counts, and whether --max_train_examples has no effect."""
     if not task.is_regression and len(task.labels) <= _MAX_LABELS_LOGGED:
         counts = [
             "%s: %d" % (label, dataset.label_counts[label_id])

@@ -19,7 +19,7 @@ _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *\Z", re.ASCII)
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 # First column of the header of GLUE's test files, and of some labelled files.
 _INDEX_NAMES = ("index", "id")
-_TEST_FILE = "this looks like a test file; expected one with labels"
+_TEST_FILE = "this looks like a test file; expected a file with labels"
 
 
 def read_examples(task, data_file, notes=None):
@@ -92,8 +92,8 @@ def _check_first_label(data_file, first, counts):
     if first is None or counts[first] > 1 or min(other_counts, default=1) == 1:
         return
     raise InputError(
-        "%s, line 1: no other line has the label %r; if the line is a header give "
-        "--has_header=true, if it is an example give all labels with --labels"
+        "%s, line 1: no other line has the label %r; if the line is a header, pass "
+        "--has_header=true; if it is an example, list all labels with --labels"
         % (data_file.path, first)
     )
 
@@ -140,8 +140,8 @@ def _read_lines(path, quoted):
             line = reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            '%s, line %d: not CSV: %s; put fields in " and double any " within them, '
-            "or convert the file to .tsv, tab-separated" % (path, line, error)
+            '%s, line %d: not valid CSV: %s; quote fields with " and double any " in '
+            "them, or convert the file to .tsv (tab-separated)" % (path, line, error)
         ) from None
 
 
@@ -183,8 +183,8 @@ def _read_rows(data_file, is_label, notes):
         )
     if long_count:
         notes.append(
-            "%s: %d rows have more than %d columns, the first on line %d; the "
-            "additional columns are ignored" % (path, long_count, width, first_long)
+            "%s: rows with more than %d columns: %d, the first on line %d; the "
+            "additional columns are ignored" % (path, width, long_count, first_long)
         )
 
 
@@ -212,8 +212,8 @@ def _check_short_row(path, line, columns, needed, layout):
     if layout.short_rows and separator.join(columns).startswith(layout.short_rows):
         return
     raise InputError(
-        "%s, line %d: %d columns, expected %d or more, separated by %s%s"
-        % (path, line, len(columns), needed, name, _header_hint(line, columns, layout))
+        "%s, line %d: expected at least %d columns separated by %s, found %d%s"
+        % (path, line, needed, name, len(columns), _header_hint(line, columns, layout))
     )
 
 
@@ -270,7 +270,7 @@ def _check_header(path, columns, layout, is_label):
         test file although labels are expected.
     """
     if layout.label is None:
-        # Only a numbered example can be told from a header.
+        # Only a numbered example can be distinguished from a header.
         has_id = layout.guid is not None and layout.guid < len(columns)
         value = columns[layout.guid] if has_id else ""
         if value.isascii() and value.isdigit():
@@ -297,7 +297,7 @@ def _header_hint(line, columns, layout):
         return "; " + _TEST_FILE
     return (
         "; no header is expected here: if this line is one, remove it, or with "
-        "--task_name=custom give --has_header=true"
+        "--task_name=custom pass --has_header=true"
     )
 
 

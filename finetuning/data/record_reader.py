@@ -98,8 +98,8 @@ class RecordReader:
 
     def _changed(self, problem):
         return InputError(
-            "%s %s: another program is writing to it; stop that, and start the same "
-            "command again" % (self._path, problem)
+            "%s %s: another program is writing to it; stop that program and rerun the "
+            "same command" % (self._path, problem)
         )
 
 

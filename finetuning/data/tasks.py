@@ -142,7 +142,7 @@ class Task:
         layouts = getattr(self, split)
         if not layouts:
             raise InputError(
-                "--task_name=%s has no %s file; leave out --%s"
+                "--task_name=%s has no %s file; omit --%s"
                 % (self.name, split, _PHASE_FLAGS[split])
             )
         return layouts

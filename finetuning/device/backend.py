@@ -98,7 +98,7 @@ def physical_cores(topology="/sys/devices/system/cpu/cpu%d/topology/"):
     """Counts the physical cores that this process may use.
 
     Matrix products are not faster on two threads of a core. Where the system does not
-    tell which CPUs share a core, all CPUs are counted.
+    report which CPUs share a core, all CPUs are counted.
     """
     cores = set()
     for cpu in _usable_cpus():
@@ -119,8 +119,8 @@ def _usable_cpus():
 def gpu_build():
     """Returns what this TensorFlow was built for, as far as it is known.
 
-    TensorFlow 1 does not tell: there, the versions are those of the libraries that this
-    process has loaded.
+    TensorFlow 1 does not report it: there, the versions are those of the libraries that
+    this process has loaded.
 
     Returns:
       The versions of CUDA and cuDNN, each None if unknown, and the tuple of targets

@@ -17,7 +17,7 @@ class Device:
 
     Attributes:
       kind: "GPU" or "CPU".
-      description: for people: name, memory and compute capability, or threads.
+      description: name, memory and compute capability of a GPU; threads of a CPU.
       tensorflow: its version.
       cuda, cudnn: versions of the libraries in use; None on a CPU, or if unknown.
       capability: compute capability of a GPU, such as "7.5"; None: unknown.
@@ -54,7 +54,7 @@ def short_type(device, cpuinfo="/proc/cpuinfo"):
         return "float16"
     if backend.is_tensorflow_1(device.tensorflow):
         raise InputError(
-            "--precision=mixed: TensorFlow %s has no 16-bit products on a CPU; remove "
+            "--precision=mixed: TensorFlow %s has no 16-bit products on a CPU; omit "
             "the flag, or use a GPU or TensorFlow 2" % device.tensorflow
         )
     try:
@@ -65,14 +65,14 @@ def short_type(device, cpuinfo="/proc/cpuinfo"):
     if not features & _BFLOAT16_CPUS:
         raise InputError(
             "--precision=mixed: this CPU has no bfloat16 instructions (%s lists none "
-            "of %s), so it would be slower than float32; remove the flag"
+            "of %s), so it would be slower than float32; omit the flag"
             % (cpuinfo, ", ".join(sorted(_BFLOAT16_CPUS)))
         )
     return "bfloat16"
 
 
 def find_device(num_threads=0):
-    """Asks TensorFlow for the device that it will use.
+    """Finds the device that TensorFlow will use.
 
     Args:
       num_threads: see `backend.session_config`; the first session of a process sets the

@@ -14,7 +14,7 @@ def guarantee(kind, threads, tensorflow, ops_are_deterministic):
       kind: "GPU" or "CPU".
       threads: CPU threads that one operation may use.
       tensorflow: its version.
-      ops_are_deterministic: whether TensorFlow was told to use deterministic ops. Even
+      ops_are_deterministic: whether TensorFlow uses deterministic ops. Even
         then it guarantees nothing for a session that runs on several threads
         (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism).
 
@@ -34,7 +34,7 @@ def guarantee(kind, threads, tensorflow, ops_are_deterministic):
     if kind == "GPU":
         return line + "; not measured on GPUs"
     return line + (
-        "; all runs measured on 2 threads were equal bit for bit; --num_threads=1 "
+        "; measured runs on 2 threads were identical bit for bit; --num_threads=1 "
         "guarantees it"
     )
 
@@ -49,7 +49,7 @@ def of_training(before, step, now):
       now: what `provenance.describe` returned of this process.
 
     Returns:
-      Dictionary with `determinism`, a line for people, and `determinism_history`, a
+      Dictionary with `determinism`, one line, and `determinism_history`, a
       list of dictionaries with `from_step`, `deterministic` (None: unknown),
       `guarantee` and `versions`, one for each part of the run that differs.
     """
@@ -68,7 +68,7 @@ def of_training(before, step, now):
 
 
 def _history(saved):
-    """The parts of a saved run; older versions of this program saved the line alone."""
+    """The parts of a saved run; older versions of this program saved only the line."""
     return saved.get("determinism_history") or [_part(0, saved)]
 
 

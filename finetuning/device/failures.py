@@ -5,13 +5,13 @@ import re
 
 from finetuning.utils.errors import InputError, is_disk_full
 
-# How TensorFlow's allocators and the CUDA libraries word it.
+# Messages of TensorFlow's allocators and the CUDA libraries.
 _OUT_OF_MEMORY = re.compile(
     r"OOM when|out of memory|OUT_OF_MEMORY|failed to allocate memory|"
     r"CUBLAS_STATUS_ALLOC_FAILED|CUDNN_STATUS_ALLOC_FAILED|std::bad_alloc",
     re.IGNORECASE,
 )
-# How TensorFlow's file layer words it, with a temporary file's name.
+# The message of TensorFlow's file layer, with a temporary file's name.
 _DISK_FULL = re.compile(
     r"^\s*(\S.*?)(?:\.tempstate\d+|\.\d+\.finetuning\.tmp|\.tmp[0-9a-f]{32})?; "
     r"(No space left on device|Disk quota exceeded|File too large)",
@@ -24,7 +24,7 @@ def tensorflow_errors(only_files=False):
     """Turns TensorFlow's errors about memory, disk and files into `InputError`s.
 
     Also restores an `InputError` that was raised in a Python function which TensorFlow
-    called, because TensorFlow passes on only its text.
+    called, because TensorFlow preserves only its text.
 
     Args:
       only_files: whether the context does nothing but read files, so that every other
@@ -106,7 +106,7 @@ def disk_full_errors():
 
 def _disk_full_line(path, cause):
     return (
-        "cannot write %s: %s; existing files are intact: free disk space and rerun the "
+        "cannot write %s: %s; existing files are intact; free disk space and rerun the "
         "same command" % (path or "a file", cause)
     )
 

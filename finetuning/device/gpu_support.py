@@ -1,4 +1,4 @@
-"""Whether this TensorFlow was built for a GPU, judged by its compute capability.
+"""Whether this TensorFlow was built for a GPU of a given compute capability.
 
 See "Compute Capabilities", "Binary Compatibility" and "PTX Compatibility" in
 https://docs.nvidia.com/cuda/cuda-c-programming-guide/.
@@ -59,9 +59,10 @@ def note(capability, targets):
     if not any(_compiles(parsed, target) for target in targets):
         return None
     return (
-        "This TensorFlow has no code for compute capability %s: the driver compiles it "
-        "at the first start, which can take minutes; CUDA_CACHE_MAXSIZE=4294967296 in "
-        "the environment makes it keep the result" % capability
+        "This TensorFlow has no compiled code for compute capability %s: the driver "
+        "compiles it on the first start, which can take minutes; set "
+        "CUDA_CACHE_MAXSIZE=4294967296 in the environment to cache the result"
+        % capability
     )
 
 
@@ -76,8 +77,8 @@ def unused(built_with_cuda, tensorflow):
         reason = (
             "its CUDA libraries are missing (TensorFlow 2: install "
             '"tensorflow[and-cuda]"), the driver is too old, or the GPU is not '
-            "supported: %s, %s; TF_CPP_MIN_LOG_LEVEL=0 in the environment shows which"
-            % (_TF1, _TF2)
+            "supported: %s, %s; set TF_CPP_MIN_LOG_LEVEL=0 in the environment to "
+            "see why" % (_TF1, _TF2)
         )
     return (
         "THE GPU IS NOT USED: this machine has one, but TensorFlow %s does not find it "

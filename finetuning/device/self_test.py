@@ -73,7 +73,7 @@ def _check_product(device, name, num_threads):
         product = _multiply(device, left, right, name, num_threads)
     except Exception as error:  # Mismatched libraries raise all kinds of errors.
         raise InputError(
-            "%s: a matrix product in %s fails: %s; %s"
+            "%s: a matrix product in %s failed: %s; %s"
             % (device.line(), name, failures.reason(error), advice)
         ) from None
     expected = left.astype(np.float64).dot(right)

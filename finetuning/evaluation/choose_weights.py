@@ -35,7 +35,7 @@ def use(run, action):
             if not tries_left:
                 raise InputError(
                     "%s: a training run there removes its checkpoints faster than they "
-                    "can be read; give it a higher --keep_checkpoint_max or "
+                    "can be read; run it with a higher --keep_checkpoint_max or "
                     "--save_checkpoints_steps, or wait until it ends" % latest.directory
                 ) from None
             log.info("%s: training continues there; using its latest checkpoint", error)
@@ -67,7 +67,7 @@ def find(run):
     for line in latest.warnings():
         log.warning(line)
     if prefix is not None and run.settings.keep_best:
-        log.info("Using the best weights, of step %d: %s", contents.step, prefix)
+        log.info("Using the best weights, from step %d: %s", contents.step, prefix)
     elif prefix is not None:
         _mention_best(run.output_dir, contents.step)
     directory = directory_of(run, contents)
@@ -100,8 +100,8 @@ def _mention_best(output_dir, step):
     best_step = compatibility.read_step(best)
     if best_step != step:
         log.info(
-            "Using the latest weights, of step %s; --keep_best=true uses the best, of "
-            "step %d",
+            "Using the latest weights, from step %s; --keep_best=true uses the best, "
+            "from step %d",
             step,
             best_step,
         )

@@ -17,7 +17,7 @@ from finetuning.utils.console import log
 
 
 def evaluate(run, contents):
-    """Scores the development set; writes and shows the results.
+    """Scores the dev set; writes and shows the results.
 
     Args:
       run: `run.Run`.
@@ -57,7 +57,7 @@ def evaluate(run, contents):
 
 
 def predict(run, contents):
-    """Predicts the test set; writes files for programs, for GLUE and for people.
+    """Predicts the test set; writes probabilities, a readable table and GLUE's file.
 
     Args:
       run: `run.Run`.
@@ -97,18 +97,18 @@ def _write_all_predictions(run, dataset, predictions):
     log.info("%d predictions written to %s", dataset.records.count, paths[0])
     name = result_files.PREDICTIONS % data_file.suffix
     paths.append(_write_predictions(run, dataset, predictions, name))
-    log.info("The same with ids and labels: %s", paths[1])
+    log.info("With ids and labels: %s", paths[1])
     if data_file.layout.submission:
         name = result_files.SUBMISSION % data_file.layout.submission
         predicted = scoring.predicted_labels(run.task, predictions.probabilities)
         text = submission.text(run.task, predicted)
         paths.append(result_files.write(output_dir, name, [text]))
-        log.info("The same for GLUE's server: %s", paths[2])
+        log.info("For GLUE's server: %s", paths[2])
     return paths
 
 
 def _write_predictions(run, dataset, predictions, name):
-    """Writes the table of predictions for people; returns its path."""
+    """Writes the readable table of predictions; returns its path."""
     lines = result_files.predictions_lines(
         run.task,
         reading.read_examples(run.task, dataset.data_file),
@@ -154,7 +154,7 @@ def _provenance(run, contents, datasets):
     training = None
     if contents is not run.inputs.initial:
         training = run.output_dir.saved_run.content
-    # The seed that decided the weights may be that of another run than this one.
+    # The seed that determined the weights may be that of another run than this one.
     if training is not None:
         content["random_seed"] = training["random_seed"]
     elif not contents.fresh:

@@ -23,7 +23,7 @@ class History:
             evaluation replaces it.
 
         Raises:
-          InputError: the file is damaged.
+          InputError: the file is corrupt.
         """
         self._path = os.path.join(directory, FILE)
         self._rows = {}
@@ -66,7 +66,7 @@ class History:
 
 
 def set_aside(directory, step):
-    """Renames the file, so that a new one is begun.
+    """Renames the file, so that the next evaluation starts a new one.
 
     Args:
       directory: output directory of the run.
@@ -100,7 +100,7 @@ def _parse(path, text):
             rows[int(step)] = row
     except (ValueError, IndexError):
         raise InputError(
-            "%s is damaged: expected the table of evaluations of the run that is "
+            "%s is corrupt: expected the table of evaluations of the run that is "
             "resumed; restore it, or remove it to start a new one" % path
         ) from None
     return rows

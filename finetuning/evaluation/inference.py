@@ -66,7 +66,7 @@ def _never():
 
 
 class Evaluator:
-    """A forward pass beside the training graph, which shares its variables."""
+    """A forward pass that shares the variables of the training graph."""
 
     def __init__(self, config, num_labels, record_files, batch_size, compute):
         """Adds the forward pass to a graph that has `classifier.training_graph`.
@@ -93,7 +93,7 @@ class Evaluator:
           session: `tf.Session` of the training run.
           label: the name of the progress bar.
           is_cancelled: function that is called after each batch and may return True to
-            break off.
+            cancel the evaluation.
 
         Returns:
           List of `Predictions`, one for each record file; None if it was cancelled.
@@ -119,8 +119,8 @@ class Evaluator:
 def _require_finite(predictions, source):
     if not np.all(np.isfinite(predictions.probabilities)):
         raise InputError(
-            "%s gives probabilities that are not finite: the training failed; use an "
-            "earlier checkpoint, or train from scratch with a lower --learning_rate"
+            "%s produces probabilities that are not finite: training has failed; use "
+            "an earlier checkpoint, or train from scratch with a lower --learning_rate"
             % source
         )
 
@@ -149,6 +149,6 @@ def _run_all(session, fetches, count, progress, is_cancelled=_never):
     if done != count:
         raise InputError(
             "%d examples were written to the record file, but %d were read: the file "
-            "was changed in the meantime; run the same command again" % (count, done)
+            "was changed in the meantime; rerun the same command" % (count, done)
         )
     return Predictions(*columns)

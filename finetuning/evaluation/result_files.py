@@ -15,7 +15,7 @@ PROBABILITIES = "test_results%s.tsv"
 PREDICTIONS = "predictions%s.tsv"
 EVAL_PREDICTIONS = "eval_predictions%s.tsv"
 SUBMISSION = "%s.tsv"
-# Quoted fields of a CSV file may hold these, and cells of a TSV file must not.
+# Quoted fields of a CSV file may contain these; cells of a TSV file must not.
 _LINE_PARTS = re.compile("[\t\r\n]+")
 
 
@@ -52,7 +52,7 @@ def probabilities_lines(probabilities):
 
 
 def predictions_lines(task, examples, probabilities, predicted, has_labels):
-    """Yields the lines of a table of predictions for people, with a header.
+    """Yields the lines of the readable table of predictions, with a header.
 
     The columns are `id`, `label` (the predicted label or number) and
     `probability_<label>` for each label. If the data file has labels, `gold` follows,

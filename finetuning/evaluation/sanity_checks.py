@@ -25,7 +25,9 @@ def weight_warnings(contents, directory, settings):
     warnings = []
     if not settings.do_train:
         for change in saved_run.changed_reading(directory.saved_run, settings):
-            warnings.append("The weights were trained differently: %s" % change)
+            warnings.append(
+                "The weights were trained with different settings: %s" % change
+            )
         warnings += _other_task_warnings(directory.saved_run, settings)
     if contents.fresh:
         warnings.append(
@@ -62,8 +64,8 @@ def _unfinished_warnings(contents, directory):
         if past.since_best(step) >= patience:
             return []
     return [
-        "UNFINISHED TRAINING: %s is of step %d of %d; run the training command again "
-        "to resume" % (contents.prefix, step, saved.planned_steps)
+        "UNFINISHED TRAINING: %s is from step %d of %d; rerun the training command to "
+        "resume" % (contents.prefix, step, saved.planned_steps)
     ]
 
 
@@ -84,7 +86,7 @@ def truncation_warnings(datasets, settings):
     return [
         "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; "
         "--max_seq_length=%d would truncate at most %.0f %%. Train and evaluate with "
-        "a longer one, up to the model's max_position_embeddings"
+        "a larger value, up to the model's max_position_embeddings"
         % (
             " and ".join(dataset.data_file.path for dataset in datasets),
             truncated,
@@ -111,8 +113,8 @@ def training_set_warnings(datasets, saved):
     if digest is None:
         return []
     return [
-        "EVALUATED ON THE TRAINING SET: the weights were trained on %s, so its scores "
-        "say nothing about other texts" % dataset.data_file.path
+        "EVALUATED ON THE TRAINING SET: the weights were trained on %s, so the scores "
+        "do not show how it does on other texts" % dataset.data_file.path
         for dataset in datasets
         if fingerprints.sha256(dataset.data_file.path) == digest
     ]

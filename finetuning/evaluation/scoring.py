@@ -1,4 +1,4 @@
-"""Computes the scores of a development set from the predictions of the model."""
+"""Computes the scores of a dev set from the predictions of the model."""
 
 from dataclasses import dataclass
 from typing import Dict, Optional, Tuple
@@ -20,7 +20,7 @@ class Evaluation:
         first, as in the original, and those of each are `eval_<half>_<score>`.
         `eval_main_score` is a fraction: the mean of the scores that GLUE averages, and
         of the halves.
-      shown: names of the figures to show to people, in order; the main score is last.
+      shown: names of the figures to display, in order; the main score is last.
       majority_accuracy: the accuracy of always predicting the most frequent label, the
         mean of the halves; None for a regression.
       majority_score: the main score of always predicting that label; for a regression,
@@ -54,7 +54,7 @@ def predicted_labels(task, probabilities):
 
 
 def evaluate(task, parts, step):
-    """Scores a development set.
+    """Scores a dev set.
 
     Args:
       task: `tasks.Task`.
@@ -92,7 +92,7 @@ def evaluate(task, parts, step):
 
 
 def _shown(task, predicted):
-    """Formats a prediction for people."""
+    """Formats a prediction for a message."""
     return "%g" % predicted if task.is_regression else task.labels[predicted]
 
 

@@ -1,4 +1,4 @@
-"""Parses the command line strictly, before anything else is looked at.
+"""Parses the command line strictly, before any file is opened.
 
 Nothing is defined on absl's global flags.
 """
@@ -104,11 +104,11 @@ def _parse_flags(argv):
 
 def _unknown_flag(name):
     nearest = difflib.get_close_matches(name, flags_with(), n=1, cutoff=0.0)[0]
-    return "--%s is not a flag; the nearest is --%s (see --help)" % (name, nearest)
+    return "--%s is not a flag; did you mean --%s? (see --help)" % (name, nearest)
 
 
 def _translated(error):
-    """Turns a message of absl's into one of our own, on one line."""
+    """Rewrites an error message from absl as one line of our own."""
     message = " ".join(str(error).replace("ERROR::", "").split())
     invalid = re.match(r"flag --(\w+)=(.*?): ", message)
     if invalid is None:
@@ -131,7 +131,7 @@ def _unexpected_argument(argument):
             "it as UTF-8 without one" % argument
         )
     return (
-        "unexpected argument %r: write flags as --name=value (--do_train=true)"
+        "unexpected argument %r: write flags as --name=value, such as --do_train=true"
         % argument
     )
 
@@ -193,7 +193,7 @@ def _check_text(name, value):
 
 def _empty_flag(name):
     return (
-        "--%s= is empty (an unset shell variable?); give a value or leave the flag out"
+        "--%s= is empty (an unset shell variable?); give it a value or omit the flag"
         % name
     )
 
@@ -205,7 +205,7 @@ def _check_range(field, value):
     if "above" in rules:
         expected.append(("above %g" % rules["above"], value > rules["above"]))
     if "least" in rules:
-        expected.append(("at least %g" % rules["least"], value >= rules["least"]))
+        expected.append(("of at least %g" % rules["least"], value >= rules["least"]))
     if "most" in rules or value > most:
         shown = "%d" if isinstance(most, int) else "%g"
         expected.append(("at most " + shown % most, value <= most))
@@ -219,19 +219,21 @@ def _check_range(field, value):
 def _check_phases(settings):
     if settings.use_tpu:
         raise InputError(
-            "--use_tpu=true: TPUs no longer run TensorFlow 1 programs, and this one "
-            "was never tested on a TPU; leave the flag out to run on a GPU or CPU"
+            "--use_tpu=true: TPUs are not supported; omit the flag to run on a GPU or "
+            "CPU"
         )
     if not (settings.do_train or settings.do_eval or settings.do_predict):
         raise InputError(
-            "nothing to do: give --do_train=true, --do_eval=true or --do_predict=true"
+            "nothing to do: pass --do_train=true, --do_eval=true or --do_predict=true"
         )
 
 
 def _check_combinations(settings):
     """Rejects flags that contradict each other, or have no effect without another."""
     if settings.eval_steps and settings.eval_each_epoch:
-        raise InputError("--eval_steps and --eval_each_epoch: give one of them")
+        raise InputError(
+            "--eval_steps and --eval_each_epoch cannot be combined; omit one of them"
+        )
     evaluates = settings.evaluates_while_training
     schedule = "--eval_steps or --eval_each_epoch"
     if not settings.do_train:
@@ -256,7 +258,7 @@ def _check_combinations(settings):
     if settings.regression and (settings.labels or settings.class_weights):
         raise InputError(
             "--regression=true cannot be combined with --labels or --class_weights; "
-            "leave one of them out"
+            "omit one of them"
         )
 
 

@@ -31,12 +31,12 @@ def text(settings, description, changes=()):
 def _heading(description, changes):
     versions = description["versions"]
     lines = [
-        "Repeats the run in this directory:",
+        "To repeat the run in this directory:",
         "  python run_classifier.py --flagfile=%s --output_dir=NEW" % FILE,
         "Flags after --flagfile override those in the file. The run used",
         "Python %s, TensorFlow %s, %s;"
         % (versions["python"], versions["tensorflow"], description["device"]),
-        "revision of the program: %s." % (description["git_revision"] or "unknown"),
+        "git revision %s." % (description["git_revision"] or "unknown"),
     ]
     if changes:
         lines.append("NOT A REPETITION: settings were changed during the run:")
@@ -59,5 +59,5 @@ def _line(name, value):
     line = as_flag(name, value)
     # Absl strips each line of a flag file, and splits it at any line break.
     if line != line.strip() or "\n" in line or "\r" in line:
-        return "# cannot be written to a file, give it on the command line: %r" % line
+        return "# cannot be written to a file; pass it on the command line: %r" % line
     return line

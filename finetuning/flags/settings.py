@@ -145,7 +145,7 @@ class Settings:
     id_column: Optional[str] = _flag(
         _CUSTOM_DATA,
         None,
-        "Column of the example's id. If not given, its line number, counted from 0.",
+        "Column of the example's id. Default: its line number, counted from 0.",
         affects=None,
     )
     has_header: bool = _flag(
@@ -154,8 +154,8 @@ class Settings:
     labels: Optional[str] = _flag(
         _CUSTOM_DATA,
         None,
-        "Labels in the order of their ids, separated by commas. If not given, the "
-        "sorted labels of the training file, which are saved with the checkpoint.",
+        "Labels in the order of their ids, separated by commas. Default: the sorted "
+        "labels of the training file, which are saved with the checkpoint.",
     )
     regression: bool = _flag(
         _CUSTOM_DATA, False, "Labels are numbers; train with mean squared error."
@@ -193,14 +193,14 @@ class Settings:
     adam_bias_correction: bool = _flag(
         _TRAINING,
         False,
-        "Correct the bias of Adam's moments, which BERT's own optimizer does not: more "
-        "stable on small tasks.",
+        "Correct the bias of Adam's moments, which BERT's own optimiser does not do: "
+        "more stable on small tasks.",
     )
     random_seed: Optional[int] = _flag(
         _TRAINING,
         None,
-        "Seed of new weights, shuffling and dropout. If not given, it is drawn, logged "
-        "and saved; a resumed run uses the saved one.",
+        "Seed of new weights, shuffling and dropout. Default: a random one, which is "
+        "logged and saved; a resumed run uses the saved one.",
         least=0,
         most=MAX_SEED,
     )
@@ -219,10 +219,17 @@ class Settings:
     )
 
     eval_steps: int = _flag(
-        _EVALUATION, 0, "Steps between evaluations; 0: none.", least=0, needs="do_train"
+        _EVALUATION,
+        0,
+        "Steps between evaluations on the dev set; 0: none.",
+        least=0,
+        needs="do_train",
     )
     eval_each_epoch: bool = _flag(
-        _EVALUATION, False, "Evaluate at the end of each epoch.", needs="do_train"
+        _EVALUATION,
+        False,
+        "Evaluate on the dev set at the end of each epoch.",
+        needs="do_train",
     )
     keep_best: bool = _flag(
         _EVALUATION,
@@ -242,11 +249,13 @@ class Settings:
     eval_batch_size: int = _flag(
         _INFERENCE,
         8,
-        "Full-length examples per evaluation batch; a batch of shorter examples holds "
-        "more of them.",
+        "Full-length examples per evaluation batch; batches of shorter examples are "
+        "larger.",
         least=1,
     )
-    predict_batch_size: int = _flag(_INFERENCE, 8, "The same for prediction.", least=1)
+    predict_batch_size: int = _flag(
+        _INFERENCE, 8, "The same for prediction batches.", least=1
+    )
 
     require_gpu: bool = _flag(_DEVICE, False, "Exit if no GPU is available.")
     precision: str = _flag(

@@ -1,21 +1,21 @@
-"""SHA-256 of the files that decide a training run: moved is the same, edited is not."""
+"""SHA-256 of the files that determine a training run, wherever they are stored."""
 
 import hashlib
 
 from finetuning.utils import files
 
-# The names of fingerprints: of flags whatever file they name, and of the training set
-# whichever flag names it.
+# The names of fingerprints: of the flag that names the file, but for the training set,
+# which either of two flags may name.
 TRAINING_SET = "training set"
 READERS = ("vocab_file", "bert_config_file")
 NAMES = (*READERS, "init_checkpoint", TRAINING_SET)
-# Decides only which weights are the best; compared only if both runs have one.
+# Determines only which weights are the best; compared only if both runs have one.
 DEV_SET = "dev set"
 _BLOCK = 2**20
 
 
 def take(settings, data_files, initial_prefix):
-    """Computes the fingerprints of the files that decide a training run.
+    """Computes the fingerprints of the files that determine a training run.
 
     Of a checkpoint, only the index is read: it has a checksum of each tensor.
 

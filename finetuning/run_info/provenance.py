@@ -30,12 +30,12 @@ def choose_seed(settings, saved):
       The seed, and a phrase that says where it comes from.
     """
     if settings.random_seed is not None:
-        return settings.random_seed, "as given"
+        return settings.random_seed, "from --random_seed"
     if saved.random_seed is not None:
-        return saved.random_seed, "as saved in %s" % settings.output_dir
+        return saved.random_seed, "saved in %s" % settings.output_dir
     # From the system's entropy, so that it does not depend on seeds of the program.
     seed = random.SystemRandom().randint(0, MAX_SEED)
-    return seed, "drawn; --random_seed=%d repeats this run" % seed
+    return seed, "random; --random_seed=%d repeats this run" % seed
 
 
 def describe(settings, seed, device):

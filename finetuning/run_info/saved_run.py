@@ -76,8 +76,8 @@ def load(output_dir):
         return _parse(json.loads(files.read_text(path)))
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise InputError(
-            "%s is damaged: expected the JSON object that a training run saves, with "
-            "its random_seed; give --random_seed and remove the file, or use another "
+            "%s is corrupt: expected the JSON object that a training run saves, with "
+            "its random_seed; remove the file and pass --random_seed, or use another "
             "--output_dir" % path
         ) from None
 
@@ -151,10 +151,10 @@ def has_another_dev_set(saved, digests):
 
 
 def changed_reading(saved, settings):
-    """How an evaluation or prediction reads text differently from the training run.
+    """How an evaluation or prediction reads text differently from its training run.
 
     Args:
-      saved: `SavedRun` of the directory that holds the weights.
+      saved: `SavedRun` of the directory that contains the weights.
       settings: `settings.Settings` of the current run.
 
     Returns:
@@ -163,7 +163,7 @@ def changed_reading(saved, settings):
     current = settings.as_dict()
     changes = _changed(saved.settings, current, SHAPE_READING)
     changes += [
-        change + " (correct if that column holds the same text)"
+        change + " (correct if that column contains the same text)"
         for change in _changed(saved.settings, current, TEXT_COLUMNS)
     ]
     if saved.fingerprints:

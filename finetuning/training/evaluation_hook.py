@@ -16,16 +16,16 @@ from finetuning.utils.console import log
 
 @dataclass(frozen=True)
 class EvalSchedule:
-    """When to evaluate during training, and what follows from the scores.
+    """When to evaluate during training, and how the scores are used.
 
     Attributes:
-      record_files: `records.RecordFile`s of the development set.
+      record_files: `records.RecordFile`s of the dev set.
       is_due: function from a step to whether an evaluation follows it.
       score: function from a list of `inference.Predictions`, one for each record file,
         and the step to `scoring.Evaluation`.
       keep_best: whether to keep the weights of the best evaluation.
-      patience: the run stops after so many evaluations in a row without a new best; 0:
-        it never does.
+      patience: the run stops after this many consecutive evaluations without a new
+        best; 0: it never does.
     """
 
     record_files: Sequence[records.RecordFile]
@@ -36,7 +36,7 @@ class EvalSchedule:
 
 
 def make_schedule(run, num_examples, num_steps):
-    """Makes the schedule that the settings ask for.
+    """Makes the schedule that the settings describe.
 
     Args:
       run: `run.Run` with its datasets.
@@ -82,8 +82,8 @@ class EvaluationHook(tf.train.SessionRunHook):
           run: `run.Run`.
           plan: `plan.TrainingPlan` with a schedule.
           progress_hook: the `ProgressHook` of the run, which must come before this one.
-          stop_request: `signals.StopRequest`; once it is true an evaluation is broken
-            off, and done when training resumes.
+          stop_request: `signals.StopRequest`; once it is true, an evaluation is
+            cancelled, and repeated when training resumes.
         """
         self._schedule = plan.schedule
         self._num_steps = plan.hyperparameters.num_steps
@@ -109,7 +109,7 @@ class EvaluationHook(tf.train.SessionRunHook):
             self._best.warn_if_lost(self._history, self._first_step)
 
     def after_create_session(self, session, coord):
-        """Does the evaluation that a run was stopped before, after its last save."""
+        """Runs the evaluation that is missing if the run was stopped before it."""
         step = self._first_step
         if not step or not self._schedule.is_due(step):
             return
@@ -168,7 +168,7 @@ class EvaluationHook(tf.train.SessionRunHook):
 
 
 class _Table:
-    """The evaluations on the screen: a heading, then one line for each."""
+    """The evaluations in the log: a heading, then one line for each."""
 
     def __init__(self, names, figures):
         # Counts would make the lines too long; they are in `eval_history.tsv`.

@@ -12,7 +12,8 @@ from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
 
 _SUMMARY_STEPS = 10
-# After so many the largest loss scale, 2**24, is down to 1: the scale is not the cause.
+# After this many skipped steps even the largest loss scale, 2**24, is down to 1, so the
+# scale is not the cause.
 _MOST_SKIPPED_IN_A_ROW = 30
 
 
@@ -59,7 +60,7 @@ class ProgressHook(tf.train.SessionRunHook):
         return mean
 
     def leave_out(self, seconds):
-        """Leaves a pause between two steps out of the speed that is shown."""
+        """Excludes a pause between two steps from the speed that is shown."""
         self._progress.leave_out(seconds)
 
     def after_create_session(self, session, coord):
@@ -67,8 +68,8 @@ class ProgressHook(tf.train.SessionRunHook):
         if self._progress is not None:
             # A new session would begin again with the initial weights, at step 0.
             raise InputError(
-                "TensorFlow lost its session after step %d; run the same command again "
-                "to resume from the last checkpoint" % self._step
+                "TensorFlow lost its session after step %d; rerun the same command to "
+                "resume from the latest checkpoint" % self._step
             )
         # The checkpoint hook uses the same cached writer: one event file in all.
         self._writer = tf.summary.FileWriterCache.get(self._output_dir)
@@ -147,8 +148,8 @@ def _last_checkpoint(output_dir):
     if latest is None:
         return ""
     return (
-        " (in a new --output_dir, or in this one with --allow_changes=true); the last "
-        "good checkpoint is %s" % latest
+        " (in a new --output_dir, or in this one with --allow_changes=true); the "
+        "latest checkpoint, whose weights are finite, is %s" % latest
     )
 
 

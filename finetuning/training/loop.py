@@ -1,4 +1,4 @@
-"""The training session: its graph, the first values of its variables, its steps."""
+"""The training session: its graph, the initial values of its variables, its steps."""
 
 import time
 
@@ -57,8 +57,8 @@ def train(run, plan):
         log.info("Training took %s", duration(time.monotonic() - started))
     if stop_request:
         raise signals.Stopped(
-            "STOPPED by %s after step %d of %d, saved as %s-%d; run the same command "
-            "again to resume"
+            "STOPPED by %s after step %d of %d, saved as %s-%d; rerun the same command "
+            "to resume"
             % (
                 stop_request.name,
                 progress_hook.step,
@@ -107,7 +107,7 @@ def _scaffold(run):
             tf.train.init_from_checkpoint(initial.prefix, same_names)
         return tf.train.Scaffold(saver=saver)
 
-    # The checkpoint of a float32 run holds no loss scale.
+    # The checkpoint of a float32 run contains no loss scale.
     optional = tf.global_variables(mixed_precision.LOSS_SCALE_SCOPE + "/")
     fresh = compatibility.missing_from(resumed.prefix, optional)
     fresh_names = {variable.op.name for variable in fresh}

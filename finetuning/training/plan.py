@@ -23,7 +23,7 @@ class TrainingPlan:
       dataset: `preparation.Dataset` of the training set.
       hyperparameters: `classifier.Hyperparameters`.
       schedule: `evaluation_hook.EvalSchedule`; None: no evaluation during training.
-      is_finished: whether the output directory holds the finished run already.
+      is_finished: whether the output directory already contains the finished run.
     """
 
     dataset: preparation.Dataset
@@ -33,7 +33,7 @@ class TrainingPlan:
 
 
 def make_plan(run):
-    """Plans the training and logs the plan.
+    """Plans a training run and logs the plan.
 
     Args:
       run: `run.Run` with its datasets.
@@ -117,7 +117,7 @@ def count_steps(settings, num_examples):
     if not 1 <= steps <= _MOST_STEPS:
         raise InputError(
             "%d examples, --train_batch_size=%d and --num_train_epochs=%g make %s; "
-            "change the batch size or the epochs"
+            "change --train_batch_size or --num_train_epochs"
             % (
                 num_examples,
                 settings.train_batch_size,
@@ -130,7 +130,7 @@ def count_steps(settings, num_examples):
 
 
 def _is_finished(run, num_steps, schedule):
-    """Whether the run in the output directory has nothing left to do; logs it if so."""
+    """Whether the run in the output directory is finished; if so, logs it."""
     settings, step = run.settings, run.inputs.resumed.step
     evaluations_since_best = 0
     if schedule is not None:
@@ -142,13 +142,13 @@ def _is_finished(run, num_steps, schedule):
     if step < num_steps and not stopped_early:
         return False
     ended = "at step %d of %d" % (step, num_steps)
-    longer = "--num_train_epochs%s, with --allow_changes=true"
+    longer = "--num_train_epochs%s and pass --allow_changes=true"
     longer %= " and --early_stop" if stopped_early else ""
     if step < num_steps:
         ended, longer = "early, " + ended, "--early_stop"
     log.warning(
-        "NOTHING LEFT TO TRAIN: the run in %s ended %s, so 0 steps are run. To train "
-        "from scratch use an empty --output_dir; to train longer raise %s",
+        "NOTHING LEFT TO TRAIN: the run in %s ended %s. To train from scratch, use an "
+        "empty --output_dir; to train longer, raise %s",
         settings.output_dir,
         ended,
         longer,

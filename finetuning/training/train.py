@@ -44,13 +44,13 @@ def train(run, plan):
 
 
 def report_start(run):
-    """Logs which weights the training starts from."""
+    """Logs which weights the run starts from."""
     resumed, initial = run.inputs.resumed, run.inputs.initial
     if resumed is not None:
         for line in run.output_dir.latest.warnings():
             log.warning(line)
         log.info(
-            "RESUMING at step %d from %s; to train from scratch use an empty "
+            "RESUMING at step %d from %s; to train from scratch, use an empty "
             "--output_dir",
             resumed.step,
             resumed.prefix,
@@ -67,11 +67,11 @@ def _set_old_scores_aside(run):
     if saved_run.has_another_dev_set(saved, digests):
         path = history.set_aside(run.output_dir.path, run.inputs.resumed.step)
         if path is not None:
-            log.warning("The scores on the other dev set are kept in %s", path)
+            log.warning("The scores on the previous dev set were moved to %s", path)
 
 
 def _save_settings(run, num_steps):
-    """Saves what is trained beside the checkpoints, before the first of them."""
+    """Saves the description of the run, before its first checkpoint."""
     inputs, before, changes = run.inputs, saved_run.SavedRun(), []
     description = provenance.describe(run.settings, run.seed, run.device)
     if inputs.resumed is not None:

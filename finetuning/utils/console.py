@@ -39,7 +39,7 @@ class _Screen(logging.Handler):
         if getattr(record, "shown_by_bar", False):
             return
         stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
-        # The terminal's encoding may not have every character.
+        # The terminal's encoding may not support every character.
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
         try:

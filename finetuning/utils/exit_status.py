@@ -5,7 +5,7 @@ from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
 SUCCESS = 0
-FAILURE = 1  # A bug, or a failure of the machine that names no file of the user's.
+FAILURE = 1  # A bug, or a failure of the machine.
 BAD_INPUT = 2  # The user can fix it.
 INTERRUPTED = 130  # Ctrl-C; other signals give 128 plus their number.
 
@@ -57,4 +57,7 @@ def _describe_os_error(error):
         return "%s: permission denied; fix its permissions or use another path" % (
             error.filename
         )
-    return "%s: %s; check it or use another path" % (error.filename, error.strerror)
+    return "%s: %s; check the path or use another one" % (
+        error.filename,
+        error.strerror,
+    )

@@ -56,7 +56,7 @@ def require_file(what, path):
     if not exists(path):
         raise InputError("%s: no such file" % what)
     if is_directory(path):
-        raise InputError("%s is a directory; give a file" % what)
+        raise InputError("%s is a directory, expected a file" % what)
 
 
 def require_writable(what, directory):
@@ -144,7 +144,7 @@ def refuse_special(path):
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
             "%s is a pipe, a socket or a device, which can be read only once; save its "
-            "output to a file and give that" % path
+            "output to a file and use that" % path
         )
 
 
@@ -178,7 +178,7 @@ def read_text_lines(path):
                 start = len(_BYTE_ORDER_MARK)
             text = raw[start:].replace(b"\n", b"").replace(b"\r", b"")
             if b"\0" in text:
-                _refuse_byte(path, number, raw, raw.index(b"\0"), "is NUL")
+                _refuse_byte(path, number, raw, raw.index(b"\0"), "is a NUL byte")
             try:
                 yield number, text.decode("utf-8")
             except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""A lock file that one process at a time holds and that says which.
+"""A lock file that one process at a time holds and that names this process.
 
 The operating system releases the lock when its holder ends for whatever reason.
 """
@@ -16,7 +16,7 @@ from finetuning.utils import files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
-# `holder` takes the lock for a moment, in which `acquire` must try again.
+# `holder` takes the lock for a moment, so `acquire` tries several times.
 _TRIES, _SECONDS_BETWEEN = 5, 0.1
 _UNKNOWN = "unknown process"
 _HELD = (errno.EWOULDBLOCK, errno.EACCES)

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from finetuning.utils.console import log
 
-# A log gets about this many lines, at least and at most so many seconds apart.
+# A log gets about this many lines, with at least and at most these seconds between.
 _LINES = 20
 _MIN_SECONDS = 2.0
 _MAX_SECONDS = 30.0
@@ -75,7 +75,7 @@ class Progress:
         Args:
           step: number of all steps that are done, those before `first` included; it may
             grow by more than one between two calls.
-          facts: shown beside it, such as "loss 0.61".
+          facts: shown next to it, such as "loss 0.61".
         """
         now = time.monotonic()
         if self._timed_from is None:
@@ -127,7 +127,7 @@ class Progress:
 
 
 def duration(seconds):
-    """Formats seconds for people, such as "4 s", "2 min 05 s", "1 h 02 min"."""
+    """Formats a number of seconds, such as "4 s", "2 min 05 s", "1 h 02 min"."""
     seconds = int(round(seconds))
     if seconds < 60:
         return "%d s" % seconds

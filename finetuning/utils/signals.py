@@ -1,8 +1,8 @@
 """Signals that end the program: SIGINT (Ctrl-C), SIGTERM and SIGHUP.
 
-Usually such a signal ends the program at once. That loses nothing, because files are
+Usually such a signal ends the program immediately. Nothing is lost, because files are
 written completely or not at all. A training run, which would lose its last steps, first
-finishes the current step and saves a checkpoint; a second signal ends it at once.
+finishes the current step and saves a checkpoint; a second signal ends it immediately.
 """
 
 import contextlib
@@ -11,11 +11,11 @@ import signal
 import threading
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-_NOTE = "\n%s: stopping after this step; send it again to stop at once\n"
+_NOTE = "\n%s: stopping after this step; send it again to stop immediately\n"
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ends the program at once; the message says which.
+    """A signal ends the program immediately; the message says which.
 
     Attributes:
       status: the exit status, 128 plus the signal's number.

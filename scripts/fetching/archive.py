@@ -1,4 +1,4 @@
-"""Unpacks zips, which may be damaged or malicious."""
+"""Unpacks zips, which may be corrupt or malicious."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ MAX_BYTES = 4 * 2**30
 MAX_FILES = 1000
 # Text shrinks to a quarter; only a zip made to fill a disk shrinks to a hundredth.
 MAX_RATIO = 100
-# What zipfile raises for archives that are damaged or that it cannot read.
+# What zipfile raises for archives that are corrupt or that it cannot read.
 _UNREADABLE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -37,11 +37,11 @@ def unpack(path, folder, needed):
       needed: names of files that must be side by side in the zip.
 
     Returns:
-      The folder that holds those files: `folder`, or a subfolder of it.
+      The folder that contains those files: `folder`, or a subfolder of it.
 
     Raises:
-      InputError: the zip is damaged, too large when unpacked, lacks needed files, or
-        holds them twice; or the disk has no space for it.
+      InputError: the zip is corrupt, too large when unpacked, lacks needed files, or
+        contains them twice; or the disk has no space for it.
       OSError: it cannot be written.
     """
     name = os.path.basename(path)
@@ -54,7 +54,7 @@ def unpack(path, folder, needed):
     except InputError:
         raise
     except (OSError, *_UNREADABLE) as error:
-        # In damaged archives, offsets may point before the start of the file.
+        # In corrupt archives, offsets may point before the start of the file.
         if isinstance(error, OSError) and error.errno != errno.EINVAL:
             raise
         raise InputError(
@@ -68,7 +68,8 @@ def _check_size(members, path):
     unpacked = sum(member.file_size for member in members)
     if len(members) > MAX_FILES or unpacked > min(MAX_BYTES, MAX_RATIO * packed):
         raise InputError(
-            "%s was not unpacked: its %s bytes would become %s, in %d files"
+            "%s was not unpacked: its %s bytes would become %s bytes in %d files, more "
+            "than expected"
             % (
                 os.path.basename(path),
                 format(packed, ","),
@@ -88,7 +89,7 @@ def _find_folder(name, folder, needed):
     ]
     if len(complete) != 1:
         raise InputError(
-            "%s should hold one folder with %s, but holds %d"
+            "%s should contain one folder with %s, but contains %d"
             % (name, ", ".join(needed), len(complete))
         )
     return complete[0]

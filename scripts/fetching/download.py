@@ -23,8 +23,8 @@ _CHUNK_SIZE = 2**16
 # Servers that answer with these may recover soon.
 _TEMPORARY_STATUSES = {408, 425, 429, 500, 502, 503, 504}
 _ALTERNATIVES = (
-    "try again later, name a mirror with --base_url (make: BASE_URL=URL), or get the "
-    "file some other way and name its folder with --from (make: FROM=DIR)"
+    "try again later, use a mirror with --base_url=URL (make: BASE_URL=URL), or get "
+    "the file some other way and pass its folder with --from=DIR (make: FROM=DIR)"
 )
 
 
@@ -97,7 +97,7 @@ def _take_from_source(remote, options, strict):
         )
         if strict:
             raise InputError("%s; download it again from %s" % (message, url))
-        log.warning("%s; it is used all the same", message)
+        log.warning("%s; it is used anyway", message)
     return path
 
 

@@ -92,7 +92,7 @@ def build(task, work, options):
     trouble = problem(task, folder)
     if trouble and is_mrpc:
         raise InputError(
-            "%s do not make MRPC: %s; download them again"
+            "%s do not produce MRPC: %s; download them again"
             % (" and ".join(paths), trouble)
         )
     if trouble:

@@ -72,7 +72,8 @@ def _columns(path, number, line, expected):
         raise _malformed(
             path,
             number,
-            "%d columns, expected %d, separated by tabs" % (len(columns), expected),
+            "expected %d columns separated by tabs, found %d"
+            % (expected, len(columns)),
         )
     return columns
 

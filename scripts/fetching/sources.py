@@ -83,7 +83,7 @@ class Checkpoint:
 
 
 def format_size(size):
-    """A number of bytes for people: "376.9 kB"."""
+    """Formats a number of bytes, such as "376.9 kB"."""
     if size < 1e6:
         return "%.1f kB" % (size / 1e3)
     return "%s MB" % format(size / 1e6, ",.1f")
@@ -129,7 +129,5 @@ def find(name, rows):
     # Other programs have other names, such as bert-base-uncased.
     candidates = {**{row.about.lower(): row for row in rows.values()}, **by_name}
     near = difflib.get_close_matches(name.lower(), candidates, n=1)
-    hint = "; did you mean %s?" % candidates[near[0]].name if near else "."
-    raise InputError(
-        "%r is unknown%s Without a name, all of them are listed" % (name, hint)
-    )
+    hint = " (did you mean %s?)" % candidates[near[0]].name if near else ""
+    raise InputError("%r is unknown%s; omit the name to list all" % (name, hint))

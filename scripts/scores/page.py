@@ -28,7 +28,7 @@ def page(introduction, groups, published, picture):
 
 
 def _overview(groups):
-    """Returns a table of our rows beside the other programs' on the same recipe."""
+    """Returns a table of our rows and other programs' rows with the same recipe."""
     heading = ["task", "encoder", "batch, rate, epochs", "type", "Adam", "runs"]
     heading += ["this program", "Hugging Face", "distance", "the original", "distance"]
     lines = []

@@ -46,11 +46,11 @@ def read(path):
 
     Args:
       path: the run's eval_results.json. If its weights were evaluated again later, what
-        it says of the training counts.
+        it says about the training run counts.
 
     Raises:
       InputError: the file is not such a result, or its scores cannot be compared: they
-        are not those of a known training on a task's whole development set.
+        are not those of a known training run on a task's whole dev set.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -78,15 +78,15 @@ def _require_comparable(path, content, training):
     # The other programs always score the whole set, and do not write its size.
     if program == OURS and None not in sizes and content["num_examples"] != sum(sizes):
         raise InputError(
-            "%s: scored on %s examples, and the development set of %s has %d; evaluate "
-            "on all of it" % (path, content["num_examples"], task.name, sum(sizes))
+            "%s: scored on %s examples, but the dev set of %s has %d; evaluate on all "
+            "of it" % (path, content["num_examples"], task.name, sum(sizes))
         )
     settings = training["settings"]
     trained = settings.get("do_train", True) or program != OURS
     if not (trained and settings["init_checkpoint"]):
         raise InputError(
-            "%s: its training is unknown, or started without --init_checkpoint; add "
-            "the results of the run that trained the weights" % path
+            "%s: its training run is unknown, or started without --init_checkpoint; "
+            "add the results of the run that trained the weights" % path
         )
 
 
@@ -203,7 +203,7 @@ def stack(run):
 
 
 def dtype(row):
-    """Returns the type of the matrix products, as far as the runs tell it."""
+    """Returns the type of the matrix products, as far as it is known."""
     types = {run["precision"] for run in row}
     if len(types) > 1:
         return "both types"
@@ -234,7 +234,7 @@ def peer(row, rows, program):
 def pairs_over_types(rows):
     """Returns pairs of rows (ours, Hugging Face's), each over both types.
 
-    More runs tell the programs apart better. There is a pair where both programs ran
+    More runs distinguish the programs better. There is a pair where both programs ran
     in both types with the same Adam and the original's learning rates.
     """
     pairs = []

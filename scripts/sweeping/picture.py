@@ -39,7 +39,7 @@ def draw(path, collected):
 
 
 def draw_panel(axes, columns, baseline):
-    """Draws columns of scores beside each other.
+    """Draws columns of scores next to each other.
 
     Args:
       axes: matplotlib's.

@@ -9,7 +9,7 @@ import sys
 from tqdm import tqdm
 
 # How long an interrupted run may take to finish its step and save a checkpoint: a step
-# of a large model on a CPU can take a minute. A second Ctrl-C kills it at once.
+# of a large model on a CPU can take a minute. A second Ctrl-C kills it immediately.
 _GRACE_SECONDS = 300
 _LINES_KEPT = 200
 

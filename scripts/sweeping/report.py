@@ -72,7 +72,7 @@ def lines(collected):
     """
     runs, settings = collected["runs"], collected["settings"]
     if not runs:
-        return ["No run is done"]
+        return ["No run has finished"]
     metrics = collected["main_metrics"]
     shown = [MAIN_SCORE]
     if len(metrics) > 1:

@@ -1,4 +1,4 @@
-"""The runs of a sweep: which are done, which are left, and what is kept of them."""
+"""The runs of a sweep: which are finished, which remain, and what to keep of them."""
 
 import json
 import os
@@ -53,8 +53,8 @@ class Sweep:
         """Locks the directory and saves the sweep's settings there.
 
         Raises:
-          InputError: it holds other files, a sweep with other settings, or one that is
-            running.
+          InputError: it contains other files, a sweep with other settings, or a running
+            sweep.
         """
         saved = _load_settings(self.directory)
         if _has_trained(self.directory):
@@ -102,7 +102,7 @@ class Sweep:
         return os.path.join(self.directory, RUNS_DIR, point.name)
 
     def run(self):
-        """Executes the runs that are not done yet.
+        """Executes the runs that are not finished yet.
 
         Yields:
           Before the first and after each run: dictionary of each finished `Point` to
@@ -111,7 +111,7 @@ class Sweep:
         saved = {point: read_result(self.run_dir(point)) for point in self.points}
         results = {point: result for point, result in saved.items() if result}
         if results:
-            log.info("Skipping %d runs that are already done", len(results))
+            log.info("Skipping %d runs that are already finished", len(results))
         yield results
         remaining = [point for point in self.points if point not in results]
         started = time.monotonic()
@@ -193,23 +193,23 @@ def _read_json(path):
 def _load_settings(directory):
     """Returns the saved settings of the sweep in a directory; {} for a new sweep."""
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise InputError("--sweep_dir=%s is a file; give a directory" % directory)
+        raise InputError("--sweep_dir=%s is a file, expected a directory" % directory)
     path = os.path.join(directory, SWEEP_FILE)
     if os.path.exists(path):
         saved = _read_json(path)
         if not isinstance(saved, dict) or not isinstance(saved.get("fixed"), dict):
-            raise InputError("%s is corrupt; give another --sweep_dir" % path)
+            raise InputError("%s is corrupt; use another --sweep_dir" % path)
         return saved
     if _names(directory):
         raise InputError(
-            "--sweep_dir=%s contains files that are not a sweep's; give an empty "
+            "--sweep_dir=%s contains files that are not from a sweep; use an empty "
             "directory" % directory
         )
     return {}
 
 
 def _has_trained(directory):
-    """Tells whether a run is finished or has a checkpoint to resume from."""
+    """Returns whether a run is finished or has a checkpoint to resume from."""
     folder = os.path.join(directory, RUNS_DIR)
     runs = [os.path.join(folder, name) for name in _names(folder)]
     return any(read_result(run) or "checkpoint" in _names(run) for run in runs)

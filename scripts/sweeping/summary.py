@@ -50,7 +50,7 @@ def distance(first, second):
 
 
 def failed_to_train(result):
-    """Tells whether a run predicted one class only or did not beat the majority class.
+    """Returns whether a run predicted only one class or no better than the majority.
 
     Args:
       result: dictionary of an eval_results.json.

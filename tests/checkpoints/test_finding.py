@@ -81,9 +81,9 @@ def test_the_directory_of_a_run(tmp_path):
     [
         ("model.ckpt", (), "(%s/model.ckpt.index is missing)"),
         ("none/x", (), "(%s/none/x.index is missing)"),
-        ("", (), "the directory holds no checkpoint"),
-        ("", ("b", "a"), "the directory holds a, b; "),
-        ("", tuple("abcdefg"), "holds a, b, c, d, e and 2 more; "),
+        ("", (), "the directory contains no checkpoint"),
+        ("", ("b", "a"), "the directory contains a, b; "),
+        ("", tuple("abcdefg"), "contains a, b, c, d, e and 2 more; "),
     ],
 )
 def test_a_path_that_names_no_checkpoint(tmp_path, name, stems, expected):
@@ -94,7 +94,7 @@ def test_a_path_that_names_no_checkpoint(tmp_path, name, stems, expected):
     message = str(caught.value)
     assert message.startswith("--init_checkpoint=%s: " % (tmp_path / name))
     assert expected.replace("%s", str(tmp_path)) in message
-    assert "give the prefix of one" in message
+    assert "pass the prefix of one" in message
 
 
 # The latest of a run

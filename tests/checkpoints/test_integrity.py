@@ -124,7 +124,7 @@ def test_a_footer_without_numbers(latest):
     with open(latest + ".index", "r+b") as file:
         file.seek(-FOOTER_LENGTH, os.SEEK_END)
         file.write(b"\xff" * (FOOTER_LENGTH - 8))
-    assert integrity.damage(latest) == "the footer of its .index is damaged"
+    assert integrity.damage(latest) == "the footer of its .index is corrupt"
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"x" * 100])
@@ -229,7 +229,7 @@ def test_no_checkpoint_is_intact(evaluated_run, out):
     before = sorted(os.listdir(out))
     for command in (training, evaluation):
         line = refused(command(evaluated_run, out))
-        assert line.startswith("ERROR: %s holds no intact checkpoint (" % out)
+        assert line.startswith("ERROR: %s contains no intact checkpoint (" % out)
         assert "restore one from a copy" in line
     assert sorted(os.listdir(out)) == before
 
@@ -237,7 +237,7 @@ def test_no_checkpoint_is_intact(evaluated_run, out):
 def test_the_best_checkpoint_is_corrupt(evaluated_run, out):
     cut(finding.latest_in(os.path.join(out, "best")) + DATA)
     line = refused([*evaluation(evaluated_run, out), "--keep_best=true"])
-    assert "%s/best holds no intact checkpoint" % out in line
+    assert "%s/best contains no intact checkpoint" % out in line
 
 
 @pytest.mark.parametrize("change, part", [(flip, DATA), (garble, ".index")])

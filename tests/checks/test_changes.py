@@ -62,7 +62,7 @@ def test_other_settings_are_refused_and_nothing_is_touched(finished_run, out):
     flags = without(flags, "random_seed") + ["--keep_best", "--early_stop=3"]
     run = succeed(flags)
     assert "different settings" not in run.out
-    assert "as saved in" in run.out
+    assert "saved in" in run.out
 
 
 def test_changes_that_are_allowed(finished_run, out):

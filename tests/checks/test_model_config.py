@@ -71,7 +71,10 @@ def with_json(key, value, more=""):
         ("{'vocab_size': 3}", " is not JSON: "),
         (with_json("comment", "NaN"), " is not JSON: NaN is not a number"),
         (with_json("hidden_size", "-Infinity"), " is not JSON: -Infinity is not a"),
-        (with_json("hidden_size", "9" * 5000), " is not JSON: a number of 5000 digits"),
+        (
+            with_json("hidden_size", "9" * 5000),
+            " is not JSON: a number has 5000 digits",
+        ),
         (with_json("a", "1", ', "a": 2'), " is not JSON: the key 'a' appears twice"),
         ("[" * 200000, " is not a config: its brackets are nested"),
         ('{"a":' * 200000, " is not a config: its brackets are nested"),
@@ -84,7 +87,7 @@ def test_what_is_not_a_json_object(tmp_path, content, part):
 
 
 @pytest.mark.parametrize(
-    "content, part", [(b'{"caf\xe9": 3}', "line 1, byte 6"), (b"{\0}", "is NUL")]
+    "content, part", [(b'{"caf\xe9": 3}', "line 1, byte 6"), (b"{\0}", "NUL byte")]
 )
 def test_what_is_not_text(tmp_path, content, part):
     path = write(tmp_path, content)
@@ -182,7 +185,7 @@ def test_a_rate_must_be_a_number_in_its_range(tmp_path, key, value):
 
 
 def test_the_edges_of_the_ranges(tmp_path):
-    assert "below 1" in error_of(tmp_path, hidden_dropout_prob=1)
+    assert "(exclusive)" in error_of(tmp_path, hidden_dropout_prob=1)
     read(tmp_path, hidden_dropout_prob=0, initializer_range=100)
 
 

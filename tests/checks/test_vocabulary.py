@@ -65,7 +65,9 @@ def test_other_repeated_tokens(tmp_path):
     """Published vocabularies have some: the later one counts, as in the original."""
     path = write(tmp_path, SPECIAL + LOWER + ["", "paid ", "", "\u2028"])
     tokenizer, (note,) = vocabulary.read(path, True)
-    assert note.startswith("--vocab_file=%s: 3 lines repeat a token" % path)
+    assert note.startswith(
+        "--vocab_file=%s: tokens that repeat an earlier one: 3" % path
+    )
     assert "'paid' on lines 9 and 14" in note
     assert tokenizer.vocab["paid"] == 13
 
@@ -123,7 +125,7 @@ def test_words_that_contradict_the_case(tmp_path, words, do_lower_case, parts):
     flags = ["--do_lower_case=true", "--do_lower_case=false"]
     given, remedy = flags if do_lower_case else reversed(flags)
     assert message.startswith(given + ", but ")
-    assert message.endswith("; give " + remedy)
+    assert message.endswith("; pass " + remedy)
     for part in parts:
         assert part in message
     assert vocabulary.read(path, not do_lower_case)[1] == []

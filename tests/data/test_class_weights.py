@@ -41,7 +41,7 @@ def test_invalid_weights(spec):
 
 @pytest.mark.parametrize("spec", ["balanced", "0=1"])
 def test_numeric_labels_have_no_weights(spec):
-    with pytest.raises(InputError, match="^--class_weights=%s: .*leave the" % spec):
+    with pytest.raises(InputError, match="^--class_weights=%s: .*omit the" % spec):
         class_weights.parse(spec, ())
 
 

@@ -80,7 +80,7 @@ def test_a_column_that_does_not_exist(tmp_path, flag, name):
     path = write(tmp_path, "train.tsv", HEADER)
     message = layout_error(path, **{flag: name})
     assert message.startswith("--%s=%s: %s has no such column" % (flag, name, path))
-    assert message.endswith("4: id, text, other, label")
+    assert message.endswith("4 (id, text, other, label)")
 
 
 def test_a_column_that_exists_twice(tmp_path):

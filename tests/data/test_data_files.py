@@ -123,7 +123,7 @@ def test_a_file_that_the_task_does_not_have(tmp_path, task_name, phase):
     for values in ({"data_dir": str(tmp_path)}, {flag + "_file": path}):
         message = error(task_name, **{phase: True}, **values)
         assert message.startswith("--task_name=%s has no " % task_name)
-        assert message.endswith("leave out --" + phase)
+        assert message.endswith("omit --" + phase)
 
 
 # Files that flags name

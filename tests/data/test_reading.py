@@ -83,15 +83,15 @@ def custom_error(directory, layout, lines, task=None):
             "MRPC",
             "train",
             [MRPC_HEADER, "1\t1\t2\tA .\tB .", "0\t3\t4\tC ."],
-            ["line 3: 4 columns", "expected 5 or more", "tabs"],
+            ["line 3: expected at least 5 columns", "found 4", "tabs"],
         ),
         (
             "CoLA",
             "dev",
             ["a\t1\tb"],
-            ["line 1: 3 columns", "expected 4 or more", "--has_header=true"],
+            ["line 1: expected at least 4 columns", "found 3", "--has_header=true"],
         ),
-        ("MRPC", "train", [MRPC_HEADER, "1  1  2  A .  B ."], ["line 2: 1 columns"]),
+        ("MRPC", "train", [MRPC_HEADER, "1  1  2  A .  B ."], ["line 2: ", "found 1"]),
         (
             "MRPC",
             "dev",
@@ -104,7 +104,7 @@ def custom_error(directory, layout, lines, task=None):
             ["index\tsentence1\tsentence2\tlabel", "0\tA\tB\tyes"],
             ["line 2: label 'yes' in column 4", "one of: entailment, not_entailment"],
         ),
-        ("CoLA", "train", [b"a\t1\t\tOne\0 ."], ["line 1, byte 9: 0x00 is NUL"]),
+        ("CoLA", "train", [b"a\t1\t\tOne\0 ."], ["line 1, byte 9: 0x00 is a NUL byte"]),
         (
             "CoLA",
             "train",
@@ -239,12 +239,12 @@ def test_the_end_of_a_file(tmp_path, content, texts):
         (
             "MRPC",
             [MRPC_HEADER, "1\t1\t2\tA .\tB .\t", "1\t1\t2\tA\tB"],
-            ["1 rows", "more than 5 columns", "line 2"],
+            ["more than 5 columns: 1,", "line 2"],
         ),
         (
             "CoLA",
             ["a\t1\t\tA .\tB", "b\t0\t\tC", "c\t1\t\tA .\tB"],
-            ["2 rows", "more than 4 columns", "line 1"],
+            ["more than 4 columns: 2,", "line 1"],
         ),
         ("MRPC", [MRPC_HEADER + "\tnote", "1\t1\t2\tA .\tB .\tmine"], None),
         ("MRPC", [MRPC_HEADER + "\tnote", "1\t1\t2\tA .\tB ."], None),
@@ -262,7 +262,7 @@ def test_additional_columns_are_noted_once_and_ignored(tmp_path, task, lines, pa
 def test_additional_columns_of_a_custom_file_are_those_the_first_row_lacks(tmp_path):
     layout, notes = FileLayout("own.tsv", 0, None, 1, header=False), []
     read_custom(tmp_path, layout, ["A\t1\tx", "B\t0\tx", "C\t1\tx\ty"], notes=notes)
-    assert "1 rows have more than 3 columns, the first on line 3" in notes[0]
+    assert "rows with more than 3 columns: 1, the first on line 3" in notes[0]
 
 
 # Numeric labels
@@ -377,7 +377,7 @@ def test_known_malformed_rows_may_be_missing(tmp_path):
 @pytest.mark.parametrize("row", ["C .", "77\tD .", "7", " B ."])
 def test_other_malformed_rows_are_errors(tmp_path, row):
     message = custom_error(tmp_path, MALFORMED, ["A .\tX\t1", "B .", row])
-    assert "line 3: %d columns, expected 3 or more" % (1 + row.count("\t")) in message
+    assert message.endswith("found %d" % (1 + row.count("\t")))
 
 
 def test_complete_rows_that_begin_like_malformed_ones_are_read(tmp_path):
@@ -398,9 +398,9 @@ def test_split_rows_of_qqp(tmp_path, split):
     ]
     rows.append("198202\tq\tq\tOne ?\tWhat is")
     message = error(tmp_path, "QQP", split, [QQP_HEADER, *rows])
-    assert "line 6: 5 columns" in message
+    assert "line 6: " in message and "found 5" in message
     lines = ["id\tquestion1\tquestion2", "198200\tA ?"]
-    assert "line 2: 2 columns" in error(tmp_path, "QQP", "test", lines)
+    assert "found 2" in error(tmp_path, "QQP", "test", lines)
 
 
 # CSV
@@ -442,12 +442,12 @@ def test_csv(tmp_path, rows, expected, mark):
     "row, part",
     [
         ("9,A,B", "line 5: label '9' in column 1, expected one of: 0, 1"),
-        ("1,A", "line 5: 2 columns, expected 3 or more, separated by commas"),
-        ("1\tA\tB", "line 5: 1 columns, expected 3 or more, separated by commas"),
-        ('0,"never closed,x', "line 5: not CSV: "),
-        ('0,"closed" badly,x', "line 5: not CSV: "),
+        ("1,A", "line 5: expected at least 3 columns separated by commas, found 2"),
+        ("1\tA\tB", "line 5: expected at least 3 columns separated by commas, found 1"),
+        ('0,"never closed,x', "line 5: not valid CSV: "),
+        ('0,"closed" badly,x', "line 5: not valid CSV: "),
         (b"1,caf\xe9,x", "line 5, byte 6: 0xe9 is not UTF-8"),
-        (b"1,A\0,B", "line 5, byte 4: 0x00 is NUL"),
+        (b"1,A\0,B", "line 5, byte 4: 0x00 is a NUL byte"),
         ("\n1,A,B", "line 5: the line is empty; remove it"),
     ],
 )
@@ -455,7 +455,7 @@ def test_errors_in_csv_name_lines_not_records(tmp_path, row, part):
     lines = [CSV_HEADER, '1,"one\ntwo\nthree",x', row, "1,A,B"]
     message = custom_error(tmp_path, CSV, lines)
     assert part in message
-    assert "not CSV" not in message or ".tsv" in message
+    assert "not valid CSV" not in message or ".tsv" in message
 
 
 @pytest.mark.parametrize(
@@ -491,7 +491,7 @@ def test_find_labels(tmp_path):
 def test_find_labels_stops_above_the_limit(tmp_path):
     lines = ["A\t%d" % n for n in range(9)] + ["a short row"]
     assert len(labels_of(tmp_path, lines, header=False, limit=3)) == 4
-    with pytest.raises(InputError, match="line 10: 1 columns"):
+    with pytest.raises(InputError, match="line 10: .*found 1"):
         labels_of(tmp_path, lines, header=False, limit=9)
 
 

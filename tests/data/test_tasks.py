@@ -103,7 +103,7 @@ def test_splits_that_a_task_lacks(name, missing):
         with pytest.raises(InputError) as caught:
             task.layouts(split)
         assert str(caught.value).startswith("--task_name=%s has no %s" % (name, split))
-        assert str(caught.value).endswith("leave out " + flags[split])
+        assert str(caught.value).endswith("omit " + flags[split])
 
 
 def test_labelled_layouts_name_their_label_if_they_have_a_header():

@@ -99,7 +99,7 @@ def test_a_product_that_fails_is_refused(use_product, error):
         raise error
 
     use_product(product)
-    with pytest.raises(InputError, match="float32 fails: Blas GEMM launch failed; do"):
+    with pytest.raises(InputError, match="float32 failed: Blas GEMM launch failed; do"):
         self_test.check_device(gpu())
 
 
@@ -113,7 +113,7 @@ def test_warnings(use_product, monkeypatch):
     use_product(np.dot)
     assert self_test.check_device(gpu("8.6")) == []
     (warning,) = self_test.check_device(gpu("9.0"))
-    assert "compiles it at the first start" in warning
+    assert "compiles it on the first start" in warning
     monkeypatch.setattr(self_test, "has_unused_gpu", lambda: True)
     (warning,) = self_test.check_device(CPU)
     assert warning.startswith("THE GPU IS NOT USED")

@@ -130,16 +130,16 @@ def test_ignored_flags_are_reported_if_they_are_given():
 @pytest.mark.parametrize(
     "name, value, expected",
     [
-        ("max_seq_length", "2", "at least 3"),
-        ("train_batch_size", "0", "at least 1"),
-        ("keep_checkpoint_max", "-1", "at least 0"),
-        ("max_train_examples", "2147483648", "at least 1 and at most 2147483647"),
-        ("num_threads", "-1", "at least 0 and at most 1024"),
-        ("random_seed", "2147483648", "at least 0 and at most 2147483647"),
+        ("max_seq_length", "2", "of at least 3"),
+        ("train_batch_size", "0", "of at least 1"),
+        ("keep_checkpoint_max", "-1", "of at least 0"),
+        ("max_train_examples", "2147483648", "of at least 1 and at most 2147483647"),
+        ("num_threads", "-1", "of at least 0 and at most 1024"),
+        ("random_seed", "2147483648", "of at least 0 and at most 2147483647"),
         ("learning_rate", "0.0", "above 0"),
         ("learning_rate", "nan", "above 0"),
         ("num_train_epochs", "inf", "above 0 and at most 3e+38"),
-        ("warmup_proportion", "1.1", "at least 0 and at most 1"),
+        ("warmup_proportion", "1.1", "of at least 0 and at most 1"),
     ],
 )
 def test_number_out_of_range(name, value, expected):
@@ -229,7 +229,7 @@ def test_text_that_cannot_be_part_of_a_path(value, part):
 def test_unknown_flag(argument, nearest):
     message = error(argument)
     name = argument[2:].split("=")[0]
-    assert message.startswith("--%s is not a flag; the nearest is --" % name)
+    assert message.startswith("--%s is not a flag; did you mean --" % name)
     assert nearest in message
 
 
@@ -387,7 +387,7 @@ def test_a_flag_file_can_contain_all_flags(flag_file):
 @pytest.mark.parametrize(
     "line, part",
     [
-        ("--learning_rat=1", "the nearest is --learning_rate"),
+        ("--learning_rat=1", "did you mean --learning_rate"),
         ("learning_rate=1", "unexpected argument"),
         ("--max_seq_length=0", "--max_seq_length=0: "),
         ("\ufeff--max_seq_length=8", "byte-order mark"),

@@ -24,10 +24,10 @@ SETTINGS = Settings(output_dir="out", task_name="MRPC", learning_rate=2e-5)
 @pytest.mark.parametrize(
     "given, saved, seed, source",
     [
-        (0, None, 0, "as given"),
-        (5, 17, 5, "as given"),
-        (None, 17, 17, "as saved in out"),
-        (None, 0, 0, "as saved in out"),
+        (0, None, 0, "from --random_seed"),
+        (5, 17, 5, "from --random_seed"),
+        (None, 17, 17, "saved in out"),
+        (None, 0, 0, "saved in out"),
     ],
 )
 def test_a_given_seed_precedes_a_saved_one(given, saved, seed, source):

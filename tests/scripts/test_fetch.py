@@ -348,8 +348,8 @@ DAMAGED = RTE[:50] + bytes([RTE[50] ^ 1]) + RTE[51:]
         (DAMAGED, "not an intact zip"),
         (zipped([("a", b"\0" * 2**22)]), "4,194,304"),
         (zipped([("%d/" % i, b"") for i in range(1001)]), "1001 files"),
-        (zipped([("1/a", b""), ("2/a", b"")]), "but holds 2"),
-        (zipped([("1/b", b"")]), "but holds 0"),
+        (zipped([("1/a", b""), ("2/a", b"")]), "but contains 2"),
+        (zipped([("1/b", b"")]), "but contains 0"),
     ],
     ids=["empty", "page", "end", "start", "damaged", "bomb", "many", "twice", "lacks"],
 )
@@ -401,10 +401,10 @@ def test_mrpc_is_made_from_the_files_given(command, mrpc_files, server, tmp_path
     [
         (TRAIN, "1\t14\t15\tThree .\tDrei .\r\n", "", "has 1 rows, not 2"),
         (TRAIN, "0\t12", "2\t12", "line 3: the label is '2'"),
-        (TRAIN, "\tNothing", " Nothing", "line 3: 4 columns, expected 5"),
+        (TRAIN, "\tNothing", " Nothing", "line 3: expected 5 columns"),
         (TRAIN, "#1 ID\t", "ID\t", "line 1: expected the header"),
         (IDS, "13", "14", "lacks 1 pairs that"),
-        (IDS, "\t", " ", "line 1: 1 columns, expected 2"),
+        (IDS, "\t", " ", "line 1: expected 2 columns"),
     ],
 )
 def test_malformed_mrpc_files(command, mrpc_files, name, old, new, reason):

@@ -140,7 +140,7 @@ def test_a_malformed_file(directories, tmp_path, refused, name, rows, message):
 def test_the_same_file_twice(directories, tmp_path, refused):
     write(tmp_path / "again", "RTE")
     line = refused(*directories.values(), str(tmp_path / "again"))
-    assert directories["RTE"] in line and "leave out" in line
+    assert directories["RTE"] in line and "omit" in line
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_the_best_run_of_a_sweep_is_used(directories, tmp_path, target, capsys):
 
 @pytest.mark.parametrize(
     "text, message",
-    [('{"runs": []}', "no run of this sweep is done"), ("[]", "is corrupt")],
+    [('{"runs": []}', "no run of this sweep has finished"), ("[]", "is corrupt")],
 )
 def test_a_sweep_without_a_run(tmp_path, refused, text, message):
     (tmp_path / "sweep.json").write_text(text)

@@ -133,10 +133,10 @@ def test_a_later_evaluation_does_not_change_the_recipe(tmp_path):
         ({"num_examples": 277}, "scored on 277 examples, .* MRPC has 408"),
         ({"task": "MNLI", "num_examples": 9815}, "of MNLI has 19647"),
         ({"program": "mine"}, "program 'mine' is unknown"),
-        ({"settings": {"init_checkpoint": None}}, "training is unknown"),
+        ({"settings": {"init_checkpoint": None}}, "training run is unknown"),
         (
             {"settings": {"init_checkpoint": "a/b.ckpt", "do_train": False}},
-            "training is unknown",
+            "training run is unknown",
         ),
     ],
 )

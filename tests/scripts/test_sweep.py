@@ -232,7 +232,7 @@ def test_a_run_without_a_result_has_failed(place, capsys, content, message):
         (place.sweep_dir / "sweep_settings.json").write_text('{"fixed": {}}')
     assert place.sweep("--seeds=1") == 1
     assert message in capsys.readouterr().err
-    assert (place.sweep_dir / "sweep.txt").read_text() == "No run is done\n"
+    assert (place.sweep_dir / "sweep.txt").read_text() == "No run has finished\n"
 
 
 def test_a_picture_of_a_large_grid(tmp_path):
@@ -281,7 +281,7 @@ def test_files_that_are_not_the_sweeps_are_left_alone(place, refused):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--learning_rat=1"], "nearest is --learning_rate"),
+        (["--learning_rat=1"], "did you mean --learning_rate"),
         (["--learning_rate=x"], "--learning_rate=x: expected a number"),
         (["--batch_sizes=0"], "--train_batch_size=0"),
         (["--batch_sizes=8,8"], "repeats a number"),
@@ -296,10 +296,10 @@ def test_files_that_are_not_the_sweeps_are_left_alone(place, refused):
         (["--check"], "--check=true"),
         (["--do_train=false"], "a sweep trains and evaluates"),
         (["--vocab_file=nowhere"], "--vocab_file=nowhere: no such file"),
-        (["--init_checkpoint=a/b.ckpt"], "a/b.ckpt: no checkpoint there"),
+        (["--init_checkpoint=a/b.ckpt"], "a/b.ckpt: no checkpoint found"),
         (["--data_dir=nowhere"], "--data_dir=nowhere is not a directory"),
         (["--script=nowhere.py"], "--script=nowhere.py: no such file"),
-        (["--sweep_dir=" + PROGRAM], "is a file; give a directory"),
+        (["--sweep_dir=" + PROGRAM], "is a file, expected a directory"),
     ],
 )
 def test_invalid_arguments(place, refused, arguments, message):
@@ -346,7 +346,7 @@ def test_settings_may_change_until_a_run_has_trained(place, refused, writes_chec
 @pytest.mark.parametrize(
     "name, message",
     [
-        ("thesis.txt", "contains files that are not a sweep's"),
+        ("thesis.txt", "contains files that are not from a sweep"),
         ("sweep_settings.json", "sweep_settings.json is corrupt"),
     ],
 )

@@ -68,10 +68,10 @@ def _without(*names, **options):
 
 FLAGS = cases(
     "Flags",
-    ("a misspelled flag", "--lerning_rate=1e-5", _says("is --learning_rate")),
+    ("a misspelt flag", "--lerning_rate=1e-5", _says("did you mean --learning_rate?")),
     ("a flag without dashes", "do_predict=true", _says("'do_predict=true'", "--name=")),
     ("a blank after a backslash at the end of a line", " ", _says("backslash")),
-    ("a misspelled task", "--task_name=MPRC", _says("=MPRC", "did you mean MRPC?")),
+    ("a misspelt task", "--task_name=MPRC", _says("=MPRC", "did you mean MRPC?")),
     ("a required flag left out", _without("vocab_file", says=("--vocab_file",))),
     ("an unset shell variable", "--init_checkpoint=", _says("--init_checkpoint= is ")),
     ("a float that is not a number", "--learning_rate=fast", _says("_rate=fast")),
@@ -225,7 +225,7 @@ MODEL = cases(
     ("JSON that is not an object", write(CONFIG, "[1, 2]")),
     ("a missing key", _config(hidden_size=None), _says(CONFIG, "hidden_size")),
     (
-        "a misspelled key",
+        "a misspelt key",
         _config(hiden_size=8, hidden_size=None),
         _says(CONFIG, "hiden_size"),
     ),
@@ -352,7 +352,7 @@ WARNINGS = cases(
     ("extra columns", line(TRAIN, 3, _GOOD_ROW + "\tx"), _says(TRAIN, "line 3")),
     ("a token twice", replace(VOCAB, "anna", "ben"), _says(VOCAB, "ben")),
     ("a key that the model does not use", _config(author="me"), _says("author")),
-    ("empty texts", line(TRAIN, 3, "1\t1\t2\t\t"), _says("no text")),
+    ("empty texts", line(TRAIN, 3, "1\t1\t2\t\t"), _says("without any text")),
     ("a quarter of the rows", _first_lines(TRAIN, 11), _says(TRAIN, "are missing")),
     ("rows sorted by label", edit(TRAIN, _sort_rows), _says(TRAIN, "sorted")),
     ("texts that are too long", "--max_seq_length=8", _says("=8;", "=13")),

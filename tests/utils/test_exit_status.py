@@ -32,7 +32,11 @@ def report(error, capsys, debug=False):
         (InputError("a.tsv: bad; fix it"), 2, "a.tsv: bad; fix it"),
         (InputError("a\nb\0\ud800"), 2, r"a\nb\x00\ud800"),
         (os_error(errno.EACCES, "a.tsv"), 2, "a.tsv: permission denied; fix its perm"),
-        (os_error(errno.EIO, "a.tsv"), 2, "a.tsv: Input/output error; check it or use"),
+        (
+            os_error(errno.EIO, "a.tsv"),
+            2,
+            "a.tsv: Input/output error; check the path or use",
+        ),
         (os_error(errno.EIO), 1, "Input/output error"),
         (OSError("odd"), 1, "odd"),
         (KeyboardInterrupt(), 130, "interrupted"),

@@ -132,9 +132,9 @@ def test_line_longer_than_any_buffer(place, tmp_path):
         (b"ab\xc3\ncd\n", "line 1, byte 3: 0xc3 is not UTF-8"),
         (b"\xed\xa0\x80\n", "line 1, byte 1: 0xed is not UTF-8"),
         (b"\xef\xbb\xbfab\xe9\n", "line 1, byte 6: 0xe9 is not UTF-8"),
-        (b"\0", "line 1, byte 1: 0x00 is NUL"),
-        (b"ok\nab\0c\n", "line 2, byte 3: 0x00 is NUL"),
-        (b"\xef\xbb\xbf\0\n", "line 1, byte 4: 0x00 is NUL"),
+        (b"\0", "line 1, byte 1: 0x00 is a NUL byte"),
+        (b"ok\nab\0c\n", "line 2, byte 3: 0x00 is a NUL byte"),
+        (b"\xef\xbb\xbf\0\n", "line 1, byte 4: 0x00 is a NUL byte"),
         # Files of other formats.
         (b"\x1f\x8b\x08\0", "gzip; decompress it"),
         (b"PK\x03\x04\x14\0\x06", "zip archive or a spreadsheet; unzip it"),

@@ -133,7 +133,7 @@ def test_a_checkpoint_that_is_removed_before_it_is_restored(
     monkeypatch.setattr(inference.compatibility, "restore", restore)
     run = succeed([*finished_run.flags, "--do_eval", "--output_dir=" + out])
     assert restored == [12, 15]
-    assert "model.ckpt-12 is no longer there" in run.out
+    assert "model.ckpt-12 no longer exists" in run.out
     assert saved_json(out, "eval_results.json")["global_step"] == 15
 
 

@@ -90,7 +90,8 @@ def test_the_first_signal_is_deferred_and_the_second_is_not(same_handlers, capfd
             send(signal.SIGTERM)
     shown = capfd.readouterr().err
     assert (
-        shown == "\nSIGTERM: stopping after this step; send it again to stop at once\n"
+        shown
+        == "\nSIGTERM: stopping after this step; send it again to stop immediately\n"
     )
 
 
