@@ -59,8 +59,8 @@ class OutputDir:
         """
         if self.best.intact_prefix() is None:
             raise InputError(
-                "--keep_best=true: %s holds no checkpoint; leave the flag out to use "
-                "the latest one, or train with it" % self.join(finding.BEST)
+                "--keep_best=true: %s contains no checkpoint; omit the flag to use the "
+                "latest one, or train with it" % self.join(finding.BEST)
             )
 
     @property

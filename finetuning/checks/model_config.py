@@ -110,7 +110,7 @@ def _unique(pairs):
 def _check_config(values, config):
     missing = [key for key in list(_SIZES) + ["hidden_act"] if key not in values]
     if missing:
-        raise ValueError("%s: required but missing" % ", ".join(missing))
+        raise ValueError("%s missing, but required" % ", ".join(missing))
     for key, (minimum, maximum) in _SIZES.items():
         value = values[key]
         if type(value) is not int or not minimum <= value <= maximum:

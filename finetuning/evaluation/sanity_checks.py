@@ -114,7 +114,7 @@ def training_set_warnings(datasets, saved):
         return []
     return [
         "EVALUATED ON THE TRAINING SET: the weights were trained on %s, so the scores "
-        "do not show how it does on other texts" % dataset.data_file.path
+        "do not show how the model does on other data" % dataset.data_file.path
         for dataset in datasets
         if fingerprints.sha256(dataset.data_file.path) == digest
     ]

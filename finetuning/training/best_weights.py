@@ -14,7 +14,7 @@ class BestWeights:
 
         Args:
           output_dir: `OutputDir`.
-          is_resumed: whether the directory holds the best weights of this run so far.
+          is_resumed: whether the directory contains the run's best weights so far.
         """
         directory = output_dir.join(finding.BEST)
         self._prefix = output_dir.join(finding.BEST, "model.ckpt")
@@ -38,7 +38,7 @@ class BestWeights:
             return
         log.warning(
             "The weights of the best evaluation so far, at step %d, were not kept: "
-            "best/ holds the best of the evaluations from now on",
+            "best/ will contain the best of the evaluations from now on",
             best,
         )
 
@@ -59,4 +59,4 @@ class BestWeights:
             session, self._prefix, global_step=step, write_meta_graph=False
         )
         self._step = step
-        log.info("Kept as the best so far: %s", prefix)
+        log.info("Saved the best weights so far: %s", prefix)

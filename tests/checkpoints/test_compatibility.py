@@ -156,7 +156,7 @@ def test_another_number_of_layers(tmp_path):
     assert "and 11 more; does it match --bert_config_file?" in fewer
     more = read_error(tmp_path, arrays(), models.tiny_config(num_hidden_layers=1))
     assert "more layers than --bert_config_file: bert/encoder/layer_1/" in more
-    assert more.endswith(" and 11 more")
+    assert more.endswith(" and 11 more; do they match?")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ FLAGS = cases(
     ("a negative learning rate", "--learning_rate=-1e-5", _says("_rate=-1e-05")),
     ("a learning rate that is not finite", "--learning_rate=nan"),
     ("no epochs", "--num_train_epochs=0"),
-    ("a warm-up longer than the training", "--warmup_proportion=1.5"),
+    ("a warm-up longer than the run", "--warmup_proportion=1.5"),
     ("a length with no room for tokens", "--max_seq_length=2"),
     ("a length beyond the model's positions", "--max_seq_length=1024"),
     ("an integer beyond 31 bits", "--save_checkpoints_steps=99999999999"),
