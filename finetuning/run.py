@@ -102,7 +102,7 @@ def main(settings, ignored_flags, resources):
     """
     output_dir = OutputDir(settings.output_dir)
     # Any other directory is locked after the checks: nothing is written before them.
-    is_used = os.path.exists(output_dir.join(LOCK_FILE))
+    is_used = os.path.isfile(output_dir.join(LOCK_FILE))
     if settings.do_train and is_used:
         take_lock(settings, output_dir, resources)
     inputs = check_files(settings, output_dir)
@@ -134,7 +134,7 @@ def evaluate_and_predict(run, contents):
 
 
 def take_lock(settings, output_dir, resources):
-    """Keeps other training runs out of the directory until this run ends."""
+    """Keeps other training runs out of the directory; --check only looks for one."""
     if settings.check:
         output_dir.require_unlocked()
         return

@@ -29,7 +29,7 @@ class Inputs:
       initial: `compatibility.CheckpointContents` of --init_checkpoint, or None.
       notes: lines to log about what is unusual but allowed.
       fingerprints: `fingerprints.take` of the files that decide a training run.
-      changes: phrases about settings that differ from those of the run that resumes.
+      changes: phrases about settings that differ from those of the resumed run.
     """
 
     task: tasks.Task
@@ -161,6 +161,7 @@ def _read_initial(settings, prefix, config, task, resumed):
 
 
 def _about_weights(settings, output_dir, resumed, initial):
+    """Notes about the run that is resumed or used."""
     has_settings = output_dir.saved_run.exists  # A damaged file is refused in any case.
     if resumed is None:
         return []

@@ -6,7 +6,7 @@ from finetuning.evaluation import sanity_checks
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
-# How often a checkpoint may be removed by a training run before it is restored.
+# How many checkpoints in a row may be removed before they can be restored.
 _MOST_VANISHED = 5
 
 
@@ -58,7 +58,8 @@ def find(run):
       InputError: --keep_best is given, and there are no best weights.
     """
     if not run.settings.do_train and run.output_dir.lock_holder() is not None:
-        run.output_dir.refresh()  # The data took time, in which training continued.
+        # Training has continued there while the data was read.
+        run.output_dir.refresh()
     if run.settings.keep_best:
         run.output_dir.require_best()
     latest = _latest(run)

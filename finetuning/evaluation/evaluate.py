@@ -24,7 +24,7 @@ def evaluate(run, contents):
       contents: `compatibility.CheckpointContents` of the weights.
 
     Raises:
-      InputError: the probabilities are not finite, or memory or disk run out.
+      InputError: the probabilities are not finite, or memory or disk space runs out.
     """
     datasets, parts = run.datasets_for("dev"), []
     for dataset in datasets:
@@ -64,7 +64,7 @@ def predict(run, contents):
       contents: `compatibility.CheckpointContents` of the weights.
 
     Raises:
-      InputError: the probabilities are not finite, or memory or disk run out.
+      InputError: the probabilities are not finite, or memory or disk space runs out.
     """
     datasets, written = run.datasets_for("test"), []
     for dataset in datasets:

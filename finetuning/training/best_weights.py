@@ -33,7 +33,7 @@ class BestWeights:
         best, kept_score = history.best(step), self._score(history)
         if best in (None, step):
             return
-        # The kept weights may be of a later step, before the run had to go back.
+        # They may be of a later step, if the run fell back to an older checkpoint.
         if kept_score is not None and kept_score >= history.score(best):
             return
         log.warning(

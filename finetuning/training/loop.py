@@ -98,7 +98,7 @@ def _training_graph(run, plan):
 
 
 def _scaffold(run):
-    """How the variables of the session get their values, and the saver of them all."""
+    """Defines how variables are initialised or restored, and how they are saved."""
     saver = saving.Saver(keep=run.settings.keep_checkpoint_max)
     resumed, initial = run.inputs.resumed, run.inputs.initial
     if resumed is None:

@@ -157,7 +157,7 @@ def _is_finished(run, num_steps, schedule):
 
 
 def _continues_history(run):
-    """Scores on another dev set say nothing about which weights are best on this."""
+    """Whether earlier scores count: not if they are those of another dev set."""
     saved, digests = run.output_dir.saved_run, run.inputs.fingerprints
     return not saved_run.has_another_dev_set(saved, digests)
 

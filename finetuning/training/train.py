@@ -11,7 +11,7 @@ from finetuning.utils.console import log
 
 
 def train(run, plan):
-    """Trains to the last step of the plan, if there is any left to do.
+    """Trains to the last step of the plan, unless the run is finished already.
 
     Args:
       run: `run.Run`, which holds the lock of its output directory.
@@ -63,6 +63,7 @@ def report_start(run):
 
 
 def _set_old_scores_aside(run):
+    """Renames the evaluation history if its scores are of another dev set."""
     saved, digests = run.output_dir.saved_run, run.inputs.fingerprints
     if saved_run.has_another_dev_set(saved, digests):
         path = history.set_aside(run.output_dir.path, run.inputs.resumed.step)
