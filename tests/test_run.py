@@ -16,10 +16,10 @@ def test_a_refused_run_writes_nothing_into_a_directory_that_is_there(
     assert os.listdir(str(tmp_path)) == []
 
 
-def test_damaged_settings_without_a_checkpoint(corpus_flags, tmp_path):
+def test_corrupt_settings_without_a_checkpoint(corpus_flags, tmp_path):
     corpus.write_lines(str(tmp_path / "run_settings.json"), ["{"])
     command = [*corpus_flags, "--do_train", "--output_dir=%s" % tmp_path]
-    assert "run_settings.json is damaged" in refused(command)
+    assert "run_settings.json" in refused(command)
     assert os.listdir(str(tmp_path)) == ["run_settings.json"]
 
 
