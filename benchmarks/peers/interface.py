@@ -19,7 +19,7 @@ TIME_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 Predictions = collections.namedtuple(
     "Predictions", "probabilities per_example_loss label_ids"
 )
-# The flags of the original that decide a run's result.
+# The flags of the original that determine a run's result.
 RECIPE = {
     "vocab_file",
     "bert_config_file",

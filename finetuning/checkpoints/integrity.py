@@ -67,8 +67,8 @@ def _damage(prefix, file_states):
 def index_damage(path):
     """Returns why TensorFlow would crash when reading an index; None: it would not.
 
-    TensorFlow allocates memory for two blocks whose places the footer gives, and aborts
-    the process if these places are wrong. It reports any other damage itself.
+    TensorFlow allocates memory for two blocks whose positions are in the footer, and
+    aborts the process if these positions are wrong. It reports any other damage itself.
 
     Raises:
       InputError: the file cannot be read.

@@ -68,7 +68,7 @@ class OutputDir:
         """What its training run saved about itself: `saved_run.SavedRun`.
 
         Raises:
-          InputError: the file is damaged.
+          InputError: the file is corrupt.
         """
         return self._read("saved_run", saved_run.load, self.path)
 
@@ -77,7 +77,7 @@ class OutputDir:
         """The labels that its weights were trained with, or None: see `label_map`.
 
         Raises:
-          InputError: the file is damaged.
+          InputError: the file is corrupt.
         """
         return self._read("labels", label_map.load, self.path)
 

@@ -28,7 +28,7 @@ class Inputs:
         directory, or None.
       initial: `compatibility.CheckpointContents` of --init_checkpoint, or None.
       notes: lines to log about what is unusual but allowed.
-      fingerprints: `fingerprints.take` of the files that decide a training run.
+      fingerprints: `fingerprints.take` of the files that determine a training run.
       changes: phrases about settings that differ from those of the resumed run.
     """
 
@@ -162,7 +162,7 @@ def _read_initial(settings, prefix, config, task, resumed):
 
 def _about_weights(settings, output_dir, resumed, initial):
     """Notes about the run that is resumed or used."""
-    has_settings = output_dir.saved_run.exists  # A damaged file is refused in any case.
+    has_settings = output_dir.saved_run.exists  # A corrupt file is an error anyway.
     if resumed is None:
         return []
     notes = []

@@ -57,7 +57,7 @@ def require_same(directory, saved, task):
     if saved is not None and saved != task.labels:
         raise InputError(
             "%s: the weights there were trained with the labels %s, in this order, "
-            "and this run has %s; give the same --task_name or --labels, or other "
+            "and this run has %s; use the same --task_name or --labels, or other "
             "weights"
             % (os.path.join(directory, FILE), as_text(saved), as_text(task.labels))
         )

@@ -1,4 +1,4 @@
-"""Whether the same command gives the same numbers again, bit for bit.
+"""Whether the same command produces the same numbers again, bit for bit.
 
 Every statement is about the same command on the same machine with the same versions.
 """

@@ -32,7 +32,7 @@ def weight_warnings(contents, directory, settings):
     if contents.fresh:
         warnings.append(
             "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so are the "
-            "results. Train first, or give a fine-tuned --init_checkpoint"
+            "results. Train first, or pass a fine-tuned --init_checkpoint"
             % (contents.prefix, " and ".join(contents.fresh))
         )
     return warnings + _unfinished_warnings(contents, directory)

@@ -82,7 +82,7 @@ class Settings:
         "Dry run: validate the flags, every row of the input files and the device, and "
         "exit without writing anything.",
     )
-    debug: bool = _flag(_TASK, False, "Show the traceback of an error.")
+    debug: bool = _flag(_TASK, False, "Show tracebacks of errors.")
 
     data_dir: str = _flag(
         _FILES,
@@ -145,7 +145,7 @@ class Settings:
     id_column: Optional[str] = _flag(
         _CUSTOM_DATA,
         None,
-        "Column of the example's id. Default: its line number, counted from 0.",
+        "Column of the example's id. If not given: its line number, counted from 0.",
         affects=None,
     )
     has_header: bool = _flag(
@@ -154,8 +154,8 @@ class Settings:
     labels: Optional[str] = _flag(
         _CUSTOM_DATA,
         None,
-        "Labels in the order of their ids, separated by commas. Default: the sorted "
-        "labels of the training file, which are saved with the checkpoint.",
+        "Labels in the order of their ids, separated by commas. If not given: the "
+        "sorted labels of the training file, which are saved with the checkpoint.",
     )
     regression: bool = _flag(
         _CUSTOM_DATA, False, "Labels are numbers; train with mean squared error."
@@ -199,8 +199,8 @@ class Settings:
     random_seed: Optional[int] = _flag(
         _TRAINING,
         None,
-        "Seed of new weights, shuffling and dropout. Default: a random one, which is "
-        "logged and saved; a resumed run uses the saved one.",
+        "Seed of new weights, shuffling and dropout. If not given: a random one, which "
+        "is logged and saved; a resumed run uses the saved one.",
         least=0,
         most=MAX_SEED,
     )
@@ -254,7 +254,7 @@ class Settings:
         least=1,
     )
     predict_batch_size: int = _flag(
-        _INFERENCE, 8, "The same for prediction batches.", least=1
+        _INFERENCE, 8, "Like --eval_batch_size, for prediction.", least=1
     )
 
     require_gpu: bool = _flag(_DEVICE, False, "Exit if no GPU is available.")
@@ -268,7 +268,9 @@ class Settings:
         affects="weights",
     )
     xla: bool = _flag(
-        _DEVICE, False, "Compile the graph for the GPU; sequences are then padded."
+        _DEVICE,
+        False,
+        "Compile the graph for the GPU with XLA; sequences are then padded.",
     )
     num_threads: int = _flag(
         _DEVICE,

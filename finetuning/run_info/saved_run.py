@@ -67,7 +67,7 @@ def load(output_dir):
       `SavedRun`.
 
     Raises:
-      InputError: the file is damaged.
+      InputError: the file is corrupt.
     """
     path = os.path.join(output_dir, SETTINGS_FILE)
     if not files.exists(path):

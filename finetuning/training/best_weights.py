@@ -49,7 +49,7 @@ class BestWeights:
         """Saves the current weights if they are better than those that are kept.
 
         Weights of the same step are replaced as well: an earlier run wrote them, and
-        the history now holds the score of this one.
+        the history now contains the score of this one.
         """
         kept_score = self._score(history)
         is_new_step = step != self._step and kept_score is not None

@@ -42,7 +42,7 @@ class Options:
 
     Attributes:
       base_url: replaces the host of every URL; None: the published hosts.
-      source: folder that already holds the files; None: they are downloaded.
+      source: folder that already contains the files; None: they are downloaded.
     """
 
     base_url: Optional[str] = None

@@ -378,7 +378,7 @@ SLOW = pytest.mark.slow
     ],
 )
 def test_weights_that_are_not_finite_end_the_run(corpus_flags, tmp_path, arguments):
-    """The last good checkpoint stays the latest."""
+    """The latest intact checkpoint is kept."""
     out = str(tmp_path / "out")
     flags = without(corpus_flags, "learning_rate") + ["--learning_rate=1e38"]
     message = refused(
