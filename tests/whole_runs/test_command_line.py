@@ -206,7 +206,7 @@ def test_an_interrupted_run_resumes(interrupted_run, finished_run, tmp_path):
     flags = without(interrupted_run.command, "random_seed") + ["--output_dir=" + out]
     run = succeed(flags + ["--keep_checkpoint_max=2"])
     assert re.search(r"^RESUMING at step 4 from .*model\.ckpt-4", run.out, re.M)
-    assert re.search(r"^Random seed: 11, .* saved in", run.out, re.M)
+    assert re.search(r"^Random seed: 11, saved in", run.out, re.M)
     assert "training: step 5 of 15" in run.out
     kept = {name for name in os.listdir(out) if name.endswith(".index")}
     assert kept == {"model.ckpt-12.index", "model.ckpt-15.index"}
