@@ -1,8 +1,8 @@
 """Downloads GLUE's data and Google's checkpoints, and verifies them.
 
-  python scripts/fetch.py data MRPC CoLA
-  python scripts/fetch.py data all --glue_dir=DIR
-  python scripts/fetch.py checkpoint uncased_L-12_H-768_A-12 --checkpoint_dir=DIR
+  python -m scripts.fetch data MRPC CoLA
+  python -m scripts.fetch data all --glue_dir=DIR
+  python -m scripts.fetch checkpoint uncased_L-12_H-768_A-12 --checkpoint_dir=DIR
 
 `make data TASK=...` and `make checkpoint NAME=...` do the same. Without a name,
 all of them are listed. Nothing that exists is downloaded again or overwritten.

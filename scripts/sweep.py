@@ -78,6 +78,7 @@ def plan(arguments, flags):
     Raises:
       InputError: a flag is unknown or invalid, or an input file is missing.
     """
+    command_line.check_home("sweep_dir", arguments.sweep_dir)
     output_dir = os.path.join(arguments.sweep_dir, RUNS_DIR)
     required = ["--output_dir=" + output_dir, "--do_train=true", "--do_eval=true"]
     command = [arguments.script, *required, *flags]

@@ -30,8 +30,12 @@ def find(settings, find_weights_directory=lambda: None):
       task, data_files, notes = find(Settings(task_name="MRPC", data_dir=..., ...))
     """
     task = None if settings.is_custom else tasks.find_task(settings.task_name)
+    if settings.data_dir and not files.exists(settings.data_dir):
+        raise InputError("--data_dir=%s: no such directory" % settings.data_dir)
     if settings.data_dir and not files.is_directory(settings.data_dir):
-        raise InputError("--data_dir=%s is not a directory" % settings.data_dir)
+        raise InputError(
+            "--data_dir=%s is a file, expected a directory" % settings.data_dir
+        )
     data_files, notes = [], []
     for split, path in settings.files.items():
         if path:

@@ -134,7 +134,7 @@ def score_warnings(scored, is_regression):
     if scored.one_class:
         warnings.append(
             "ALL PREDICTIONS ARE THE SAME (%s): the model has learned nothing; try "
-            "another --random_seed, a lower --learning_rate or "
+            "another --random_seed, more epochs, a lower --learning_rate or "
             "--adam_bias_correction=true" % " and ".join(scored.only_labels)
         )
     score, majority = scored.main_score, scored.majority_score

@@ -163,6 +163,8 @@ def _check_value(field, value):
     choices = field.metadata.get("choices", (value,))
     if isinstance(value, str):
         _check_text(field.name, value)
+        if field.metadata["is_path"]:
+            check_home(field.name, value)
     if value not in choices:
         raise InputError(
             "%s: expected %s" % (as_flag(field.name, value), " or ".join(choices))
@@ -188,6 +190,23 @@ def _check_text(name, value):
         raise InputError(
             "--%s=%r contains a line break, which cannot be logged or written to a "
             "flag file; remove it, or rename the file or column" % (name, value)
+        )
+
+
+def check_home(name, path):
+    """Rejects ~ for the home directory, which would become a directory named ~.
+
+    Args:
+      name: of the flag.
+      path: its value.
+
+    Raises:
+      InputError: the path starts with ~/.
+    """
+    if path == "~" or path.startswith("~/"):
+        raise InputError(
+            "--%s=%s: the shell does not replace ~ after --%s=; write $HOME%s, or in a "
+            "flag file the whole path" % (name, path, name, path[1:])
         )
 
 

@@ -165,7 +165,7 @@ class Settings:
         _TEXT, True, "Lower-case the text: true for uncased models."
     )
     max_seq_length: int = _flag(
-        _TEXT, 128, "Maximum sequence length; longer sequences are truncated.", least=3
+        _TEXT, 128, "Maximum number of tokens; longer examples are truncated.", least=3
     )
 
     train_batch_size: int = _flag(_TRAINING, 32, "Examples per training step.", least=1)

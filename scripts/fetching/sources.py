@@ -128,6 +128,7 @@ def find(name, rows):
         return by_name[name.lower()]
     # Other programs have other names, such as bert-base-uncased.
     candidates = {**{row.about.lower(): row for row in rows.values()}, **by_name}
-    near = difflib.get_close_matches(name.lower(), candidates, n=1)
+    near = [candidate for candidate in candidates if candidate.startswith(name.lower())]
+    near = near or difflib.get_close_matches(name.lower(), candidates, n=1)
     hint = " (did you mean %s?)" % candidates[near[0]].name if near else ""
     raise InputError("%r is unknown%s; omit the name to list all" % (name, hint))

@@ -88,10 +88,11 @@ def test_a_directory_instead_of_a_file(tmp_path, name):
 
 @pytest.mark.parametrize("task_name", ["MRPC", "custom"])
 def test_a_data_dir_that_is_not_a_directory(tmp_path, task_name):
-    path = write(tmp_path, "file")
-    for data_dir in (path, str(tmp_path / "none")):
-        message = error(task_name, do_eval=True, data_dir=data_dir)
-        assert message == "--data_dir=%s is not a directory" % data_dir
+    file, missing = write(tmp_path, "file"), str(tmp_path / "none")
+    message = error(task_name, do_eval=True, data_dir=file)
+    assert message == "--data_dir=%s is a file, expected a directory" % file
+    message = error(task_name, do_eval=True, data_dir=missing)
+    assert message == "--data_dir=%s: no such directory" % missing
 
 
 def test_a_misspelt_task_is_reported_before_missing_files(tmp_path):

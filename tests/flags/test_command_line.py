@@ -208,6 +208,18 @@ def test_text_that_cannot_be_part_of_a_path(value, part):
     assert error(output_dir=value).startswith(part)
 
 
+@pytest.mark.parametrize("name", ["output_dir", "data_dir", "vocab_file"])
+@pytest.mark.parametrize("path, instead", [("~", "$HOME,"), ("~/out", "$HOME/out,")])
+def test_home_directory_that_the_shell_has_not_replaced(name, path, instead):
+    message = error(**{name: path})
+    assert message.startswith("--%s=%s: the shell" % (name, path))
+    assert "write %s" % instead in message
+
+
+def test_names_that_begin_with_a_tilde():
+    assert parse(output_dir="~out").output_dir == "~out"
+
+
 # Unknown and missing flags
 
 

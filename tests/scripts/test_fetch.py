@@ -108,6 +108,7 @@ def command(server, tmp_path, capsys):
         ("data", "MRCP", "MRPC"),
         ("checkpoint", "bert-base-uncased", "uncased_L-12_H-768_A-12"),
         ("checkpoint", "wwm_cased_L24", "wwm_cased_L-24_H-1024_A-16"),
+        ("checkpoint", "uncased_L-12", "uncased_L-12_H-768_A-12"),
     ],
 )
 def test_an_unknown_name_suggests_the_closest(command, kind, given, suggestion):

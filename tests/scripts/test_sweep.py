@@ -297,9 +297,10 @@ def test_files_that_are_not_the_sweeps_are_left_alone(place, refused):
         (["--do_train=false"], "a sweep trains and evaluates"),
         (["--vocab_file=nowhere"], "--vocab_file=nowhere: no such file"),
         (["--init_checkpoint=a/b.ckpt"], "a/b.ckpt: no checkpoint found"),
-        (["--data_dir=nowhere"], "--data_dir=nowhere is not a directory"),
+        (["--data_dir=nowhere"], "--data_dir=nowhere: no such directory"),
         (["--script=nowhere.py"], "--script=nowhere.py: no such file"),
         (["--sweep_dir=" + PROGRAM], "is a file, expected a directory"),
+        (["--sweep_dir=~/sweep"], "--sweep_dir=~/sweep: the shell"),
     ],
 )
 def test_invalid_arguments(place, refused, arguments, message):

@@ -99,6 +99,7 @@ FLAGS = cases(
         _says("byte-order mark"),
     ),
     ("a line break in a name", "--output_dir=o\nut"),
+    ("~ for the home directory", "--output_dir=~/out", _says("=~/out:", "$HOME/out")),
     ("a missing directory", "--data_dir=dta", _says("--data_dir=dta")),
     ("a file instead of a directory", "--data_dir=vocab.txt"),
     ("a missing file", "--vocab_file=vocab", _says("--vocab_file=vocab:")),
