@@ -125,12 +125,12 @@ def main(settings, ignored_flags, resources):
         choose_weights.use(run, evaluate_and_predict)
 
 
-def evaluate_and_predict(run, contents):
+def evaluate_and_predict(run, weights):
     """Evaluates and predicts with the weights of one checkpoint."""
     if run.settings.do_eval:
-        evaluate.evaluate(run, contents)
+        evaluate.evaluate(run, weights)
     if run.settings.do_predict:
-        evaluate.predict(run, contents)
+        evaluate.predict(run, weights)
 
 
 def take_lock(settings, output_dir, resources):
@@ -255,8 +255,7 @@ def report_check(run, training_plan):
             return
         train.report_start(run)
     else:
-        contents = choose_weights.find(run)
-        saved = choose_weights.directory_of(run, contents).saved_run
+        saved = choose_weights.find(run).directory.saved_run
         for line in sanity_checks.training_set_warnings(run.datasets_for("dev"), saved):
             log.warning(line)
     log.info("CHECKED: this run can start. Nothing was written")

@@ -1,5 +1,7 @@
 """Which weights an evaluation or prediction uses."""
 
+from typing import NamedTuple
+
 from finetuning.checkpoints import compatibility
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.evaluation import sanity_checks
@@ -10,15 +12,29 @@ from finetuning.utils.errors import InputError
 _MOST_VANISHED = 5
 
 
+class Weights(NamedTuple):
+    """The weights that an evaluation or prediction uses.
+
+    Attributes:
+      contents: `compatibility.CheckpointContents`.
+      directory: `OutputDir` of the run that trained them.
+      warnings: lines that results from these weights carry.
+    """
+
+    contents: compatibility.CheckpointContents
+    directory: OutputDir
+    warnings: list
+
+
 def use(run, action):
-    """Calls `action(run, contents)` with the weights to use.
+    """Calls `action(run, weights)` with the weights to use.
 
     If a training run in the same directory removes that checkpoint before it is
     restored, the action is repeated with the latest one.
 
     Args:
       run: `run.Run`.
-      action: function of the run and `compatibility.CheckpointContents`.
+      action: function of the run and `Weights`.
 
     Raises:
       InputError: the checkpoints are removed faster than they can be read.
@@ -52,7 +68,7 @@ def find(run):
       run: `run.Run`.
 
     Returns:
-      `compatibility.CheckpointContents`.
+      `Weights`.
 
     Raises:
       InputError: --keep_best is given, and there are no best weights.
@@ -71,16 +87,13 @@ def find(run):
         log.info("Using the best weights, from step %d: %s", contents.step, prefix)
     elif prefix is not None:
         _mention_best(run.output_dir, contents.step)
-    directory = directory_of(run, contents)
-    for line in sanity_checks.weight_warnings(contents, directory, run.settings):
-        log.warning(line)
-    return contents
-
-
-def directory_of(run, contents):
-    """The `OutputDir` of the training run that wrote a checkpoint."""
     directory = OutputDir.of_checkpoint(contents.prefix)
-    return run.output_dir if directory.path == run.output_dir.path else directory
+    if directory.path == run.output_dir.path:
+        directory = run.output_dir
+    warnings = sanity_checks.weight_warnings(contents, directory, run.settings)
+    for line in warnings:
+        log.warning(line)
+    return Weights(contents, directory, warnings)
 
 
 def _latest(run):

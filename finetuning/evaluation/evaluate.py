@@ -4,7 +4,6 @@ import os
 
 from finetuning.data import reading
 from finetuning.evaluation import (
-    choose_weights,
     inference,
     result_files,
     sanity_checks,
@@ -16,31 +15,32 @@ from finetuning.utils import files, tensorboard
 from finetuning.utils.console import log
 
 
-def evaluate(run, contents):
+def evaluate(run, weights):
     """Scores the dev set; writes and shows the results.
 
     Args:
       run: `run.Run`.
-      contents: `compatibility.CheckpointContents` of the weights.
+      weights: `choose_weights.Weights`.
 
     Raises:
       InputError: the probabilities are not finite, or memory or disk space runs out.
     """
     datasets, parts = run.datasets_for("dev"), []
     for dataset in datasets:
-        predictions = _infer(run, contents, dataset, "evaluation", "eval_batch_size")
+        predictions = _infer(run, weights, dataset, "evaluation", "eval_batch_size")
         parts.append((dataset.data_file.layout.part, predictions))
         name = result_files.EVAL_PREDICTIONS % dataset.data_file.suffix
         _write_predictions(run, dataset, predictions, name)
-    step = contents.step or 0
+    step = weights.contents.step or 0
     scored = scoring.evaluate(run.task, parts, step)
     path = result_files.write_evaluation(run.output_dir.path, scored.figures)
-    warnings = _warnings(run, contents, datasets)
-    saved = choose_weights.directory_of(run, contents).saved_run
-    warnings += sanity_checks.training_set_warnings(datasets, saved)
+    warnings = _warnings(run, weights, datasets)
+    warnings += sanity_checks.training_set_warnings(
+        datasets, weights.directory.saved_run
+    )
     warnings += sanity_checks.score_warnings(scored, run.task.is_regression)
     content = dict(
-        _provenance(run, contents, datasets),
+        _provenance(run, weights.contents, datasets),
         results=scored.figures,
         main_metrics=list(run.task.main),
         majority_accuracy=scored.majority_accuracy,
@@ -56,35 +56,35 @@ def evaluate(run, contents):
     log.info("Written to %s and %s", path, result_files.EVAL_JSON)
 
 
-def predict(run, contents):
+def predict(run, weights):
     """Predicts the test set; writes probabilities, a readable table and GLUE's file.
 
     Args:
       run: `run.Run`.
-      contents: `compatibility.CheckpointContents` of the weights.
+      weights: `choose_weights.Weights`.
 
     Raises:
       InputError: the probabilities are not finite, or memory or disk space runs out.
     """
     datasets, written = run.datasets_for("test"), []
     for dataset in datasets:
-        predictions = _infer(run, contents, dataset, "prediction", "predict_batch_size")
+        predictions = _infer(run, weights, dataset, "prediction", "predict_batch_size")
         written += _write_all_predictions(run, dataset, predictions)
     content = dict(
-        _provenance(run, contents, datasets),
-        warnings=_warnings(run, contents, datasets),
+        _provenance(run, weights.contents, datasets),
+        warnings=_warnings(run, weights, datasets),
         files=[os.path.basename(path) for path in written],
     )
     files.write_json(run.output_dir.join(result_files.PREDICT_JSON), content)
 
 
-def _infer(run, contents, dataset, phase, flag):
+def _infer(run, weights, dataset, phase, flag):
     """`inference.infer` in batches of the size that a flag gives."""
     label = " ".join(filter(None, (phase, dataset.data_file.layout.part)))
-    log.info("%s: restoring %s", label.capitalize(), contents.prefix)
+    log.info("%s: restoring %s", label.capitalize(), weights.contents.prefix)
     with run.memory_errors(label, flag):
         return inference.infer(
-            run, contents, dataset.records, getattr(run.settings, flag), label
+            run, weights.contents, dataset.records, getattr(run.settings, flag), label
         )
 
 
@@ -140,12 +140,10 @@ def _show_scores(run, datasets, scored):
         log.info(line)
 
 
-def _warnings(run, contents, datasets):
+def _warnings(run, weights, datasets):
     """The warnings that results from these weights and datasets carry."""
-    directory = choose_weights.directory_of(run, contents)
-    return sanity_checks.weight_warnings(
-        contents, directory, run.settings
-    ) + sanity_checks.truncation_warnings(datasets, run.settings)
+    truncation = sanity_checks.truncation_warnings(datasets, run.settings)
+    return weights.warnings + truncation
 
 
 def _provenance(run, contents, datasets):
