@@ -29,13 +29,12 @@ def text(settings, description, changes=()):
 
 
 def _heading(description, changes):
-    versions = description["versions"]
     lines = [
         "To repeat the run in this directory:",
         "  python run_classifier.py --flagfile=%s --output_dir=NEW" % FILE,
         "Flags after --flagfile override those in the file. The run used",
-        "Python %s, TensorFlow %s, %s;"
-        % (versions["python"], versions["tensorflow"], description["device"]),
+        "Python %s and %s;"
+        % (description["versions"]["python"], description["device"]),
         "git revision %s." % (description["git_revision"] or "unknown"),
     ]
     if changes:

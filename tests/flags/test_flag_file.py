@@ -13,7 +13,7 @@ from tests.support.running import ONE_THREAD, Finished, refused, succeed, text, 
 DESCRIPTION = {
     "random_seed": 17,
     "versions": {"python": "3.7.9", "tensorflow": "1.14.0"},
-    "device": "CPU, 2 threads",
+    "device": "CPU, 2 threads (TensorFlow 1.14.0)",
     "git_revision": None,
 }
 PHASES = ["--do_train=true", "--do_eval=true", "--do_predict=true"]
@@ -122,7 +122,7 @@ def test_the_heading(tmp_path):
     described = dict(DESCRIPTION, git_revision="abc-dirty")
     head = flag_file.text(settings_of(tmp_path), described).split("\n--")[0]
     assert "run_classifier.py --flagfile=run.flags --output_dir=NEW" in head
-    for word in ("Python 3.7.9", "TensorFlow 1.14.0", "CPU, 2 threads", "abc-dirty"):
+    for word in ("Python 3.7.9", "CPU, 2 threads (TensorFlow 1.14.0)", "abc-dirty"):
         assert word in head
     assert "NOT A REPETITION" not in head
     changed = flag_file.text(
