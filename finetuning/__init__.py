@@ -1,5 +1,5 @@
-"""The machinery behind run_classifier.py, one subject a module.
+"""The program behind run_classifier.py; `run.main` is the story of one run.
 
-Data flows one way: settings -> tasks -> features -> classifier -> loop -> metrics
--> results. tests/test_architecture.py checks which package may import which.
+Data flows one way: flags -> checks -> data -> model -> training -> evaluation -> results.
+CONTRIBUTING.md has a map of the packages.
 """
