@@ -150,7 +150,7 @@ def _provenance(run, contents, datasets):
     """Where results come from: the run, the weights and their run, the data."""
     content = provenance.describe(run.settings, run.seed, run.device)
     training = None
-    if contents is not run.inputs.initial:
+    if contents is not run.inputs.initial:  # It comes from the output directory.
         training = run.output_dir.saved_run.content
     # The seed that determined the weights may be that of another run than this one.
     if training is not None:

@@ -157,6 +157,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         evaluation = self._schedule.score(predictions, step)
         training_loss = self._progress.take_mean_loss()
         figures = dict({"training_loss": training_loss}, **evaluation.figures)
+        # The step has a column of its own, and `loss` repeats `eval_loss`.
         del figures["global_step"], figures["loss"]
         self._history.add(step, figures)
         if self._table is None:

@@ -142,10 +142,12 @@ def _is_finished(run, num_steps, schedule):
     if step < num_steps and not stopped_early:
         return False
     ended = "at step %d of %d" % (step, num_steps)
-    longer = "--num_train_epochs%s and pass --allow_changes=true"
-    longer %= " and --early_stop" if stopped_early else ""
     if step < num_steps:
         ended, longer = "early, " + ended, "--early_stop"
+    elif stopped_early:
+        longer = "--num_train_epochs and --early_stop and pass --allow_changes=true"
+    else:
+        longer = "--num_train_epochs and pass --allow_changes=true"
     log.warning(
         "NOTHING LEFT TO TRAIN: the run in %s ended %s. To train from scratch, use an "
         "empty --output_dir; to train longer, raise %s",

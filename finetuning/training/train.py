@@ -73,15 +73,16 @@ def _set_old_scores_aside(run):
 
 def _save_settings(run, num_steps):
     """Saves the description of the run, before its first checkpoint."""
-    inputs, before, changes = run.inputs, saved_run.SavedRun(), []
+    inputs = run.inputs
+    is_resumed = inputs.resumed is not None
+    before = run.output_dir.saved_run if is_resumed else saved_run.SavedRun()
     description = provenance.describe(run.settings, run.seed, run.device)
-    if inputs.resumed is not None:
-        step, before = inputs.resumed.step, run.output_dir.saved_run
-        versions = saved_run.changed_versions(before, description)
-        changes += before.changes
-        changes += ["step %s: %s" % (step, c) for c in (*inputs.changes, *versions)]
-        for line in versions:
-            log.warning("This run resumes with different versions: %s", line)
+    versions = saved_run.changed_versions(before, description)
+    for line in versions:
+        log.warning("This run resumes with different versions: %s", line)
+    changes = list(before.changes)
+    for change in (*inputs.changes, *versions):
+        changes.append("step %d: %s" % (run.first_step, change))
     description.update(
         determinism.of_training(before.content or {}, run.first_step, description)
     )
