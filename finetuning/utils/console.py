@@ -16,6 +16,16 @@ _OFF = logging.CRITICAL + 1
 log = logging.getLogger("finetuning")
 
 
+class Bar(tqdm):
+    """A progress bar, above which the log's lines are written.
+
+    It has no monitor thread: that of tqdm 4.32, the release of TensorFlow 1.14's time,
+    waits forever if it wakes up while a bar is closed.
+    """
+
+    monitor_interval = 0
+
+
 class _Lines(logging.Formatter):
     """Formats the message only, with the level in front of warnings and errors."""
 
@@ -43,7 +53,7 @@ class _Screen(logging.Handler):
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
         try:
-            tqdm.write(text, file=stream)
+            Bar.write(text, file=stream)
             stream.flush()
         except OSError:
             # The terminal or the reading end of a pipe was closed, or standard output

@@ -3,9 +3,7 @@
 import sys
 import time
 
-from tqdm import tqdm
-
-from finetuning.utils.console import log
+from finetuning.utils.console import Bar, log
 
 # A log gets about this many lines, with at least and at most these seconds between.
 _LINES = 20
@@ -52,7 +50,7 @@ class Progress:
         self._seconds_per_step = None
         self._bar = None
         if sys.stderr.isatty():
-            self._bar = tqdm(
+            self._bar = Bar(
                 total=total,
                 initial=first,
                 desc=label,

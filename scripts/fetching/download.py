@@ -11,9 +11,8 @@ from typing import Optional
 
 import pooch
 import requests
-from tqdm import tqdm
 
-from finetuning.utils.console import log
+from finetuning.utils.console import Bar, log
 from finetuning.utils.errors import InputError
 from scripts.fetching import archive, workspace
 
@@ -123,7 +122,7 @@ def _copy(response, file, remote, announced):
     """Writes the response to the file and returns its number of bytes."""
     limit = remote.size or archive.MAX_BYTES
     received = 0
-    bar = tqdm(
+    bar = Bar(
         desc=remote.name,
         total=remote.size or announced or None,
         unit="B",

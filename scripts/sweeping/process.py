@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from tqdm import tqdm
+from finetuning.utils.console import Bar
 
 # How long an interrupted run may take to finish its step and save a checkpoint: a step
 # of a large model on a CPU can take a minute. A second Ctrl-C kills it immediately.
@@ -73,7 +73,7 @@ def _interrupt(process):
 
 def _status_line():
     """Returns a line on the terminal that is overwritten by its next text."""
-    return tqdm(
+    return Bar(
         bar_format="  {desc}",
         dynamic_ncols=True,
         leave=False,

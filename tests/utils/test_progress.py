@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+import threading
 
 import pytest
 
@@ -153,6 +154,15 @@ def test_on_a_terminal_a_bar_replaces_the_lines(clock, tmp_path, monkeypatch, ca
         *("training: step %d of 4" % step for step in range(1, 5)),
         "done",
     ]
+
+
+def test_a_bar_starts_no_thread(clock, monkeypatch):
+    """A monitor thread of tqdm 4.32 may wait for a lock that closing the bar holds."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    before = threading.active_count()
+    shown = Progress("training", 4)
+    assert threading.active_count() == before
+    shown.close()
 
 
 def test_without_a_terminal_there_is_no_bar(clock, screen, monkeypatch):
