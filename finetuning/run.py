@@ -8,8 +8,7 @@ from typing import Tuple
 from encoder import mixed_precision
 from finetuning import classifier
 from finetuning.checkpoints.output_dir import LOCK_FILE, OutputDir
-from finetuning.checks.inputs import Inputs
-from finetuning.checks.inputs import check as check_inputs
+from finetuning.checks.inputs import Inputs, check_inputs
 from finetuning.data import preparation
 from finetuning.device import backend, detect, failures, self_test
 from finetuning.evaluation import choose_weights, evaluate, sanity_checks
@@ -105,7 +104,7 @@ def main(settings, ignored_flags, resources):
     is_used = os.path.isfile(output_dir.join(LOCK_FILE))
     if settings.do_train and is_used:
         take_lock(settings, output_dir, resources)
-    inputs = check_files(settings, output_dir)
+    inputs = check_inputs(settings, output_dir)
     device, compute, device_warnings = choose_device(settings)
     if not settings.check:
         if not is_used:
@@ -141,12 +140,6 @@ def take_lock(settings, output_dir, resources):
     lock_file = output_dir.lock()
     if lock_file is not None:
         resources.enter_context(lock_file)
-
-
-def check_files(settings, output_dir):
-    """Calls `checks.inputs.check`; any TensorFlow error in it is about a file."""
-    with failures.tensorflow_errors(only_files=True):
-        return check_inputs(settings, output_dir)
 
 
 def choose_device(settings):
@@ -197,7 +190,7 @@ def create_output_dir(settings, output_dir, inputs, resources):
         take_lock(settings, output_dir, resources)
         output_dir.refresh()
         if output_dir.latest.prefix != checked:
-            return check_files(settings, output_dir)
+            return check_inputs(settings, output_dir)
     return inputs
 
 

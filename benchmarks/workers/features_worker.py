@@ -25,7 +25,7 @@ def _ours(flags):
 
     backend.start()
     chosen = settings.Settings(task_name="MRPC", do_train=True, **flags)
-    checked = inputs.check(chosen, OutputDir(chosen.output_dir))
+    checked = inputs.check_inputs(chosen, OutputDir(chosen.output_dir))
 
     def convert():
         with console.screen():

@@ -11,6 +11,7 @@ from finetuning.checkpoints import compatibility, finding
 from finetuning.checks import model_config, vocabulary
 from finetuning.checks import output_dir as output_dir_checks
 from finetuning.data import class_weights, data_files, label_map, tasks
+from finetuning.device import failures
 from finetuning.run_info import saved_run
 from finetuning.utils.errors import InputError
 
@@ -43,7 +44,9 @@ class Inputs:
     changes: tuple = ()
 
 
-def check(settings, output_dir):
+# Nothing but files is used here, so every error of TensorFlow's is about one.
+@failures.tensorflow_errors(only_files=True)
+def check_inputs(settings, output_dir):
     """Opens and compares all files that the run will read.
 
     Args:

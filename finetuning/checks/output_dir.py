@@ -5,7 +5,7 @@ import os
 
 from finetuning.checkpoints import compatibility, finding
 from finetuning.checkpoints.output_dir import LOCK_FILE
-from finetuning.data import label_map
+from finetuning.data import label_map, preparation
 from finetuning.evaluation import history, result_files
 from finetuning.flags import flag_file
 from finetuning.run_info import fingerprints, saved_run
@@ -22,9 +22,7 @@ _OWN_FILES = (
     finding.STATE_FILE,
     LOCK_FILE,
     "graph.pbtxt",
-    "train.tf_record",
-    "eval.tf_record",
-    "predict.tf_record",
+    *(name % "" for name in preparation.RECORD_FILES.values()),
 )
 
 

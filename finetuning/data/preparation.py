@@ -15,7 +15,7 @@ from finetuning.utils.errors import InputError
 from finetuning.utils.progress import duration
 
 # The original's names; those of a second half have a suffix.
-_RECORD_FILES = {
+RECORD_FILES = {
     "train": "train%s.tf_record",
     "dev": "eval%s.tf_record",
     "test": "predict%s.tf_record",
@@ -88,7 +88,7 @@ def prepare(settings, inputs, directory):
 def _convert(settings, inputs, data_file, log_examples, directory):
     log.info("Reading %s", data_file.path)
     task, length = inputs.task, settings.max_seq_length
-    name = _RECORD_FILES[data_file.split] % data_file.suffix
+    name = RECORD_FILES[data_file.split] % data_file.suffix
     path = os.path.join(directory or settings.output_dir, name)
     notes, statistics = [], _Statistics(counts_labels=not task.is_regression)
     examples = features.encode_examples(

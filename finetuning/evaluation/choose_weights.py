@@ -9,7 +9,7 @@ from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
 # How many checkpoints in a row may be removed before they can be restored.
-_MOST_VANISHED = 5
+_MAX_VANISHED = 5
 
 
 class Weights(NamedTuple):
@@ -39,7 +39,7 @@ def use(run, action):
     Raises:
       InputError: the checkpoints are removed faster than they can be read.
     """
-    for tries_left in reversed(range(_MOST_VANISHED)):
+    for tries_left in reversed(range(_MAX_VANISHED)):
         try:
             action(run, find(run))
             return

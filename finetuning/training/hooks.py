@@ -14,7 +14,7 @@ from finetuning.utils.progress import Progress
 _SUMMARY_STEPS = 10
 # After this many skipped steps even the largest loss scale, 2**24, is down to 1, so the
 # scale is not the cause.
-_MOST_SKIPPED_IN_A_ROW = 30
+_MAX_SKIPPED_IN_A_ROW = 30
 
 
 class ProgressHook(tf.train.SessionRunHook):
@@ -109,7 +109,7 @@ class ProgressHook(tf.train.SessionRunHook):
         before, self._skipped = self._skipped, skipped
         is_skipped = before not in (None, skipped)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if is_skipped else 0
-        if self._skipped_in_a_row >= _MOST_SKIPPED_IN_A_ROW:
+        if self._skipped_in_a_row >= _MAX_SKIPPED_IN_A_ROW:
             self._fail(
                 "the gradients of %d steps in a row, up to step %d, were not finite: "
                 "training has failed; try --precision=float32, or a lower "

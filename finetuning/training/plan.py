@@ -12,7 +12,7 @@ from finetuning.training import evaluation_hook
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
-_MOST_STEPS = 2**31 - 1
+_MAX_STEPS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def count_steps(settings, num_examples):
     """
     batches = num_examples / settings.train_batch_size
     steps = batches * settings.num_train_epochs
-    if not 1 <= steps <= _MOST_STEPS:
+    if not 1 <= steps <= _MAX_STEPS:
         raise InputError(
             "%d examples, --train_batch_size=%d and --num_train_epochs=%g make %s; "
             "change --train_batch_size or --num_train_epochs"

@@ -6,7 +6,7 @@ import pytest
 
 from finetuning.data import preparation
 from tests.support import corpus
-from tests.support.running import Run, refused, succeed, text, value, without
+from tests.support.running import PHASES, Run, refused, succeed, text, value, without
 
 
 def state(directory):
@@ -86,7 +86,7 @@ def bad_rows(flags, tmp_path):
 def test_a_check_refuses_what_the_run_refuses(corpus_flags, tmp_path, arguments, part):
     given = arguments(corpus_flags, tmp_path) if callable(arguments) else arguments
     before = state(tmp_path)
-    phases = ["--do_train", "--do_eval", "--do_predict", "--check"]
+    phases = [*PHASES, "--check"]
     place = "--output_dir=%s" % (tmp_path / "out")
     assert part in refused([*corpus_flags, *phases, place, *given])
     assert state(tmp_path) == before

@@ -80,7 +80,7 @@ class Files:
             "max_seq_length": 16,
         }
         values.update(changes)
-        return inputs.check(Settings(**values), OutputDir(values["output_dir"]))
+        return inputs.check_inputs(Settings(**values), OutputDir(values["output_dir"]))
 
     def refusal(self, **changes):
         with pytest.raises(InputError) as caught:

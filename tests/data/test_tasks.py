@@ -13,20 +13,6 @@ from tests.support import glue_rows
 NAMES = ["AX", "CoLA", "MNLI", "MRPC", "QNLI", "QQP", "RTE", "SST-2", "STS-B", "WNLI"]
 NAMES += ["XNLI"]
 SPLITS = ("train", "dev", "test")
-# The files of a submission to GLUE, and their lines with the header.
-SUBMISSION = {
-    "AX": 1105,
-    "CoLA": 1064,
-    "MNLI-m": 9797,
-    "MNLI-mm": 9848,
-    "MRPC": 1726,
-    "QNLI": 5464,
-    "QQP": 390966,
-    "RTE": 3001,
-    "SST-2": 1822,
-    "STS-B": 1380,
-    "WNLI": 147,
-}
 
 
 def layouts():
@@ -117,7 +103,9 @@ def test_labelled_layouts_name_their_label_if_they_have_a_header():
 def test_files_of_a_submission():
     named = {layout.submission: layout for _, _, layout in layouts()}
     named.pop(None)
-    assert {name: layout.rows + 1 for name, layout in named.items()} == SUBMISSION
+    assert {
+        name: layout.rows + 1 for name, layout in named.items()
+    } == glue_rows.SUBMISSION_LINES
     assert named["MNLI-m"].file == "test_matched.tsv"
     assert named["MNLI-mm"].file == "test_mismatched.tsv"
 

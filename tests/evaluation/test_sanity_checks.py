@@ -15,7 +15,7 @@ from finetuning.evaluation import inference, sanity_checks, scoring
 from finetuning.flags.settings import Settings
 from finetuning.run_info import provenance
 from tests.support import corpus, models
-from tests.support.running import saved_json, succeed, value, without
+from tests.support.running import PHASES, saved_json, succeed, value, without
 
 
 def starts(lines):
@@ -172,7 +172,7 @@ def test_warnings_are_shown_with_the_scores_and_are_in_their_file(
     changed = ["learning_rate", "num_train_epochs", "max_seq_length"]
     arguments = without(corpus_flags, *changed) + ["--max_seq_length=8"]
     arguments += ["--learning_rate=1e-12", "--num_train_epochs=0.2"]
-    arguments += ["--do_train", "--do_eval", "--do_predict", "--output_dir=" + out]
+    arguments += [*PHASES, "--output_dir=" + out]
     run = succeed(arguments)
     found = saved_json(out, "eval_results.json")["warnings"]
     assert "dev.tsv: 13 of 13 examples (100 %)" in found[0]

@@ -6,22 +6,8 @@ import zipfile
 import pytest
 
 from scripts import make_submission
+from tests.support.glue_rows import SUBMISSION_LINES
 
-# Lines of each file with its header, as published with a set that GLUE accepted:
-# https://github.com/dodgejesse/bert_on_stilts
-LINES = {
-    "AX": 1105,
-    "CoLA": 1064,
-    "MNLI-m": 9797,
-    "MNLI-mm": 9848,
-    "MRPC": 1726,
-    "QNLI": 5464,
-    "QQP": 390966,
-    "RTE": 3001,
-    "SST-2": 1822,
-    "STS-B": 1380,
-    "WNLI": 147,
-}
 NLI = ("contradiction", "entailment", "neutral")
 VALUES = {
     "AX": NLI,
@@ -39,7 +25,7 @@ def write(directory, name, rows=None):
     """Writes a file of predictions, as many as GLUE expects; returns its path."""
     values = VALUES.get(name, ZERO_AND_ONE)
     if rows is None:
-        count = LINES[name] - 1
+        count = SUBMISSION_LINES[name] - 1
         rows = ["%d\t%s" % (i, values[i % len(values)]) for i in range(count)]
         rows.insert(0, HEADER)
     directory.mkdir(parents=True, exist_ok=True)
@@ -52,7 +38,7 @@ def write(directory, name, rows=None):
 def directories(tmp_path):
     """Directories of all eleven files; MNLI's two are in one."""
     directories = {}
-    for name in LINES:
+    for name in SUBMISSION_LINES:
         task = "MNLI" if name.startswith("MNLI") else name
         directories[task] = str(tmp_path / task)
         write(tmp_path / task, name)
@@ -86,18 +72,20 @@ def refused(capsys, target):
 def test_the_zip(directories, target, capsys):
     assert run(*directories.values(), "--output=%s" % target) == 0
     with zipfile.ZipFile(str(target)) as archive:
-        assert sorted(archive.namelist()) == sorted(name + ".tsv" for name in LINES)
-        for name in LINES:
+        assert sorted(archive.namelist()) == sorted(
+            name + ".tsv" for name in SUBMISSION_LINES
+        )
+        for name in SUBMISSION_LINES:
             lines = archive.read(name + ".tsv").decode("utf-8").split("\n")
             assert lines.pop() == ""
-            assert len(lines) == LINES[name]
+            assert len(lines) == SUBMISSION_LINES[name]
             assert lines[0] == HEADER
             rows = [line.split("\t") for line in lines[1:]]
             assert [row[0] for row in rows] == [str(i) for i in range(len(rows))]
             assert {row[1] for row in rows} == set(VALUES.get(name, ZERO_AND_ONE))
     shown = capsys.readouterr().out
     assert "PLACEHOLDER" not in shown
-    assert all(name + ".tsv" in shown for name in LINES)
+    assert all(name + ".tsv" in shown for name in SUBMISSION_LINES)
 
 
 def test_missing_files_are_named(directories, refused):
@@ -113,7 +101,7 @@ def test_placeholders(directories, target, capsys):
     assert "PLACEHOLDER: 0 for" in shown and "PLACEHOLDER: 0.000 for" in shown
     with zipfile.ZipFile(str(target)) as archive:
         lines = archive.read("STS-B.tsv").decode("utf-8").splitlines()
-        assert lines[1] == "0\t0.000" and len(lines) == LINES["STS-B"]
+        assert lines[1] == "0\t0.000" and len(lines) == SUBMISSION_LINES["STS-B"]
         assert archive.read("WNLI.tsv").decode("utf-8").splitlines()[-1] == "145\t0"
 
 

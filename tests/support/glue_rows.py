@@ -32,6 +32,21 @@ _XNLI_DEV = (
 )
 _XNLI_ROW = "\t{label}\tx\tx\tx\tx\t{a}\t{b}\t{index}"
 
+# Lines of each file of a submission, with its header, as published with a set that
+# GLUE accepted: https://github.com/dodgejesse/bert_on_stilts
+SUBMISSION_LINES = {
+    "AX": 1105,
+    "CoLA": 1064,
+    "MNLI-m": 9797,
+    "MNLI-mm": 9848,
+    "MRPC": 1726,
+    "QNLI": 5464,
+    "QQP": 390966,
+    "RTE": 3001,
+    "SST-2": 1822,
+    "STS-B": 1380,
+    "WNLI": 147,
+}
 # task -> file -> header (None if there is none), and the template of a row.
 FILES = {
     "CoLA": {

@@ -13,6 +13,7 @@ import sys
 import run_classifier
 from tests.support import corpus
 
+PHASES = ["--do_train", "--do_eval", "--do_predict"]
 # On one thread the same command gives the same bytes.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 

@@ -27,9 +27,7 @@ import signal
 from typing import List, NamedTuple
 
 from tests.support import corpus
-from tests.support.running import Run, rows, succeed, value, without
-
-PHASES = ["--do_train", "--do_eval", "--do_predict"]
+from tests.support.running import PHASES, Run, rows, succeed, value, without
 
 
 class TrainedRun(NamedTuple):

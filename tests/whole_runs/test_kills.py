@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import finding, integrity
 from tests.support import corpus
-from tests.support.running import ONE_THREAD, Finished, rows, text
+from tests.support.running import ONE_THREAD, PHASES, Finished, rows, text
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +100,7 @@ class Command:
 
     def __init__(self, root, flags, place):
         self.root, self.place = root, place
-        flags = flags + ["--do_train", "--do_eval", "--do_predict", "--eval_steps=3"]
+        flags = flags + [*PHASES, "--eval_steps=3"]
         flags += ["--keep_best", "--save_checkpoints_steps=2", "--num_threads=1"]
         self.flags = flags + ["--keep_checkpoint_max=2", "--eval_batch_size=4"]
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support import corpus
 from tests.support.running import (
+    PHASES,
     refused,
     rows,
     saved_json,
@@ -62,9 +63,8 @@ def pairs(flags, tmp_path_factory):
     corpus.write_lines(os.path.join(data, "train.tsv"), pair_lines(24))
     corpus.write_lines(os.path.join(data, "dev.tsv"), pair_lines(9))
     corpus.write_lines(os.path.join(data, "test.tsv"), pair_lines(5, with_label=False))
-    phases = ["--do_train", "--do_eval", "--do_predict"]
     names = ["--data_dir=" + data, "--output_dir=" + out]
-    return succeed(flags + PAIRS + names + phases), out, data
+    return succeed(flags + PAIRS + names + PHASES), out, data
 
 
 def test_pairs_with_two_labels(pairs):
@@ -220,7 +220,7 @@ def test_numbers_without_a_heading(flags, tmp_path):
     run = succeed(
         flags
         + ["--text_a_column=1", "--label_column=2", "--has_header=false"]
-        + ["--regression", "--do_train", "--do_eval", "--do_predict"]
+        + ["--regression", *PHASES]
         + ["--data_dir=" + data, "--output_dir=" + out]
     )
     assert re.search(r"^train\.tsv +16 +0$", run.out, re.M)

@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from tests.support import glue_rows, models
 from tests.support.running import (
+    PHASES,
     refused,
     rows,
     saved_json,
@@ -19,7 +20,6 @@ from tests.support.running import (
     without,
 )
 
-PHASES = ["--do_train", "--do_eval", "--do_predict"]
 # A task of one text, a regression, and one of two halves and three labels.
 FAST = ("CoLA", "STS-B", "MNLI")
 
