@@ -3,7 +3,7 @@
 import errno
 import os
 
-from finetuning.checkpoints import compatibility, finding
+from finetuning.checkpoints import compatibility, finding, mean_loss
 from finetuning.checkpoints.output_dir import LOCK_FILE
 from finetuning.data import label_map, preparation
 from finetuning.evaluation import history, result_files
@@ -17,6 +17,7 @@ _OWN_FILES = (
     console.LOG_FILE,
     flag_file.FILE,
     history.FILE,
+    mean_loss.FILE,
     label_map.FILE,
     saved_run.SETTINGS_FILE,
     finding.STATE_FILE,

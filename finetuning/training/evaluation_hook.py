@@ -75,13 +75,14 @@ def make_schedule(run, num_examples, num_steps):
 class EvaluationHook(tf.train.SessionRunHook):
     """Evaluates in the training session; keeps the best weights; stops early."""
 
-    def __init__(self, run, plan, progress_hook, stop_request):
+    def __init__(self, run, plan, progress_hook, mean_loss, stop_request):
         """Adds the evaluation to the training graph, which must exist already.
 
         Args:
           run: `run.Run`.
           plan: `plan.TrainingPlan` with a schedule.
           progress_hook: the `ProgressHook` of the run, which must come before this one.
+          mean_loss: `mean_loss.MeanLoss` of the steps since the last evaluation.
           stop_request: `signals.StopRequest`; once it is true, an evaluation is
             cancelled, and repeated when training resumes.
         """
@@ -89,6 +90,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         self._num_steps = plan.hyperparameters.num_steps
         self._first_step = run.first_step
         self._progress = progress_hook
+        self._mean_loss = mean_loss
         self._stop_request = stop_request
         self._evaluator = Evaluator(
             run.inputs.config,
@@ -98,6 +100,8 @@ class EvaluationHook(tf.train.SessionRunHook):
             run.compute,
         )
         is_resumed = run.inputs.resumed is not None
+        if is_resumed:
+            mean_loss.restore(self._first_step)
         self._history = History(run.output_dir.path, is_resumed)
         self._best = None
         if self._schedule.keep_best:
@@ -111,9 +115,12 @@ class EvaluationHook(tf.train.SessionRunHook):
     def after_create_session(self, session, coord):
         """Runs the evaluation that is missing if the run was stopped before it."""
         step = self._first_step
+        is_done = self._history.score(step) is not None
+        if is_done:
+            self._mean_loss.take()  # It was saved before the evaluation took it.
         if not step or not self._schedule.is_due(step):
             return
-        if self._history.score(step) is None:
+        if not is_done:
             if self._evaluate(session, step) and self._stops_early(step):
                 coord.request_stop()
         elif self._best:
@@ -155,7 +162,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         if predictions is None:
             return False
         evaluation = self._schedule.score(predictions, step)
-        training_loss = self._progress.take_mean_loss()
+        training_loss = self._mean_loss.take()
         figures = dict({"training_loss": training_loss}, **evaluation.figures)
         # The step has a column of its own, and `loss` repeats `eval_loss`.
         del figures["global_step"], figures["loss"]

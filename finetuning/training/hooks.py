@@ -20,13 +20,14 @@ _MAX_SKIPPED_IN_A_ROW = 30
 class ProgressHook(tf.train.SessionRunHook):
     """Shows each step, writes summaries, and ends the run if the loss is not finite."""
 
-    def __init__(self, run, plan, graph):
+    def __init__(self, run, plan, graph, mean_loss):
         """Prepares to watch a training run.
 
         Args:
           run: `run.Run`.
           plan: `plan.TrainingPlan`.
           graph: `optimization.TrainStep`.
+          mean_loss: `mean_loss.MeanLoss`, to which the loss of each step is added.
         """
         self._output_dir = run.output_dir.path
         self._batch_size = run.settings.train_batch_size
@@ -46,18 +47,12 @@ class ProgressHook(tf.train.SessionRunHook):
         self._progress = None
         self._writer = None
         self._last_summary = None
-        self._loss_sum, self._loss_count = 0.0, 0
+        self._mean_loss = mean_loss
 
     @property
     def step(self):
         """The number of finished steps."""
         return self._step
-
-    def take_mean_loss(self):
-        """The mean loss of the steps since the last call; NaN if there was none."""
-        mean = self._loss_sum / self._loss_count if self._loss_count else math.nan
-        self._loss_sum, self._loss_count = 0.0, 0
-        return mean
 
     def leave_out(self, seconds):
         """Excludes a pause between two steps from the speed that is shown."""
@@ -73,6 +68,9 @@ class ProgressHook(tf.train.SessionRunHook):
             )
         # The checkpoint hook uses the same cached writer: one event file in all.
         self._writer = tf.summary.FileWriterCache.get(self._output_dir)
+        # TensorBoard discards what an interrupted run wrote for the steps from here on.
+        start = tf.SessionLog(status=tf.SessionLog.START)
+        self._writer.add_session_log(start, self._first_step + 1)
         self._progress = Progress(
             "training", self._num_steps, self._first_step, self._batch_size
         )
@@ -88,8 +86,6 @@ class ProgressHook(tf.train.SessionRunHook):
         learning_rate = float(run_values.results["learning_rate"])
         norm = float(run_values.results["gradient_norm"])
         skipped = run_values.results.get("skipped_steps")
-        self._loss_sum += loss
-        self._loss_count += 1
         # A scaled loss may overflow in the gradients: that step is skipped.
         if not (math.isfinite(loss) and (skipped is not None or math.isfinite(norm))):
             self._fail(
@@ -97,6 +93,7 @@ class ProgressHook(tf.train.SessionRunHook):
                 "failed; try a lower --learning_rate than %g"
                 % (loss, norm, self._step, self._peak_rate)
             )
+        self._mean_loss.add(loss)
         shown = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
         if skipped is not None:
             shown += self._count_skipped(int(skipped))

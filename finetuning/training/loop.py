@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 from encoder import mixed_precision
 from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding, saving
+from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
 from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener
@@ -32,18 +33,24 @@ def train(run, plan):
         tf.set_random_seed(run.seed)
         graph = _training_graph(run, plan)
         scaffold = _scaffold(run)
+        mean_loss = MeanLoss(settings.output_dir)
+        listeners = [SaveListener(settings.output_dir)]
+        if plan.schedule is not None:
+            listeners.append(mean_loss)
         saver_hook = tf.train.CheckpointSaverHook(
             settings.output_dir,
             save_steps=settings.save_checkpoints_steps,
             scaffold=scaffold,
-            listeners=[SaveListener(settings.output_dir)],
+            listeners=listeners,
         )
-        progress_hook = ProgressHook(run, plan, graph)
+        progress_hook = ProgressHook(run, plan, graph, mean_loss)
         # The order matters: a loss that is not finite must end the run before a save.
         hooks = [progress_hook, saver_hook]
         stop_request = signals.StopRequest()
         if plan.schedule is not None:
-            hooks.append(EvaluationHook(run, plan, progress_hook, stop_request))
+            hooks.append(
+                EvaluationHook(run, plan, progress_hook, mean_loss, stop_request)
+            )
         log.info(_starting_line(run))
         started = time.monotonic()
         with signals.deferring_signals(stop_request), _session(

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
-from finetuning.training import best_weights, evaluation_hook
+from finetuning.training import best_weights, evaluation_hook, hooks
 from finetuning.utils import console
 from tests.support import corpus, models
 from tests.support.running import (
@@ -61,14 +61,17 @@ class Evaluated:
         plan = models.fake_plan(40, schedule)
         monkeypatch.setattr(evaluation_hook, "Evaluator", lambda *_: self)
         monkeypatch.setattr(evaluation_hook, "BestWeights", lambda *_: self)
-        self.hook = evaluation_hook.EvaluationHook(run, plan, self, ())
+        self.hook = evaluation_hook.EvaluationHook(run, plan, self, self, ())
         self.hook.after_create_session(self, self)
 
     def request_stop(self):
         self.is_stopped = True
 
-    def take_mean_loss(self):
+    def take(self):
         return 0.25
+
+    def restore(self, step):
+        assert step == self.step
 
     def leave_out(self, seconds):
         self.pauses.append(seconds)
@@ -378,6 +381,54 @@ def test_killed_in_the_last_evaluation(corpus_flags, tmp_path, monkeypatch):
     assert evaluated_steps(out) == [2]
     assert_same_scores(scores(out), history_of(out)[2])
     assert "NOTHING LEFT" in succeed(arguments).out
+
+
+def interrupt_step(monkeypatch, step, arguments):
+    """Runs a command that ends after a step, before it is saved."""
+    original = hooks.ProgressHook.after_run
+
+    def after_run(self, run_context, run_values):
+        original(self, run_context, run_values)
+        if self.step == step:
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hooks.ProgressHook, "after_run", after_run)
+        with pytest.raises(KilledError):
+            Run(arguments)
+
+
+def test_the_table_of_an_interrupted_run(corpus_flags, tmp_path, monkeypatch):
+    """The training loss is that of the whole interval, whenever the run was ended."""
+    arguments = [*corpus_flags, "--do_train", "--eval_steps=4", "--num_threads=1"]
+    arguments += ["--save_checkpoints_steps=2", "--early_stop=9"]
+    expected = str(tmp_path / "undisturbed")
+    succeed([*arguments, "--output_dir=" + expected])
+    out = str(tmp_path / "out")
+    arguments.append("--output_dir=" + out)
+    interrupt_step(monkeypatch, 3, arguments)
+    kill_evaluation(monkeypatch, 4, arguments)
+    interrupt_step(monkeypatch, 7, arguments)
+    kill_evaluation(monkeypatch, 8, arguments)
+    # It also falls back to an earlier checkpoint, before the interval.
+    for step in (6, 8):
+        with open(os.path.join(out, "model.ckpt-%d.index" % step), "wb"):
+            pass
+    kill_evaluation(monkeypatch, 15, arguments)
+    assert "No training loss" not in succeed(arguments).out
+    assert text(out, "eval_history.tsv") == text(expected, "eval_history.tsv")
+
+
+def test_a_run_without_saved_losses(interrupted_run, tmp_path):
+    """As of an earlier version, or evaluated only from now on."""
+    out = interrupted_run.copy(tmp_path)
+    arguments = [*interrupted_run.flags, "--do_train", "--output_dir=" + out]
+    corpus.write_lines(os.path.join(out, "training_loss.json"), ["[4]"])
+    assert "training_loss.json is corrupt" in refused([*arguments, "--eval_steps=5"])
+    os.remove(os.path.join(out, "training_loss.json"))
+    run = succeed([*arguments, "--eval_steps=5"])
+    assert "No training loss was saved with step 4" in run.out
+    assert np.isfinite(history_of(out)[5]["training_loss"])
 
 
 def test_each_epoch(corpus_flags, tmp_path):

@@ -1,0 +1,87 @@
+"""The mean training loss since the last evaluation, which outlives a stop."""
+
+import json
+import math
+import os
+
+import tensorflow.compat.v1 as tf
+
+from finetuning.utils import files
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+
+FILE = "training_loss.json"
+
+
+class MeanLoss(tf.train.CheckpointSaverListener):
+    """Sums the losses of steps; saves the sum with each checkpoint.
+
+    The sum cannot be a variable of the checkpoint: the original's tools would find it.
+    `training_loss.json` has the sum and the count at the step of each checkpoint that
+    exists, because a run resumes from an earlier one if the latest is corrupt.
+    """
+
+    def __init__(self, directory):
+        """Starts with no loss; `directory` is the output directory of the run."""
+        self._directory = directory
+        self._path = os.path.join(directory, FILE)
+        self._saved = {}
+        self._sum, self._count = 0.0, 0
+
+    def add(self, loss):
+        """Adds the loss of a step, a finite float."""
+        self._sum += loss
+        self._count += 1
+
+    def take(self):
+        """The mean loss of the steps since the last call; NaN if there was none."""
+        mean = self._sum / self._count if self._count else math.nan
+        self._sum, self._count = 0.0, 0
+        return mean
+
+    def restore(self, step):
+        """Continues from what was saved with the checkpoint of a step.
+
+        Raises:
+          InputError: the file is corrupt.
+        """
+        if files.exists(self._path):
+            self._saved = _parse(self._path, files.read_text(self._path))
+        if step in self._saved:
+            self._sum, self._count = self._saved[step]
+        else:
+            log.info(
+                "No training loss was saved with step %d: the training_loss of the "
+                "next evaluation is the mean of the steps after it",
+                step,
+            )
+
+    def before_save(self, session, global_step_value):
+        """Saves the sum; the checkpoint follows, so that none is without it."""
+        del session
+        names = set(files.list_directory(self._directory))
+        self._saved = {
+            step: loss
+            for step, loss in self._saved.items()
+            if "model.ckpt-%d.index" % step in names
+        }
+        self._saved[int(global_step_value)] = (self._sum, self._count)
+        content = {
+            str(step): {"sum": total, "count": count}
+            for step, (total, count) in self._saved.items()
+        }
+        files.write_json(self._path, content)
+
+
+def _parse(path, text):
+    try:
+        return {
+            int(step): (float(loss["sum"]), int(loss["count"]))
+            for step, loss in json.loads(text).items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError(
+            "%s is corrupt: expected the sum and the count of the training losses "
+            "since the last evaluation, by step; restore or remove it. Without it, the "
+            "next training_loss is the mean of the steps after resuming" % path
+        ) from None
