@@ -91,9 +91,11 @@ class BertConfig:
         Other keys (`pooler_*`, `directionality`, …) become attributes without effect.
 
         Raises:
-          ValueError: `vocab_size` is missing, or a key looks like a misspelt attribute
-            or asks for a variant of BERT that is not supported.
+          ValueError: it is no dictionary, `vocab_size` is missing, or a key looks like
+            a misspelt attribute or asks for a variant of BERT that is not supported.
         """
+        if not isinstance(json_object, dict):
+            raise ValueError("the config is %s, not dict" % type(json_object).__name__)
         if "vocab_size" not in json_object:
             raise ValueError("vocab_size is missing from the config")
         config = cls(vocab_size=json_object["vocab_size"])
@@ -107,7 +109,11 @@ class BertConfig:
     def from_json_file(cls, json_file):
         """Reads a `bert_config.json`; raises ValueError as `from_dict` does."""
         with tf.io.gfile.GFile(json_file, "r") as reader:
-            return cls.from_dict(json.loads(reader.read()))
+            text = reader.read()
+        try:
+            return cls.from_dict(json.loads(text))
+        except RecursionError:
+            raise ValueError("the brackets are nested too deeply") from None
 
     def to_dict(self):
         return copy.deepcopy(vars(self))

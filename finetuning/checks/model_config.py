@@ -1,6 +1,5 @@
 """Reads a `bert_config.json` and checks its values."""
 
-import json
 import math
 
 import numpy as np
@@ -23,7 +22,6 @@ _SIZES = {
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 # 40 GB in float32, three times that with the optimiser's state; BERT-Large has 3e8.
 _MAX_PARAMETERS = 10**10
-_MAX_DIGITS = 20
 # Standard deviation of new weights; BERT's is 0.02.
 _MAX_INITIALIZER_RANGE = 100
 
@@ -39,24 +37,12 @@ def read_config(path):
         repeated, or no model can have the values.
     """
     files.require_file("--bert_config_file=%s" % path, path)
-    try:
-        values = _parse(files.read_text(path))
-    except InputError:
-        raise
-    except RecursionError:
-        raise InputError(
-            "--bert_config_file=%s is not a config: its brackets are nested too "
-            "deeply; expected one JSON object of numbers and strings" % path
-        ) from None
-    except ValueError as error:
-        raise InputError(
-            "--bert_config_file=%s is not JSON: %s" % (path, error)
-        ) from None
-    if not isinstance(values, dict):
-        raise InputError(
-            "--bert_config_file=%s: expected a JSON object, got %s"
-            % (path, type(values).__name__)
-        )
+    values = files.read_json(
+        path,
+        "one JSON object of numbers and strings",
+        "pass the bert_config.json of the checkpoint",
+        name="--bert_config_file=%s" % path,
+    )
     try:
         config = modeling.BertConfig.from_dict(values)
         _check_config(values, config)
@@ -76,35 +62,6 @@ def unused_keys(path, config):
     if not unused:
         return []
     return [in_one_line("%s: not used by this model: %s" % (path, ", ".join(unused)))]
-
-
-def _parse(text):
-    """Parses strict JSON, without Python's extensions."""
-    return json.loads(
-        text,
-        parse_int=_whole_number,
-        parse_constant=_refuse_constant,
-        object_pairs_hook=_unique,
-    )
-
-
-def _whole_number(digits):
-    if len(digits) > _MAX_DIGITS:
-        raise ValueError("a number has %d digits" % len(digits))
-    return int(digits)
-
-
-def _refuse_constant(name):
-    raise ValueError("%s is not a number" % name)
-
-
-def _unique(pairs):
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        keys = [key for key, _ in pairs]
-        repeated = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError("the key %r appears twice; remove one" % repeated)
-    return values
 
 
 def _check_config(values, config):

@@ -29,18 +29,20 @@ def load(directory):
     path = os.path.join(directory, FILE)
     if not files.exists(path):
         return None
-    try:
-        labels = json.loads(files.read_text(path))["labels"]
-        is_list = isinstance(labels, list)
-        if not is_list or not all(isinstance(label, str) for label in labels):
-            raise ValueError
-        return tuple(labels)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(
-            "%s is corrupt: expected a JSON object with a list of labels; restore it, "
-            'or write one such as {"labels": ["no", "yes"]} in the order that the '
-            "model was trained with" % path
-        ) from None
+    return files.read_json(
+        path,
+        "a JSON object with a list of labels",
+        'restore it, or write one such as {"labels": ["no", "yes"]} in the order that '
+        "the model was trained with",
+        _parse,
+    )
+
+
+def _parse(content):
+    labels = content["labels"]
+    if not isinstance(labels, list) or not all(isinstance(n, str) for n in labels):
+        raise TypeError
+    return tuple(labels)
 
 
 def require_same(directory, saved, task):

@@ -40,7 +40,7 @@ def _heading(description, changes):
     if changes:
         lines.append("NOT A REPETITION: settings were changed during the run:")
         lines += ["  " + change for change in changes]
-    return ["# " + " ".join(line.split("\n")) for line in lines]
+    return ["# " + " ".join(line.splitlines()) for line in lines]
 
 
 def _flags(settings, description):

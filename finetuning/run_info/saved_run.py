@@ -1,6 +1,5 @@
 """What a training run saved about itself, and how the current run differs from it."""
 
-import json
 import os
 from dataclasses import dataclass, field
 from typing import Optional
@@ -8,7 +7,6 @@ from typing import Optional
 from finetuning.flags.settings import MAX_SEED, as_value, flags_with
 from finetuning.run_info import fingerprints
 from finetuning.utils import files
-from finetuning.utils.errors import InputError
 
 SETTINGS_FILE = "run_settings.json"
 # Compared by themselves: the seed only if it is given, the labels by `label_map`.
@@ -72,48 +70,69 @@ def load(output_dir):
     path = os.path.join(output_dir, SETTINGS_FILE)
     if not files.exists(path):
         return SavedRun()
-    try:
-        return _parse(json.loads(files.read_text(path)))
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        raise InputError(
-            "%s is corrupt: expected the JSON object that a training run saves, with "
-            "its random_seed; remove the file and pass --random_seed, or use another "
-            "--output_dir" % path
-        ) from None
+    return files.read_json(
+        path,
+        "the JSON object that a training run saves, with its random_seed",
+        "remove the file and pass --random_seed, or use another --output_dir",
+        _parse,
+    )
 
 
 def _parse(content):
-    saved = SavedRun(
+    _check_types(content)
+    return SavedRun(
         content=content,
-        random_seed=int(content["random_seed"]),
+        random_seed=content["random_seed"],
         settings=content.get("settings") or {},
         fingerprints=content.get("fingerprints") or {},
         changes=tuple(content.get("changes") or ()),
         planned_steps=content.get("planned_steps"),
     )
-    if not _is_valid(saved):
-        raise ValueError
-    return saved
 
 
-def _is_valid(saved):
-    """Whether the entries that the program reads have the types that it writes."""
-    settings = saved.settings
-    return (
-        0 <= saved.random_seed <= MAX_SEED
-        and isinstance(settings, dict)
-        and isinstance(settings.get("task_name"), (str, type(None)))
-        and isinstance(settings.get("early_stop"), (int, type(None)))
-        and isinstance(saved.planned_steps, (int, type(None)))
-        and isinstance(saved.get("changes"), (list, type(None)))
-        and isinstance(saved.fingerprints, dict)
-        and all(
-            isinstance(digest, dict)
-            and isinstance(digest["path"], str)
-            and isinstance(digest["sha256"], str)
-            for digest in saved.fingerprints.values()
+def _check_types(content):
+    """Checks that the entries that the program reads have the types that it writes.
+
+    Raises:
+      KeyError: one is missing.
+      ValueError: one has another type or is out of range; the message names it.
+    """
+    if type(content["random_seed"]) is not int:
+        raise ValueError("random_seed is no whole number")
+    if not 0 <= content["random_seed"] <= MAX_SEED:
+        raise ValueError("random_seed must be from 0 to %d" % MAX_SEED)
+    _require(content, "planned_steps", int)
+    _require(content, "determinism", str)
+    settings = _require(content, "settings", dict)
+    _require(settings, "task_name", str)
+    _require(settings, "early_stop", int)
+    for name in _require(content, "versions", dict):
+        _require(content["versions"], name, str)
+    for digest in _require(content, "fingerprints", dict).values():
+        for name in ("path", "sha256"):
+            if not isinstance(digest, dict) or not isinstance(digest[name], str):
+                raise ValueError("an entry of fingerprints is no path and sha256")
+    if not all(isinstance(line, str) for line in _require(content, "changes", list)):
+        raise ValueError("changes is no list of strings")
+    for part in _require(content, "determinism_history", list):
+        if not isinstance(part, dict) or type(part["from_step"]) is not int:
+            raise ValueError("determinism_history is no list of parts with from_step")
+
+
+def _require(content, name, kind):
+    """An optional entry, or an empty value of its type.
+
+    Raises:
+      ValueError: it has another type.
+    """
+    value = content.get(name)
+    if value is None:
+        return kind()
+    if type(value) is not kind:
+        raise ValueError(
+            "%s is %s, expected %s" % (name, type(value).__name__, kind.__name__)
         )
-    )
+    return value
 
 
 def changed_training(saved, settings, digests):

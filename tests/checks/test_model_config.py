@@ -76,10 +76,8 @@ def with_json(key, value, more=""):
             " is not JSON: a number has 5000 digits",
         ),
         (with_json("a", "1", ', "a": 2'), " is not JSON: the key 'a' appears twice"),
-        ("[" * 200000, " is not a config: its brackets are nested"),
-        ('{"a":' * 200000, " is not a config: its brackets are nested"),
-        ("[3]", ": expected a JSON object, got list"),
-        ("3", ": expected a JSON object, got int"),
+        ("[" * 200000, " is not JSON: its brackets are nested"),
+        ("[3]", " is not valid: it is a list; expected one JSON object"),
     ],
 )
 def test_what_is_not_a_json_object(tmp_path, content, part):

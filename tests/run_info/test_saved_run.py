@@ -24,10 +24,8 @@ def test_a_directory_without_settings(tmp_path):
 @pytest.mark.parametrize(
     "content",
     [
-        "",
         "{}",
         "[]",
-        "3",
         '{"random_seed": null}',
         '{"random_seed": "x"}',
         '{"random_seed": 3, "settings": [1]}',
@@ -36,7 +34,16 @@ def test_a_directory_without_settings(tmp_path):
         '{"random_seed": 3, "settings": {"task_name": 5}}',
         '{"random_seed": 3, "fingerprints": {"vocab_file": 3}}',
         '{"random_seed": 3, "planned_steps": "9"}',
-        "[" * 100000,
+        '{"random_seed": true}',
+        '{"random_seed": 1e999}',
+        '{"random_seed": 3, "changes": "resumed"}',
+        '{"random_seed": 3, "changes": [5]}',
+        '{"random_seed": 3, "versions": ["1.14.0"]}',
+        '{"random_seed": 3, "versions": {"tensorflow": 2}}',
+        '{"random_seed": 3, "determinism": []}',
+        '{"random_seed": 3, "determinism_history": {"from_step": 0}}',
+        '{"random_seed": 3, "determinism_history": [{"from_step": "0"}]}',
+        '{"random_seed": 3, "determinism_history": [{}]}',
     ],
 )
 def test_damaged_settings(tmp_path, content):

@@ -326,6 +326,11 @@ OUTPUT = cases(
         make_pipe("out/checkpoint"),
     ),
     ("a corrupt settings file", write("out/run_settings.json", "{")),
+    (
+        "a settings file edited by hand",
+        write("out/run_settings.json", '{"random_seed": 1, "versions": ["1.14"]}'),
+        _says("versions is list"),
+    ),
     ("a corrupt label file", write("out/labels.json", "[]")),
     (
         "the original's output, with a checkpoint that `checkpoint` does not list",
