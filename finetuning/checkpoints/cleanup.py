@@ -27,6 +27,8 @@ def remove_leftovers(output_dir):
         directory = os.path.join(output_dir, folder)
         if files.is_remote(directory) or not files.is_directory(directory):
             continue
+        if folder and finding.is_run(directory):
+            continue  # The output directory of another run.
         for name in files.list_directory(directory):
             path = os.path.join(directory, name)
             if _is_leftover(path, name) and os.path.isfile(path):

@@ -200,18 +200,30 @@ def step_in_name(prefix):
 
 def belongs_to_a_run(directory):
     """Whether a directory is an output directory of this program, or its `best/`."""
-    directory = directory.rstrip("/")
-    if os.path.basename(directory) == BEST:
-        directory = os.path.dirname(directory)
-    return files.exists(os.path.join(directory, saved_run.SETTINGS_FILE))
+    return is_run(_run_of(directory))
 
 
 def run_directory(prefix):
     """Returns the output directory of the run that wrote a checkpoint."""
-    directory = os.path.dirname(prefix)
-    if os.path.basename(directory) == BEST:
-        return os.path.dirname(directory)
-    return directory
+    return _run_of(os.path.dirname(prefix))
+
+
+def is_run(directory):
+    """Whether a training run of this program has saved its settings in a directory."""
+    return files.exists(os.path.join(directory, saved_run.SETTINGS_FILE))
+
+
+def _run_of(directory):
+    """The output directory above `best/`; any other directory is returned as it is.
+
+    An output directory may be called "best", too: it has settings of its own.
+    """
+    path = directory.rstrip("/")
+    if os.path.basename(path) in ("", os.curdir) and not files.is_remote(path):
+        path = os.path.abspath(directory)
+    parent, name = os.path.split(path)
+    is_best = name == BEST and not is_run(path) and is_run(parent)
+    return parent if is_best else directory
 
 
 def first_few(names):

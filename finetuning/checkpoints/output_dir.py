@@ -49,7 +49,27 @@ class OutputDir:
     @property
     def best(self):
         """The checkpoint of the best weights: `finding.LatestCheckpoint`."""
+        if self.has_run_in_best:
+            return finding.LatestCheckpoint(self.join(finding.BEST), None)
         return self._read("best", finding.find_latest, self.join(finding.BEST))
+
+    @property
+    def has_run_in_best(self):
+        """Whether `best/` is not this run's: it is an output directory itself."""
+        return finding.is_run(self.join(finding.BEST))
+
+    def require_best_usable(self):
+        """Checks that --keep_best would not mix this run's weights with another's.
+
+        Raises:
+          InputError: it would.
+        """
+        if self.has_run_in_best:
+            raise InputError(
+                "--keep_best=true: the best weights are kept in %s, but this is the "
+                "output directory of another run; omit the flag, or use another "
+                "--output_dir" % self.join(finding.BEST)
+            )
 
     def require_best(self):
         """Checks that the weights that --keep_best refers to exist.
@@ -57,6 +77,7 @@ class OutputDir:
         Raises:
           InputError: they do not.
         """
+        self.require_best_usable()
         if self.best.intact_prefix() is None:
             raise InputError(
                 "--keep_best=true: %s contains no checkpoint; omit the flag to use the "

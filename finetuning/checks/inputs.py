@@ -76,8 +76,10 @@ def check_inputs(settings, output_dir):
     initial, about_labels = _read_initial(
         settings, initial_prefix, config, task, resumed
     )
-    if settings.keep_best and not settings.do_train:
-        output_dir.require_best()
+    if settings.keep_best:
+        output_dir.require_best_usable()
+        if not settings.do_train:
+            output_dir.require_best()
     if not (settings.do_train or resumed or initial):
         raise InputError(
             "--output_dir=%s contains no checkpoint and --init_checkpoint is not "

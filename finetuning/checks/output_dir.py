@@ -132,6 +132,12 @@ def _require_not_initial_directory(settings, initial_prefix):
     if initial_prefix is None:
         return
     directory = os.path.dirname(initial_prefix) or os.curdir
+    if files.is_same(directory, os.path.join(settings.output_dir, finding.BEST)):
+        raise InputError(
+            "--output_dir=%s: --init_checkpoint is in the best/ of this directory, "
+            "where a new run keeps its own best weights; use another directory"
+            % settings.output_dir
+        )
     if files.is_same(directory, settings.output_dir):
         raise InputError(
             "--output_dir=%s is the directory of --init_checkpoint: the checkpoints "

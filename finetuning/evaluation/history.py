@@ -1,6 +1,7 @@
 """The evaluations of a training run by step, and which of them was the best."""
 
 import os
+import re
 
 from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.utils import files
@@ -9,6 +10,7 @@ from finetuning.utils.errors import InputError
 FILE = "eval_history.tsv"
 _SET_ASIDE = "eval_history_until_%s.tsv"
 _STEP = "step"
+_NAMES = re.compile(r"eval_history(_until_\d+)?\.tsv$")
 
 
 class History:
@@ -63,6 +65,11 @@ class History:
             values = [repr(row[name]) if name in row else "" for name in names]
             lines.append("\t".join([str(step)] + values))
         return "\n".join(lines) + "\n"
+
+
+def is_history(name):
+    """Whether a file is called like a history, the current one or one set aside."""
+    return _NAMES.match(name) is not None
 
 
 def set_aside(directory, step):

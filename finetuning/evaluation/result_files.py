@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 
+from finetuning.data import tasks
 from finetuning.utils import console, files
 
 EVAL_TEXT = "eval_results.txt"
@@ -29,6 +30,16 @@ def names(suffix, submission):
     names = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON}
     names |= {name % suffix for name in (PROBABILITIES, PREDICTIONS, EVAL_PREDICTIONS)}
     return names | ({SUBMISSION % submission} if submission else set())
+
+
+def all_names():
+    """The names of the result files of all tasks."""
+    found = set()
+    for task in tasks.TASKS.values():
+        for layout in task.dev + task.test:
+            found |= names("", layout.submission)
+            found |= names("_" + layout.part if layout.part else "", None)
+    return found
 
 
 def evaluation_text(figures):

@@ -35,6 +35,7 @@ def weight_warnings(contents, directory, settings):
             "results. Train first, or pass a fine-tuned --init_checkpoint"
             % (contents.prefix, " and ".join(contents.fresh))
         )
+    warnings += _best_weights_warnings(contents, directory)
     return warnings + _unfinished_warnings(contents, directory)
 
 
@@ -49,10 +50,34 @@ def _other_task_warnings(saved, settings):
     ]
 
 
+def _best_weights_warnings(contents, directory):
+    """Compares the weights in `best/` with the history of the run's evaluations.
+
+    They differ if the run was resumed without --keep_best, or if they are of another
+    run. While a run trains, its history may be ahead of them.
+    """
+    if not _is_in_best(contents.prefix) or directory.lock_holder() is not None:
+        return []
+    past = history.History(directory.path, resumed=True)
+    best = past.best(float("inf"))
+    if best in (None, contents.step):
+        return []
+    return [
+        "NOT THE BEST WEIGHTS: %s is from step %s, but the best evaluation in %s is "
+        "that of step %d, whose weights were not kept; omit --keep_best to use the "
+        "latest" % (contents.prefix, contents.step, history.FILE, best)
+    ]
+
+
+def _is_in_best(prefix):
+    """Whether a checkpoint is in `best/` of the output directory of its run."""
+    return finding.run_directory(prefix) != os.path.dirname(prefix)
+
+
 def _unfinished_warnings(contents, directory):
     """Compares the step with the planned steps; an early stop ends a run as well."""
     saved, step = directory.saved_run, contents.step
-    if os.path.dirname(contents.prefix) != directory.path:  # In `best/`.
+    if _is_in_best(contents.prefix):
         # Not `directory.latest`, which a running training process may have removed.
         latest = finding.latest_in(directory.path)
         step = compatibility.read_step(latest) if latest else None

@@ -5,7 +5,7 @@ from finetuning.data import label_map
 from finetuning.device import determinism
 from finetuning.evaluation import history
 from finetuning.run_info import provenance, saved_run
-from finetuning.training import loop
+from finetuning.training import earlier_run, loop
 from finetuning.utils import files
 from finetuning.utils.console import log
 
@@ -29,6 +29,8 @@ def train(run, plan):
         return
     if run.inputs.resumed is not None:
         _set_old_scores_aside(run)
+    else:
+        _set_earlier_run_aside(output_dir)
     report_start(run)
     _save_settings(run, plan.hyperparameters.num_steps)
     label_map.save(output_dir.path, run.task)
@@ -69,6 +71,19 @@ def _set_old_scores_aside(run):
         path = history.set_aside(run.output_dir.path, run.inputs.resumed.step)
         if path is not None:
             log.warning("The scores on the previous dev set were moved to %s", path)
+
+
+def _set_earlier_run_aside(output_dir):
+    """Moves what a run left whose checkpoints were removed, with a warning."""
+    folder, names = earlier_run.set_aside(output_dir)
+    if folder is not None:
+        log.warning(
+            "An earlier training run in %s, which has no checkpoints any more, left "
+            "%s: moved to %s",
+            output_dir.path,
+            finding.first_few(names),
+            folder,
+        )
 
 
 def _save_settings(run, num_steps):

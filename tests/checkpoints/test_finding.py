@@ -131,3 +131,31 @@ def test_listed_checkpoints_that_no_longer_exist(tmp_path):
     for part in (PARTS[0], PARTS[2]):
         os.remove(seven + part)
     assert finding.all_in(str(tmp_path)) == [five]
+
+
+@pytest.mark.parametrize(
+    "runs, directory, expected",
+    [
+        (["out"], "out/best", "out"),
+        (["out"], "out/best/.", "out"),
+        (["out", "out/best"], "out/best", "out/best"),
+        (["best"], "best", "best"),
+        (["best"], "best/best", "best"),
+        ([], "out/best", "out/best"),
+        (["out"], "out/bests", "out/bests"),
+    ],
+)
+def test_the_run_of_a_directory(tmp_path, monkeypatch, runs, directory, expected):
+    """`best/` belongs to the run above it, unless it is an output directory itself."""
+    monkeypatch.chdir(tmp_path)
+    os.makedirs(directory)
+    for run in runs:
+        os.makedirs(run, exist_ok=True)
+        touch(run, "run_settings.json")
+    found = finding.run_directory(os.path.join(directory, "model.ckpt-3"))
+    assert os.path.abspath(found) == os.path.abspath(expected)
+    assert finding.belongs_to_a_run(directory) == (expected in runs)
+    # Also from within it.
+    monkeypatch.chdir(directory)
+    found = finding.run_directory("model.ckpt-3")
+    assert os.path.realpath(found) == os.path.realpath(str(tmp_path / expected))

@@ -144,6 +144,18 @@ def test_the_best_weights_of_a_finished_run(tmp_path):
         assert bool(found) is warned
 
 
+@pytest.mark.parametrize("kept, warned", [(6, False), (3, True), (12, True)])
+def test_best_weights_that_are_not_the_best(tmp_path, kept, warned):
+    """The run was resumed without --keep_best, or they are those of another run."""
+    lines = ["step\teval_main_score", "3\t0.7", "6\t0.9", "9\t0.8"]
+    corpus.write_lines(str(tmp_path / "eval_history.tsv"), lines)
+    prefix = tmp_path / "best" / ("model.ckpt-%d" % kept)
+    found = weight_warnings(tmp_path, kept, prefix=prefix)
+    assert starts(found) == (["NOT THE BEST WEIGHTS"] if warned else [])
+    # Others are not compared with the best evaluation.
+    assert weight_warnings(tmp_path, kept) == []
+
+
 def test_weights_from_elsewhere(tmp_path):
     prefix = tmp_path / "x" / "model.ckpt-3"
     assert warnings_about(contents(prefix, 3), "mrpc") == []
