@@ -10,7 +10,6 @@ replaces these files with placeholders: every example gets the task's first labe
 the score 0.
 """
 
-import json
 import os
 import sys
 import zipfile
@@ -25,6 +24,7 @@ from finetuning.utils import files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry
+from scripts.sweeping import summary
 
 SWEEP_JSON = "sweep.json"
 # Name of each file without ".tsv" -> its task and `FileLayout`.
@@ -71,25 +71,39 @@ def best_run(sweep_dir):
     """Returns the directory of the sweep's run with the highest main score; logs it.
 
     Raises:
-      InputError: no run has finished, or sweep.json is corrupt.
+      InputError: no run has a main score, or sweep.json is damaged.
     """
     path = os.path.join(sweep_dir, SWEEP_JSON)
-    try:
-        runs = json.loads(files.read_text(path))["runs"]
-        scores = {run["name"]: run["results"][MAIN_SCORE] for run in runs}
-    except (ValueError, KeyError, TypeError):
-        raise InputError("%s is corrupt; run the sweep again" % path) from None
+    expected = "the runs of a sweep with their scores"
+    advice = "run the sweep again"
+    scores = files.read_json(path, expected, advice, _main_scores, allow_nan=True)
     if not scores:
         raise InputError("%s: no run of this sweep has finished" % sweep_dir)
-    name = max(scores, key=scores.get)
+    name = summary.best(scores)
+    if name is None:
+        raise InputError(
+            "%s: the main score of all its runs is NaN; pass the directory of a run"
+            % sweep_dir
+        )
+    others = sum(not summary.is_number(score) for score in scores.values())
     log.info(
-        "%s: using %s, main score %.4f, the highest of %d on the dev set",
+        "%s: using %s, main score %.4f, the highest of %d on the dev set%s",
         sweep_dir,
         name,
         scores[name],
-        len(scores),
+        len(scores) - others,
+        " (%d more have none)" % others if others else "",
     )
     return os.path.join(sweep_dir, "runs", name)
+
+
+def _main_scores(content):
+    """The main score of each run by its name; None for a run without one."""
+    runs = {run["name"]: run["results"].get(MAIN_SCORE) for run in content["runs"]}
+    for name, score in runs.items():
+        if not isinstance(name, str) or type(score) not in (int, float, type(None)):
+            raise TypeError
+    return runs
 
 
 def contents(paths, filled):

@@ -9,7 +9,6 @@ wrote. The page is made only from these runs and from published.json and
 introduction.md in docs/scores.
 """
 
-import json
 import os
 import sys
 
@@ -40,14 +39,23 @@ def make(docs):
     groups = runs.group(runs.load(directory))
     if not groups:
         raise InputError("%s contains no runs; add some with --add=DIR" % directory)
-    introduction = _read(directory, INTRODUCTION)
-    published = json.loads(_read(directory, runs.PUBLISHED))
+    introduction = files.read_text(os.path.join(directory, INTRODUCTION)) + "\n"
+    published = files.read_json(
+        os.path.join(directory, runs.PUBLISHED),
+        "a list of tables with title, setting, source, columns and rows",
+        "restore it",
+        lambda tables: [_check_published(table) for table in tables],
+        kind=list,
+    )
     return page.page(introduction, groups, published, PICTURE), groups
 
 
-def _read(*path):
-    with open(os.path.join(*path), encoding="utf-8") as file:
-        return file.read()
+def _check_published(table):
+    texts = [table["title"], table["setting"], table["source"], *table["columns"]]
+    texts += [cell for row in table["rows"] for cell in row]
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError
+    return table
 
 
 def run(arguments):

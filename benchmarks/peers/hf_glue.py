@@ -10,7 +10,6 @@ $TF_PYTHON is the interpreter that reads a TensorFlow checkpoint, by default
 """
 
 import dataclasses
-import json
 import os
 import platform
 import subprocess
@@ -30,6 +29,7 @@ from benchmarks.timing import examples  # noqa: E402
 from finetuning.data import data_files  # noqa: E402
 from finetuning.evaluation import scoring  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
+from finetuning.utils import files  # noqa: E402
 from finetuning.utils.console import log  # noqa: E402
 from finetuning.utils.errors import InputError  # noqa: E402
 from finetuning.utils.progress import Progress  # noqa: E402
@@ -49,19 +49,19 @@ def run(argv):
     settings = interface.parse(argv, _SUPPORTED)
     if settings.random_seed is None:
         raise InputError("--random_seed is required")
-    task, files, _ = data_files.find(settings)
+    task, found, _ = data_files.find(settings)
     log.info("Task: %s, results in %s", task.name, settings.output_dir)
     torch.manual_seed(settings.random_seed)
     if settings.num_threads:
         torch.set_num_threads(settings.num_threads)
     model = load_model(settings, task)
-    training_set, *dev_sets = (read(settings, task, file) for file in files)
+    training_set, *dev_sets = (read(settings, task, file) for file in found)
     started = time.monotonic()
     steps = train(model, training_set, settings)
     seconds = time.monotonic() - started
     predictions = [
         (file.layout.part, predict(model, dev_set, settings))
-        for file, dev_set in zip(files[1:], dev_sets)
+        for file, dev_set in zip(found[1:], dev_sets)
     ]
     scored = scoring.evaluate(task, predictions, steps)
     device = "%s, %d threads" % (model.device.type.upper(), torch.get_num_threads())
@@ -88,8 +88,14 @@ def run(argv):
 
 def load_model(settings, task):
     """The pretrained encoder with a fresh head, on the GPU if there is one."""
-    with open(settings.bert_config_file, encoding="utf-8") as file:
-        model = hf_model.build(json.load(file), task.num_outputs)
+    path = settings.bert_config_file
+    config = files.read_json(
+        path,
+        "one JSON object of numbers and strings",
+        "pass the bert_config.json of the checkpoint",
+        name="--bert_config_file=%s" % path,
+    )
+    model = hf_model.build(config, task.num_outputs)
     missing = hf_model.load(model, read_checkpoint(settings.init_checkpoint))
     if sorted(missing) != _HEAD:
         raise InputError(

@@ -10,7 +10,7 @@ from finetuning.evaluation import (
     scoring,
     submission,
 )
-from finetuning.run_info import provenance
+from finetuning.run_info import fingerprints, provenance
 from finetuning.utils import files, tensorboard
 from finetuning.utils.console import log
 
@@ -167,6 +167,7 @@ def _provenance(run, contents, datasets):
         untrained_variables=list(contents.fresh),
         data_file=datasets[0].data_file.path,
         data_files=[dataset.data_file.path for dataset in datasets],
+        data_sha256=fingerprints.sha256(*[d.data_file.path for d in datasets]),
         num_examples=sum(dataset.records.count for dataset in datasets),
         num_truncated=sum(dataset.truncated for dataset in datasets),
     )

@@ -14,7 +14,7 @@ DEV_SET = "dev set"
 _BLOCK = 2**20
 
 
-def take(settings, data_files, initial_prefix):
+def take(settings, data_files, initial_prefix, with_dev_set=None):
     """Computes the fingerprints of the files that determine a training run.
 
     Of a checkpoint, only the index is read: it has a checksum of each tensor.
@@ -23,6 +23,8 @@ def take(settings, data_files, initial_prefix):
       settings: `settings.Settings`.
       data_files: `tasks.DataFile`s of the run.
       initial_prefix: prefix of --init_checkpoint, or None.
+      with_dev_set: whether the dev set matters; None: if the run evaluates while it
+        trains.
 
     Returns:
       Dictionary from some of `NAMES` and `DEV_SET` to dictionaries of `path` and
@@ -32,15 +34,31 @@ def take(settings, data_files, initial_prefix):
     if initial_prefix is not None:
         paths["init_checkpoint"] = [initial_prefix + ".index"]
     names = {"train": TRAINING_SET}
-    if settings.evaluates_while_training:
+    if with_dev_set is None:
+        with_dev_set = settings.evaluates_while_training
+    if with_dev_set:
         names["dev"] = DEV_SET
     for data_file in data_files:
         if data_file.split in names:
             paths.setdefault(names[data_file.split], []).append(data_file.path)
     return {
-        name: {"path": parts[0], "sha256": sha256(*parts)}
+        name: {"path": " and ".join(parts), "sha256": sha256(*parts)}
         for name, parts in paths.items()
     }
+
+
+def check(content):
+    """Checks that a value read from a file is what `take` returns.
+
+    Raises:
+      ValueError: it is not.
+    """
+    digests = content.values() if isinstance(content, dict) else [None]
+    for digest in digests:
+        if not isinstance(digest, dict) or not all(
+            isinstance(digest.get(name), str) for name in ("path", "sha256")
+        ):
+            raise ValueError("its fingerprints are not each a path and a sha256")
 
 
 def sha256(*paths):

@@ -108,10 +108,7 @@ def _check_types(content):
     _require(settings, "early_stop", int)
     for name in _require(content, "versions", dict):
         _require(content["versions"], name, str)
-    for digest in _require(content, "fingerprints", dict).values():
-        for name in ("path", "sha256"):
-            if not isinstance(digest, dict) or not isinstance(digest[name], str):
-                raise ValueError("an entry of fingerprints is no path and sha256")
+    fingerprints.check(content.get("fingerprints") or {})
     if not all(isinstance(line, str) for line in _require(content, "changes", list)):
         raise ValueError("changes is no list of strings")
     for part in _require(content, "determinism_history", list):
@@ -149,10 +146,10 @@ def changed_training(saved, settings, digests):
     current = settings.as_dict()
     changes = _changed(saved.settings, current, SHAPE_TRAINING)
     if saved.fingerprints:
-        changes += _changed_files(saved.fingerprints, digests, fingerprints.NAMES)
+        changes += changed_files(saved.fingerprints, digests, fingerprints.NAMES)
         if has_another_dev_set(saved, digests):
             names = [fingerprints.DEV_SET]
-            changes += _changed_files(saved.fingerprints, digests, names)
+            changes += changed_files(saved.fingerprints, digests, names)
     else:
         changes += _changed(saved.settings, current, PATHS)
     seeds = (saved.random_seed, settings.random_seed)
@@ -187,7 +184,7 @@ def changed_reading(saved, settings):
     ]
     if saved.fingerprints:
         digests = fingerprints.take(settings, (), None)
-        changes += _changed_files(saved.fingerprints, digests, fingerprints.READERS)
+        changes += changed_files(saved.fingerprints, digests, fingerprints.READERS)
     return changes
 
 
@@ -209,27 +206,12 @@ def changed_versions(saved, description):
     ]
 
 
-def with_dev_set(saved, digests):
-    """The digests, with that of the earlier dev set if this run has none of its own."""
-    kept = saved.fingerprints.get(fingerprints.DEV_SET)
-    return dict({} if kept is None else {fingerprints.DEV_SET: kept}, **digests)
+def changed_files(before, now, names):
+    """How the contents of files differ, as `fingerprints.take` describes them.
 
-
-def _changed(before, now, names):
-    return [
-        "--%s: %s -> %s" % (name, as_value(before[name]), as_value(now[name]))
-        for name in names
-        if name in before and _normalised(name, before) != _normalised(name, now)
-    ]
-
-
-def _normalised(name, values):
-    """The value of a flag; the case of a task's name does not matter."""
-    value = values[name]
-    return value.lower() if name == "task_name" and value else value
-
-
-def _changed_files(before, now, names):
+    Returns:
+      List of phrases, as `changed_training` returns them.
+    """
     changes = []
     for name in names:
         old, new = before.get(name), now.get(name)
@@ -251,3 +233,23 @@ def _changed_files(before, now, names):
                 )
             )
     return changes
+
+
+def with_dev_set(saved, digests):
+    """The digests, with that of the earlier dev set if this run has none of its own."""
+    kept = saved.fingerprints.get(fingerprints.DEV_SET)
+    return dict({} if kept is None else {fingerprints.DEV_SET: kept}, **digests)
+
+
+def _changed(before, now, names):
+    return [
+        "--%s: %s -> %s" % (name, as_value(before[name]), as_value(now[name]))
+        for name in names
+        if name in before and _normalised(name, before) != _normalised(name, now)
+    ]
+
+
+def _normalised(name, values):
+    """The value of a flag; the case of a task's name does not matter."""
+    value = values[name]
+    return value.lower() if name == "task_name" and value else value

@@ -227,9 +227,9 @@ def read_json(
         are saved.
 
     Raises:
-      InputError: the file cannot be read, is not UTF-8 or not JSON, nests its brackets
-        too deeply, has a key twice or a number of very many digits, or its content is
-        of another kind or refused by `parse`.
+      InputError: `parse` raised it; or the file cannot be read, is not UTF-8 or not
+        JSON, nests its brackets too deeply, has a key twice or a number of very many
+        digits, or its content is of another kind or refused by `parse`.
     """
     try:
         content = json.loads(
@@ -252,6 +252,8 @@ def read_json(
                 found = _JSON_TYPES.get(type(content), "a number")
                 raise ValueError("it is %s" % found)
             return content if parse is None else parse(content)
+        except InputError:
+            raise
         except (LookupError, TypeError, AttributeError, ValueError) as error:
             problem = "is not valid: %s" % _describe_parse_error(error)
     raise InputError(

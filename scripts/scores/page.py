@@ -73,8 +73,12 @@ def _distance(row, other):
 def _mean(row, name=MAIN_SCORE):
     scores = runs.summarize(row, name)
     if scores["sd"] is None:
-        return "%.1f" % scores["mean"]
+        return _points(scores["mean"])
     return "%.1f ± %.1f" % (scores["mean"], scores["sd"])
+
+
+def _points(value):
+    return "-" if value is None else "%.1f" % value
 
 
 def _adam(row):
@@ -101,7 +105,7 @@ def _group(rows):
         lines.append(
             [program + _own_rates(row), runs.dtype(row), _adam(row), "%d" % len(row)]
             + [_mean(row)]
-            + ["%.1f" % scores[name] for name in ("median", "min", "max")]
+            + [_points(scores[name]) for name in ("median", "min", "max")]
             + ["%d" % sum(map(summary.failed_to_train, row))]
             + [_mean(row, "eval_" + name) for name in metrics]
         )

@@ -5,6 +5,7 @@ row (a list of runs), and the rows that share task, encoder and recipe form a gr
 list of rows).
 """
 
+import functools
 import itertools
 import json
 import os
@@ -14,7 +15,7 @@ from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
-from scripts.sweeping import summary
+from scripts.sweeping import run_files, summary
 
 OURS, HUGGING_FACE = "this program", "Hugging Face"
 ORIGINAL = "google-research/bert"
@@ -33,6 +34,22 @@ _RECIPE = (
     "keep_best",
     "early_stop",
 )
+# These of them are numbers in every run.
+_NUMBERS = _RECIPE[:5]
+_TYPES = {
+    "program": (str,),
+    "encoder": (str,),
+    "seed": (int, type(None)),
+    "recipe": (dict,),
+    "precision": (str,),
+    "predicted_one_class": (bool,),
+    "adam_bias_correction": (bool,),
+    "own_rates": (bool,),
+    "versions": (dict,),
+    "device": (str,),
+    "revision": (str, type(None)),
+    "time": (str,),
+}
 _LIBRARIES = {
     "tensorflow": "TensorFlow",
     "torch": "torch",
@@ -52,19 +69,34 @@ def read(path):
       InputError: the file is not such a result, or its scores cannot be compared: they
         are not those of a known training run on a task's whole dev set.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-        training = content.get("training") or content
-        _require_comparable(path, content, training)
-        return _run(content, training)
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(
-            "%s is not a result of this version (%s: %s); evaluate again"
-            % (path, type(error).__name__, error)
-        ) from None
+    return files.read_json(
+        path,
+        "the results of an evaluation by this version",
+        "evaluate again",
+        functools.partial(_parse, path),
+        allow_nan=True,
+    )
+
+
+def _parse(path, content):
+    run_files.check(content)
+    training = content.get("training") or content
+    _require_comparable(path, content, training)
+    return _check(_run(content, training))
+
+
+def _check(run):
+    """Checks the entries of a run that the page uses; returns the run."""
+    for name, kinds in _TYPES.items():
+        if type(run[name]) not in kinds:
+            raise ValueError("%s is %s" % (name, type(run[name]).__name__))
+    run_files.check(run)
+    for name in _NUMBERS:
+        if type(run["recipe"][name]) not in (int, float):
+            raise ValueError("%s is no number" % name)
+    if not all(isinstance(version, str) for version in run["versions"].values()):
+        raise ValueError("a version is no string")
+    return run
 
 
 def _require_comparable(path, content, training):
@@ -93,7 +125,9 @@ def _require_comparable(path, content, training):
 def _run(content, training):
     settings, program = training["settings"], content.get("program", OURS)
     versions = training["versions"]
+    known = {name: content[name] for name in ("data_sha256",) if name in content}
     return {
+        **known,
         "task": content["task"],
         "results": content["results"],
         "main_metrics": content["main_metrics"],
@@ -130,7 +164,8 @@ def add(directory, places):
       The number of new runs.
 
     Raises:
-      InputError: there is no run below one of the directories, or one is refused.
+      InputError: there is no run below one of the directories, or one is refused, or
+        was scored on another dev set than the others of its task.
     """
     known = {_identity(run): run for run in load(directory)}
     before = len(known)
@@ -142,8 +177,11 @@ def add(directory, places):
         ]
         if not paths:
             raise InputError("--add=%s: no %s below it" % (place, EVAL_JSON))
-        added = [read(path) for path in sorted(paths)]
-        known.update((_identity(run), run) for run in added)
+        for path in sorted(paths):
+            run = read(path)
+            others = [known[name] for name in known if name != _identity(run)]
+            _require_same_dev_set(path, run, others)
+            known[_identity(run)] = run
     os.makedirs(directory, exist_ok=True)
     ordered = sorted(known.values(), key=_order)
     for task, runs in itertools.groupby(ordered, lambda run: run["task"]):
@@ -152,13 +190,41 @@ def add(directory, places):
     return len(known) - before
 
 
+def _require_same_dev_set(path, run, others):
+    """Checks that a run was scored on the same examples as others of its task.
+
+    Where their hashes are not known, the score of the most frequent label tells.
+    """
+    for other in others:
+        if other["task"].lower() != run["task"].lower():
+            continue
+        hashes = {of["data_sha256"] for of in (run, other) if "data_sha256" in of}
+        baselines = [of["majority_score"] for of in (run, other)]
+        if len(hashes) > 1 or abs(baselines[0] - baselines[1]) > 1e-6:
+            raise InputError(
+                "%s: scored on another dev set than the other runs of %s; evaluate "
+                "all of them on the same file, or leave out this directory"
+                % (path, run["task"])
+            )
+
+
 def load(directory):
-    """Returns all runs under docs/scores, by task."""
+    """Returns all runs under docs/scores, by task.
+
+    Raises:
+      InputError: a file there is damaged.
+    """
     runs = []
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
         if name.endswith(".json") and name != PUBLISHED:
-            with open(os.path.join(directory, name), encoding="utf-8") as file:
-                runs += json.load(file)
+            runs += files.read_json(
+                os.path.join(directory, name),
+                "a list of runs",
+                "restore it, or remove it and add the runs again with --add=DIR",
+                lambda content: [_check(run) for run in content],
+                kind=list,
+                allow_nan=True,
+            )
     return runs
 
 

@@ -51,7 +51,7 @@ def draw_panel(axes, columns, baseline):
     for place, (label, scores, failed, color) in enumerate(columns):
         labels.append(label if len(columns) <= 4 else label.replace(" ", "\n"))
         _draw_column(axes, place, scores, failed, color)
-    _draw_baseline(axes, baseline, [s for _, scores, _, _ in columns for s in scores])
+    _draw_baseline(axes, baseline, summary.summarize(sum((c[1] for c in columns), [])))
     low, high = axes.get_ylim()
     missing = _MIN_SPAN - (high - low)
     if missing > 0:
@@ -70,12 +70,14 @@ def _draw_column(axes, place, scores, failed, color):
         marker, shade = ("x", _FAILED) if has_failed else ("o", color)
         axes.plot(place + offset, score, marker, color=shade, markersize=5, alpha=0.8)
     mean, sd = [summary.summarize(scores)[name] for name in ("mean", "sd")]
-    axes.errorbar(place, mean, sd, color=_MEAN, fmt="_", markersize=18, capsize=5)
+    if mean is not None:
+        axes.errorbar(place, mean, sd, color=_MEAN, fmt="_", markersize=18, capsize=5)
 
 
 def _draw_baseline(axes, baseline, scores):
     """Draws a line, or only names the number if the line is far below all dots."""
-    if min(scores) - baseline <= _MAX_GAP * (max(scores) - min(scores)):
+    low, high = scores["min"], scores["max"]
+    if low is not None and low - baseline <= _MAX_GAP * (high - low):
         style = {"color": _BASELINE, "linestyle": "--", "linewidth": 1}
         axes.axhline(baseline, label="majority class", **style)
     else:

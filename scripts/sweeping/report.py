@@ -21,7 +21,8 @@ def collect(description, points, results):
 
     Returns:
       Dictionary: `task`, `main_metrics`, `majority_score`, `planned` (number of runs),
-      `runs` (each with its settings, `results`, `seconds`, `failed_to_train`),
+      `warnings`, `runs` (each with its settings, `results`, `seconds`,
+      `failed_to_train`),
       `settings` (each with its `setting`, `failed_to_train` (number of runs) and
       `scores`: name -> `summary.summarize`), and the items of `description`.
     """
@@ -33,6 +34,7 @@ def collect(description, points, results):
         main_metrics=first.get("main_metrics"),
         majority_score=first.get("majority_score"),
         planned=len(points),
+        warnings=_warnings([results[point] for point in done]),
         runs=[_run(point, results[point]) for point in done],
         settings=[
             _setting(setting, [results[p] for p in done if p.setting == setting])
@@ -58,9 +60,47 @@ def _setting(setting, results):
         "setting": setting,
         "failed_to_train": sum(map(summary.failed_to_train, results)),
         "scores": {
-            name: summary.summarize([result["results"][name] for result in results])
+            name: summary.summarize([r["results"].get(name) for r in results])
             for name in [*names, "eval_loss"]
         },
+    }
+
+
+def _warnings(results):
+    """Returns what makes the numbers of runs less comparable, as a list of lines."""
+    warnings = []
+    scores = [result["results"][MAIN_SCORE] for result in results]
+    missing = len(scores) - summary.summarize(scores)["n"]
+    if missing:
+        warnings.append(
+            "%d of %d runs have NaN as their main score; mean, sd and the other "
+            "statistics are those of the others" % (missing, len(scores))
+        )
+    made_with = {}
+    for result in results:
+        for name, value in _versions(result).items():
+            values = made_with.setdefault(name, [])
+            values += [] if value in values else [value]
+    mixed = [
+        "%s %s" % (name, " and ".join(map(str, values)))
+        for name, values in sorted(made_with.items())
+        if len(values) > 1
+    ]
+    if mixed:
+        warnings.append(
+            "these runs were not made with the same versions (%s); repeat some for a "
+            "fair comparison" % "; ".join(mixed)
+        )
+    return warnings
+
+
+def _versions(result):
+    """Returns the versions that trained and scored a run, by name."""
+    training = result.get("training") or result
+    return {
+        "git revision": training.get("git_revision"),
+        "git revision of the evaluation": result.get("git_revision"),
+        **(training.get("versions") or {}),
     }
 
 
@@ -89,6 +129,7 @@ def lines(collected):
     run_table = align_columns(_run_rows(runs, shown))
     setting_table = align_columns(_setting_rows(settings, shown))
     table = [title, baseline, "", *run_table, "", *setting_table]
+    table += ["WARNING: " + warning for warning in collected["warnings"]]
     return [line.rstrip() for line in table]
 
 
@@ -102,11 +143,11 @@ def _run_rows(runs, shown):
     ]
     for run in runs:
         varied = [run[name] for name in ("learning_rate", "batch_size", "epochs")]
-        scores = [run["results"][name] for name in [*shown, "eval_loss"]]
+        scores = [run["results"].get(name) for name in [*shown, "eval_loss"]]
         rows.append(
             ["%g" % value for value in varied]
             + ["%d" % run["seed"]]
-            + ["%.4f" % score for score in scores]
+            + [_four_decimals(score) for score in scores]
             + [duration(run["seconds"])]
             + ["FAILED TO TRAIN" if run["failed_to_train"] else ""]
         )
@@ -121,7 +162,11 @@ def _setting_rows(settings, shown):
             values = [scores[key] for key in _STATISTICS]
             rows.append(
                 [setting["setting"], _heading(name), "%d" % scores["n"]]
-                + ["-" if value is None else "%.4f" % value for value in values]
+                + [_four_decimals(value) for value in values]
                 + ["%d" % setting["failed_to_train"]]
             )
     return rows
+
+
+def _four_decimals(value):
+    return "-" if value is None else "%.4f" % value

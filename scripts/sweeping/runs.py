@@ -1,23 +1,22 @@
 """The runs of a sweep: which are finished, which remain, and what to keep of them."""
 
-import json
 import os
 import time
 from dataclasses import dataclass, field
 from typing import Dict, List, Optional, Tuple
 
-from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.flags import command_line
 from finetuning.flags.settings import as_flag, flags_with
+from finetuning.run_info import fingerprints
 from finetuning.utils import files, locking
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import duration
-from scripts.sweeping import grid, process
+from scripts.sweeping import grid, inputs, process, run_files, summary
 
 KEEP = ("best", "all", "none")
-SWEEP_FILE, RUN_FILE, OUTPUT = "sweep_settings.json", "sweep_run.json", "output.txt"
+SWEEP_FILE, OUTPUT = "sweep_settings.json", "output.txt"
 RUNS_DIR = "runs"
 _LOCK = ".lock"
 
@@ -53,12 +52,18 @@ class Sweep:
         """Locks the directory and saves the sweep's settings there.
 
         Raises:
-          InputError: it contains other files, a sweep with other settings, or a running
-            sweep.
+          InputError: it contains other files, a sweep with other settings or of other
+            files, or a running sweep.
         """
         saved = _load_settings(self.directory)
+        self._inputs = inputs.take(self._settings())
         if _has_trained(self.directory):
-            _require_same(self.directory, saved["fixed"], self._fixed())
+            # Files are compared by content; by path only if none was saved.
+            ignored = flags_with(is_path=True) if "inputs" in saved else ()
+            _require_same(self.directory, saved["fixed"], self._fixed(), ignored)
+            before = saved.get("inputs", {})
+            inputs.require_same(self.directory, before, self._inputs)
+            self._read_results()
         self.keep = self.keep or saved.get("keep_checkpoints") or "best"
         files.make_directory(os.path.join(self.directory, RUNS_DIR))
         try:
@@ -77,20 +82,25 @@ class Sweep:
             self._lock.close()
 
     def description(self):
-        """Returns a dictionary: `fixed`, `flags` and `keep_checkpoints`."""
+        """Returns a dictionary: `fixed`, `inputs`, `flags` and `keep_checkpoints`."""
         return {
             "fixed": self._fixed(),
+            "inputs": self._inputs,
             "flags": self.flags,
             "keep_checkpoints": self.keep,
         }
 
     def _fixed(self):
         """Returns what must stay the same once a run has trained, as a dictionary."""
-        settings, _ = command_line.parse(self._command(self.points[0]))
+        settings = self._settings()
         names = set(flags_with(affects="weights") + flags_with(affects="scores"))
         names -= {*grid.SWEPT.values(), "random_seed"}
         values = {name: getattr(settings, name) for name in sorted(names)}
         return dict(values, python=self.python, script=os.path.abspath(self.script))
+
+    def _settings(self):
+        """Returns the `Settings` of the first run."""
+        return command_line.parse(self._command(self.points[0]))[0]
 
     def _command(self, point):
         """Returns the command line of one run: the program and its arguments."""
@@ -106,10 +116,12 @@ class Sweep:
 
         Yields:
           Before the first and after each run: dictionary of each finished `Point` to
-          its result from `read_result`.
+          its result from `run_files.read`.
+
+        Raises:
+          InputError: an input file changed while a run used it.
         """
-        saved = {point: read_result(self.run_dir(point)) for point in self.points}
-        results = {point: result for point, result in saved.items() if result}
+        results = self._read_results()
         if results:
             log.info("Skipping %d runs that are already finished", len(results))
         yield results
@@ -121,7 +133,7 @@ class Sweep:
             log.info("%s: %s, seed %d", label, point.setting, point.seed)
             error = self._execute(point)
             if error is None:
-                results[point] = read_result(self.run_dir(point))
+                results[point] = self._read_result(point)
                 self._remove_checkpoints(results)
                 _log_result(
                     label, results[point], _time_left(remaining, index, started)
@@ -131,6 +143,22 @@ class Sweep:
                 log.error("%s failed: %s", label, error)
             yield results
 
+    def _read_results(self):
+        """Returns a dictionary of each finished point to its result.
+
+        Raises:
+          InputError: a file is damaged, or a run used other files than this sweep.
+        """
+        results = {point: self._read_result(point) for point in self.points}
+        return {point: result for point, result in results.items() if result}
+
+    def _read_result(self, point):
+        directory = self.run_dir(point)
+        result = run_files.read(directory)
+        if result:
+            inputs.require_same(directory, inputs.of_result(result), self._inputs)
+        return result
+
     def _execute(self, point):
         """Executes one run; returns None on success, otherwise its error message."""
         directory = self.run_dir(point)
@@ -139,41 +167,30 @@ class Sweep:
         started = time.monotonic()
         error = "interrupted"
         try:
-            error = process.execute(
-                command, os.path.join(directory, OUTPUT), self._lock
-            )
-            error = error or _missing_result(directory)
+            output = os.path.join(directory, OUTPUT)
+            failure = process.execute(command, output, self._lock)
+            failure = failure or run_files.problem(directory)
+            inputs.require_same(directory, self._inputs, inputs.take(self._settings()))
+            error = failure
         finally:
             state["seconds"] += time.monotonic() - started
             state.update(finished=error is None, error=error)
-            files.write_json(os.path.join(directory, RUN_FILE), state)
+            files.write_json(os.path.join(directory, run_files.RUN_FILE), state)
         return error
 
     def _remove_checkpoints(self, results):
         if self.keep == "all":
             return
-        best = max(results, key=lambda point: results[point]["results"][MAIN_SCORE])
+        scores = {point: results[point]["results"][MAIN_SCORE] for point in results}
+        best = summary.best(scores)
         for point in results:
-            if self.keep == "none" or point != best:
+            if self.keep == "none" or best not in (None, point):
                 remove_checkpoints(self.run_dir(point))
-
-
-def read_result(directory):
-    """Returns the result of a finished run, or None if the run is not finished.
-
-    Returns:
-      Dictionary of the run's eval_results.json with `seconds`, the time it took.
-    """
-    state = _read_json(os.path.join(directory, RUN_FILE))
-    result = _read_json(os.path.join(directory, EVAL_JSON))
-    if not (state and state.get("finished") and result):
-        return None
-    return dict(result, seconds=state["seconds"])
 
 
 def remove_checkpoints(directory):
     """Removes a run's checkpoints and record files, but not its results."""
-    if not os.path.exists(os.path.join(directory, RUN_FILE)):
+    if not os.path.exists(os.path.join(directory, run_files.RUN_FILE)):
         return
     for folder in (directory, os.path.join(directory, "best")):
         for name in _names(folder):
@@ -182,24 +199,15 @@ def remove_checkpoints(directory):
                 os.remove(os.path.join(folder, name))
 
 
-def _read_json(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (FileNotFoundError, ValueError):
-        return None
-
-
 def _load_settings(directory):
     """Returns the saved settings of the sweep in a directory; {} for a new sweep."""
     if os.path.exists(directory) and not os.path.isdir(directory):
         raise InputError("--sweep_dir=%s is a file, expected a directory" % directory)
     path = os.path.join(directory, SWEEP_FILE)
     if os.path.exists(path):
-        saved = _read_json(path)
-        if not isinstance(saved, dict) or not isinstance(saved.get("fixed"), dict):
-            raise InputError("%s is corrupt; use another --sweep_dir" % path)
-        return saved
+        return files.read_json(
+            path, "the settings of a sweep", "use another --sweep_dir", _check_settings
+        )
     if _names(directory):
         raise InputError(
             "--sweep_dir=%s contains files that are not from a sweep; use an empty "
@@ -208,20 +216,29 @@ def _load_settings(directory):
     return {}
 
 
+def _check_settings(saved):
+    if not isinstance(saved["fixed"], dict):
+        raise ValueError("fixed is no object")
+    fingerprints.check(saved.get("inputs", {}))
+    if saved.get("keep_checkpoints") not in (None, *KEEP):
+        raise ValueError("keep_checkpoints is none of %s" % ", ".join(KEEP))
+    return saved
+
+
 def _has_trained(directory):
     """Returns whether a run is finished or has a checkpoint to resume from."""
     folder = os.path.join(directory, RUNS_DIR)
     runs = [os.path.join(folder, name) for name in _names(folder)]
-    return any(read_result(run) or "checkpoint" in _names(run) for run in runs)
+    return any(run_files.read(run) or "checkpoint" in _names(run) for run in runs)
 
 
 def _names(directory):
     return os.listdir(directory) if os.path.isdir(directory) else []
 
 
-def _require_same(directory, saved, now):
+def _require_same(directory, saved, now, ignored):
     for name in now:
-        if saved.get(name) != now[name]:
+        if name not in ignored and saved.get(name) != now[name]:
             raise InputError(
                 "--sweep_dir=%s contains a sweep with %s instead of %s; choose another "
                 "--sweep_dir, or restore the old value"
@@ -235,8 +252,8 @@ def _open_run(directory):
     Raises:
       InputError: the directory was not made by this sweep.
     """
-    path = os.path.join(directory, RUN_FILE)
-    state = _read_json(path)
+    path = os.path.join(directory, run_files.RUN_FILE)
+    state = run_files.read_state(directory)
     if state is None:
         if _names(directory):
             raise InputError(
@@ -246,16 +263,6 @@ def _open_run(directory):
         state = {"seconds": 0.0, "finished": False, "error": None}
         files.write_json(path, state)
     return state
-
-
-def _missing_result(directory):
-    """Returns what is missing from a run's results, or None."""
-    result = _read_json(os.path.join(directory, EVAL_JSON))
-    if result is None:
-        return "no %s was written" % EVAL_JSON
-    if MAIN_SCORE not in result.get("results", {}):
-        return "%s has no %s" % (EVAL_JSON, MAIN_SCORE)
-    return None
 
 
 def _time_left(points, index, started):

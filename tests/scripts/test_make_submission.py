@@ -1,6 +1,7 @@
 """The zip for GLUE's server: names, line counts and values, and what is refused."""
 
 import json
+import math
 import zipfile
 
 import pytest
@@ -159,20 +160,35 @@ def test_an_existing_zip_is_not_overwritten(directories, target, capsys):
 
 def test_the_best_run_of_a_sweep_is_used(directories, tmp_path, target, capsys):
     del directories["RTE"]
-    scores = {"seed1": 0.6, "seed2": 0.7, "seed3": 0.65}
+    scores = {"seed0": math.nan, "seed1": 0.6, "seed2": 0.7, "seed3": 0.65}
     runs = [{"name": n, "results": {"eval_main_score": s}} for n, s in scores.items()]
+    runs.append({"name": "seed4", "results": {}})
     best = write(tmp_path / "sweep" / "runs" / "seed2", "RTE")
     (tmp_path / "sweep" / "sweep.json").write_text(json.dumps({"runs": runs}))
     sweep = str(tmp_path / "sweep")
     assert run(*directories.values(), sweep, "--output=%s" % target) == 0
     shown = capsys.readouterr().out
     assert "using seed2, main score 0.7000, the highest of 3" in shown
+    assert "on the dev set (2 more have none)" in shown
     assert best in shown
 
 
 @pytest.mark.parametrize(
     "text, message",
-    [('{"runs": []}', "no run of this sweep has finished"), ("[]", "is corrupt")],
+    [
+        ('{"runs": []}', "no run of this sweep has finished"),
+        ("[]", "is not valid: it is a list"),
+        ("[" * 100000, "is not JSON: its brackets are nested too deeply"),
+        ('{"runs": [{"name": "a"}]}', "is not valid: 'results' is missing"),
+        (
+            '{"runs": [{"name": "a", "results": {"eval_main_score": "0.7"}}]}',
+            "is not valid: a value has the wrong type",
+        ),
+        (
+            '{"runs": [{"name": "a", "results": {"eval_main_score": NaN}}]}',
+            "the main score of all its runs is NaN",
+        ),
+    ],
 )
 def test_a_sweep_without_a_run(tmp_path, refused, text, message):
     (tmp_path / "sweep.json").write_text(text)

@@ -1,7 +1,10 @@
 """The scores page: what is kept of a run, how runs are compared, the page itself."""
 
 import json
+import math
 import os
+import pathlib
+import tempfile
 
 import pytest
 
@@ -71,7 +74,8 @@ def group(tmp_path):
     """A function from eval_results.json dictionaries to groups of runs."""
 
     def make(*results):
-        paths = [write(tmp_path, str(i), result) for i, result in enumerate(results)]
+        folder = pathlib.Path(tempfile.mkdtemp(dir=str(tmp_path)))
+        paths = [write(folder, str(i), result) for i, result in enumerate(results)]
         return runs.group([runs.read(path) for path in paths])
 
     return make
@@ -154,13 +158,62 @@ def test_the_encoder_is_named_by_its_folder(tmp_path, checkpoint):
     assert runs.read(path)["encoder"] == "tiny"
 
 
-@pytest.mark.parametrize("text", ["{}", "no JSON", '{"settings": {}}', "[]"])
+@pytest.mark.parametrize("text", ["{}", "[]", "[" * 100000])
 def test_a_file_that_is_no_result(docs, tmp_path, capsys, text):
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "eval_results.json").write_text(text)
     assert make(docs, "--add=%s" % (tmp_path / "odd")) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "eval_results.json is not a result of this version" in line
+    assert "eval_results.json is not " in line and line.endswith("; evaluate again")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"results": {"eval_main_score": "0.8"}},
+        {"main_metrics": "accuracy"},
+        {"versions": {"tensorflow": 2}},
+        {"device": None},
+        {"settings": {"init_checkpoint": "a", "learning_rate": "fast"}},
+    ],
+)
+def test_a_result_edited_by_hand(docs, tmp_path, capsys, change):
+    write(tmp_path, "odd", dict(content(), **change))
+    assert make(docs, "--add=%s" % (tmp_path / "odd")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "eval_results.json is not valid: " in line
+
+
+@pytest.mark.parametrize("name", ["mrpc.json", "published.json"])
+@pytest.mark.parametrize("text", ["{}", "[3]", "[{}]", "[" * 100000])
+def test_damaged_files_of_the_page(docs, places, capsys, name, text):
+    assert make(docs, "--add=%s" % places) == 0
+    (docs / "scores" / name).write_text(text)
+    capsys.readouterr()
+    assert make(docs) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert name + " is not " in line and "restore it" in line
+
+
+@pytest.mark.parametrize(
+    "change", [{"data_sha256": "b" * 64, "data_files": ["b"]}, {"majority_score": 0.7}]
+)
+def test_runs_on_another_dev_set(docs, tmp_path, capsys, change):
+    usual = dict(content(), data_sha256="a" * 64, data_files=["a"])
+    write(tmp_path / "runs", "1", usual)
+    write(tmp_path / "runs", "2", dict(content(seed=2), **change))
+    assert make(docs, "--add=%s" % (tmp_path / "runs")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "2/eval_results.json: scored on another dev set" in line
+    assert not (docs / "scores" / "mrpc.json").exists()
+
+
+def test_scores_that_are_nan(group):
+    (rows,) = group(content(score=math.nan), content(seed=2, score=0.8))
+    text = page.page("", [rows], [], "scores.png")
+    assert "| 2 | 80.0 | 80.0 | 80.0 | 80.0 | 1 |" in text and "nan (seed 1)" in text
+    (rows,) = group(content(score=math.nan, keep_best=True))
+    assert "| 1 | - | - | - | - | 1 |" in page.page("", [rows], [], "scores.png")
 
 
 def test_a_place_without_runs(docs, tmp_path, capsys):

@@ -29,6 +29,9 @@ class Place:
         self.calls = []  # Seed and rate of each run.
         self.failing = set()  # Seeds.
         self.writes_checkpoint = self.writes_result = True
+        self.while_running = lambda: None
+        self.extra = {}  # Further entries of each eval_results.json.
+        self.scores = {}  # Seed -> main score, if not the usual one.
         for name in ("data/train.tsv", "data/dev.tsv", "data/test.tsv", "vocab.txt"):
             (path / name).parent.mkdir(exist_ok=True)
             (path / name).write_text("index\t#1 ID\t#2 ID\t#1 String\t#2 String\n")
@@ -59,6 +62,7 @@ class Place:
         assert flags["do_train"] == flags["do_eval"] == "true" and lock
         seed, rate = int(flags["random_seed"]), float(flags["learning_rate"])
         self.calls.append((seed, rate))
+        self.while_running()
         names = ["train.tf_record", os.path.basename(output)]
         if self.writes_checkpoint:
             names += ["model.ckpt-3.index", "checkpoint"]
@@ -67,10 +71,10 @@ class Place:
         if seed in self.failing:
             return "no luck with seed %d" % seed
         if self.writes_result:
-            score = 0.7 + seed / 100.0 + 100 * rate
+            score = self.scores.get(seed, 0.7 + seed / 100.0 + 100 * rate)
             path = os.path.join(flags["output_dir"], "eval_results.json")
             with open(path, "w") as file:
-                json.dump(result(score), file)
+                json.dump(dict(result(score), **self.extra), file)
         return None
 
     def found(self):
@@ -220,7 +224,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(place, capsys)
 
 @pytest.mark.parametrize(
     "content, message",
-    [(None, "no eval_results.json was written"), ("{}", "has no eval_main_score")],
+    [(None, "no eval_results.json was written"), ("{}", "'results' is missing")],
 )
 def test_a_run_without_a_result_has_failed(place, capsys, content, message):
     place.writes_result = False
@@ -243,6 +247,7 @@ def test_a_picture_of_a_large_grid(tmp_path):
     ]
     collected = {"task": "MRPC", "runs": runs, "majority_score": 0.748}
     collected["settings"] = [{"setting": name} for name in settings]
+    runs[0]["results"]["eval_main_score"] = math.nan
     path = tmp_path / "many.png"
     picture.draw(str(path), collected)
     assert path.read_bytes()[:4] == b"\x89PNG"
@@ -332,6 +337,116 @@ def test_flags_that_affect_no_score_may_change(place):
     assert place.sweep("--seeds=1", "--num_threads=1", "--learning_rates=1e-4") == 0
 
 
+INPUTS = [
+    ("data/dev.tsv", "content of the dev set: "),
+    ("data/train.tsv", "content of the training set: "),
+    ("vocab.txt", "content of the --vocab_file: "),
+    ("bert_config.json", "content of the --bert_config_file: "),
+    ("bert_model.ckpt.index", "content of the --init_checkpoint: "),
+]
+
+
+@pytest.mark.parametrize("name, message", INPUTS)
+def test_a_trained_sweep_with_a_changed_file(place, refused, name, message):
+    assert place.sweep("--seeds=1") == 0
+    saved = (place.sweep_dir / "sweep_settings.json").read_bytes()
+    path = place.path / name
+    path.write_text(path.read_text() + "more\n")
+    line = refused("--seeds=2")
+    assert message + str(path) in line and "restore them, or use another" in line
+    assert (place.sweep_dir / "sweep_settings.json").read_bytes() == saved
+    assert len(place.calls) == 1
+    assert place.sweep("--seeds=2", "--sweep_dir=%s" % (place.path / "other")) == 0
+
+
+def test_a_trained_sweep_with_moved_files(place):
+    assert place.sweep("--seeds=1") == 0
+    (place.path / "data").rename(place.path / "moved")
+    assert place.sweep("--seeds=2", "--data_dir=%s" % (place.path / "moved")) == 0
+    assert len(place.found()["runs"]) == 2
+
+
+def test_a_trained_sweep_that_gets_an_initial_checkpoint(place, refused):
+    command = place.command("--seeds=1")
+    assert sweep.main([a for a in command if "init_checkpoint" not in a]) == 0
+    assert "--init_checkpoint: not given -> " in refused("--seeds=2")
+
+
+def test_a_file_that_changes_while_a_run_reads_it(place, capsys):
+    dev = place.path / "data" / "dev.tsv"
+    before = dev.read_text()
+    place.while_running = lambda: dev.write_text(before + "more\n")
+    assert place.sweep("--seeds=2") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert RUN1 + " was made from other files (content of the dev set" in line
+    state = place.sweep_dir / "runs" / RUN1 / "sweep_run.json"
+    assert not json.loads(state.read_text())["finished"]
+    place.while_running = lambda: None
+    dev.write_text(before)
+    assert place.sweep("--seeds=2") == 0
+    assert [seed for seed, _ in place.calls] == [1, 1, 2]
+
+
+def test_a_finished_run_that_was_evaluated_again_on_other_data(place, refused):
+    assert place.sweep("--seeds=1") == 0
+    path = place.sweep_dir / "runs" / RUN1 / "eval_results.json"
+    again = dict(result(0.9), data_files=["mine.tsv"], data_sha256="0" * 64)
+    path.write_text(json.dumps(again))
+    line = refused("--seeds=2")
+    assert RUN1 + " was made from other files" in line and "mine.tsv" in line
+    trained = {"training set": {"path": "mine.tsv", "sha256": "0" * 64}}
+    again = dict(result(0.9), training={"fingerprints": trained})
+    path.write_text(json.dumps(again))
+    assert "content of the training set: mine.tsv" in refused("--seeds=2")
+
+
+def test_runs_of_different_versions_are_reported(place):
+    place.extra = {"git_revision": "a" * 40, "versions": {"tensorflow": "1.14.0"}}
+    assert place.sweep("--seeds=2") == 0
+    assert "WARNING" not in (place.sweep_dir / "sweep.txt").read_text()
+    place.extra = {"git_revision": "b" * 40, "versions": {"tensorflow": "2.21.0"}}
+    assert place.sweep("--seeds=3") == 0
+    text = (place.sweep_dir / "sweep.txt").read_text()
+    assert "tensorflow 1.14.0 and 2.21.0" in text
+    assert "git revision aaa" in text and "WARNING: these runs were not made" in text
+
+
+def test_a_score_that_is_nan_counts_for_nothing(place):
+    place.scores = {1: math.nan, 2: 0.8, 3: math.nan}
+    assert place.sweep("--seeds=3") == 0
+    assert place.kept() == [2]
+    (setting,) = place.found()["settings"]
+    assert setting["scores"]["eval_main_score"]["n"] == 1
+    assert setting["scores"]["eval_main_score"]["mean"] == 0.8
+    assert setting["failed_to_train"] == 2
+    text = (place.sweep_dir / "sweep.txt").read_text()
+    assert "WARNING: 2 of 3 runs have NaN as their main score" in text
+
+
+def test_a_sweep_whose_scores_are_all_nan(place):
+    place.scores = {1: math.nan, 2: math.nan}
+    assert place.sweep("--seeds=2") == 0
+    assert place.kept() == [1, 2]  # None is the best.
+
+
+DAMAGED = ["[" * 100000, "", "[]", "{}", '{"seconds": NaN}', '{"results": 3}']
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+@pytest.mark.parametrize(
+    "name",
+    ["sweep_settings.json", RUN1 + "/sweep_run.json", RUN1 + "/eval_results.json"],
+)
+def test_files_of_a_sweep_that_are_damaged(place, refused, name, content):
+    assert place.sweep("--seeds=1") == 0
+    folder = place.sweep_dir / ("runs" if "/" in name else "")
+    (folder / name).write_text(content)
+    line = refused("--seeds=2")
+    assert str(folder / name) + " is not " in line
+    assert "; remove %s to" % (folder / RUN1) in line or "another --sweep_dir" in line
+    assert len(place.calls) == 1
+
+
 @pytest.mark.parametrize("writes_checkpoint", [True, False])
 def test_settings_may_change_until_a_run_has_trained(place, refused, writes_checkpoint):
     place.failing, place.writes_checkpoint = {1}, writes_checkpoint
@@ -348,7 +463,7 @@ def test_settings_may_change_until_a_run_has_trained(place, refused, writes_chec
     "name, message",
     [
         ("thesis.txt", "contains files that are not from a sweep"),
-        ("sweep_settings.json", "sweep_settings.json is corrupt"),
+        ("sweep_settings.json", "sweep_settings.json is not JSON"),
     ],
 )
 def test_directories_that_are_refused(place, refused, name, message):
