@@ -1,18 +1,25 @@
-"""Compares the names and shapes of a checkpoint's variables with the model's."""
+"""Compares the variables of a checkpoint with the model's: names, shapes and types."""
 
+import contextlib
+import re
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Dict, NamedTuple, Optional, Tuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 import modeling
 from encoder import mixed_precision
-from finetuning.checkpoints import finding, integrity
+from finetuning.checkpoints import finding, integrity, naming, restoring
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 HEAD = ("output_weights", "output_bias")
+POOLER = ("bert/pooler/dense/kernel", "bert/pooler/dense/bias")
 _SLOTS = ("/adam_m", "/adam_v")
+# Types that are cast to the model's float32 when they are restored.
+_FLOATS = (tf.float16, tf.bfloat16, tf.float32, tf.float64)
+_MATCHES = "does it match --bert_config_file?"
 
 
 @dataclass(frozen=True)
@@ -22,15 +29,17 @@ class CheckpointContents:
     Attributes:
       prefix: the checkpoint.
       step: its global step; None if it has none.
-      restored: names of the model's variables that it has.
-      fresh: names of the model's variables that it lacks; only the head may be missing.
+      restored: dictionary from the names of the model's variables that are restored
+        from it to their names in the checkpoint.
+      fresh: names of the model's other variables: of the head or, if a training run is
+        to start from it, of the pooler.
       unused: names of its other variables, without optimiser slots and the step.
       trainable: whether training can resume from it: it has the step and all slots.
     """
 
     prefix: str
     step: Optional[int]
-    restored: Tuple[str, ...]
+    restored: Dict[str, str]
     fresh: Tuple[str, ...]
     unused: Tuple[str, ...]
     trainable: bool
@@ -38,10 +47,23 @@ class CheckpointContents:
     def lines(self):
         """Yields lines for the log about what is restored and what is not."""
         yield "%d variables restored from %s" % (len(self.restored), self.prefix)
+        for name, source in self.restored.items():
+            if name != source:
+                yield "its names differ: %s is %s there" % (name, source)
+                break
         if self.fresh:
-            yield "not in the checkpoint, newly initialised: %s" % ", ".join(self.fresh)
+            yield "newly initialised: %s" % ", ".join(self.fresh)
         if self.unused:
             yield "in the checkpoint but not used: %s" % finding.first_few(self.unused)
+
+    def warnings(self):
+        """Yields lines about a training run that starts from it."""
+        missing = [name for name in self.fresh if name in POOLER]
+        if missing:
+            yield "%s has no pooler (%s): training starts with a random one" % (
+                self.prefix,
+                " and ".join(missing),
+            )
 
 
 class VanishedError(InputError):
@@ -56,55 +78,198 @@ class VanishedError(InputError):
         self.prefix = prefix
 
 
-def read_contents(prefix, config, num_labels):
+class _Variables(NamedTuple):
+    """The variables of a checkpoint: dictionaries from their names."""
+
+    prefix: str
+    shapes: Dict[str, Tuple[int, ...]]
+    types: Dict[str, tf.DType]
+
+
+def read_contents(prefix, config, num_labels, starts_training=False, fresh_head=False):
     """Compares a checkpoint with the model, without building a graph.
 
     Args:
       prefix: the checkpoint.
       config: `modeling.BertConfig`.
       num_labels: L.
+      starts_training: whether a new training run starts from it, which needs neither a
+        head nor a pooler.
+      fresh_head: whether to leave out its head.
 
     Returns:
       `CheckpointContents`.
 
     Raises:
       InputError: it cannot be read, lacks a variable of the encoder, has a variable of
-        another shape, or has more layers than the config.
+        another shape or type, or has more layers than the config.
       VanishedError: it no longer exists.
     """
-    shapes = _reader(prefix).get_variable_to_shape_map()
+    found = _read_variables(prefix)
     expected = model_shapes(config, num_labels)
-    fresh = [name for name in expected if name not in shapes]
-    missing = [name for name in fresh if name not in HEAD]
+    encoder = {name: expected[name] for name in expected if name not in HEAD + POOLER}
+    scope = naming.find_scope(prefix, found.shapes, encoder)
+    sources = {name: _source(name, scope, found.shapes) for name in expected}
+    restored = {
+        name: source
+        for name, source in sources.items()
+        if source in found.shapes and not (fresh_head and name in HEAD)
+    }
+    missing = [sources[name] for name in encoder if name not in restored]
+    _require_encoder(found, missing, len(encoder))
+    if not starts_training:
+        _require_pooler(prefix, [n for n in POOLER if n not in restored])
+    for name, source in restored.items():
+        _require_same(found, name, source, expected[name], starts_training)
+    unused = _unused(found.shapes, restored.values())
+    _require_known(found, unused, scope + "encoder/", config.num_hidden_layers)
+    return CheckpointContents(
+        prefix=prefix,
+        step=read_step(prefix) if "global_step" in found.shapes else None,
+        restored=restored,
+        fresh=tuple(name for name in expected if name not in restored),
+        unused=unused,
+        trainable=_has_training_state(found, expected),
+    )
+
+
+def _read_variables(prefix):
+    with _reader(prefix) as reader:
+        shapes = reader.get_variable_to_shape_map()
+        types = reader.get_variable_to_dtype_map()
+    shapes = {name: tuple(shape) for name, shape in shapes.items()}
+    return _Variables(prefix, shapes, types)
+
+
+def _source(name, scope, names):
+    """The name in a checkpoint of a variable of the model."""
+    if name not in HEAD:
+        return naming.moved(name, scope)
+    # The model may have been built in an outer scope, as below `module/`.
+    outer = scope[: -len(naming.SCOPE)] if scope.endswith(naming.SCOPE) else ""
+    return outer + name if outer + name in names else name
+
+
+def _require_encoder(found, missing, count):
+    """Refuses a checkpoint that lacks variables of the encoder, which has `count`."""
+    if len(missing) == count:
+        raise InputError(
+            "%s does not have the encoder's names, such as %s; it has %s; %s"
+            % (
+                found.prefix,
+                missing[0],
+                naming.names_shown(found.shapes),
+                naming.describe(found.shapes) or "is it a checkpoint of BERT?",
+            )
+        )
     if missing:
         raise InputError(
-            "%s lacks variables of the encoder (%d): %s; does it match "
-            "--bert_config_file?" % (prefix, len(missing), finding.first_few(missing))
+            "%s lacks variables of the encoder (%d): %s; %s"
+            % (
+                found.prefix,
+                len(missing),
+                finding.first_few(missing),
+                naming.describe(found.shapes) or _MATCHES,
+            )
         )
-    for name, shape in expected.items():
-        if name in shapes and tuple(shapes[name]) != shape:
-            raise InputError(_shape_message(prefix, name, shapes[name], shape))
-    unused = [name for name in sorted(shapes) if _is_unused(name, expected)]
-    surplus = [name for name in unused if name.startswith("bert/encoder/")]
+
+
+def _require_pooler(prefix, missing):
+    if missing:
+        raise InputError(
+            "%s has no pooler (%s), so only a new training run can start from it: pass "
+            "it as --init_checkpoint with --do_train=true and a new --output_dir"
+            % (prefix, " and ".join(missing))
+        )
+
+
+def _require_same(found, name, source, shape, starts_training):
+    """Checks the shape and the type of a variable that would be restored."""
+    variable = "%s: variable %s has " % (found.prefix, source)
+    if found.types[source] not in _FLOATS:
+        raise InputError(
+            "%stype %s, expected float32 or another floating-point type; use another "
+            "checkpoint" % (variable, found.types[source].name)
+        )
+    if found.shapes[source] == shape:
+        return
+    if name not in HEAD:
+        remedy = "; " + (naming.describe(found.shapes) or _MATCHES)
+    elif starts_training:
+        remedy = (
+            ": it was fine-tuned with another number of labels; pass --fresh_head=true "
+            "to train a new classifier on its encoder"
+        )
+    else:
+        remedy = (
+            ": it was fine-tuned with another number of labels; use a checkpoint of "
+            "this task, or another --output_dir"
+        )
+    shapes = "shape %s, expected %s" % (list(found.shapes[source]), list(shape))
+    raise InputError(variable + shapes + remedy)
+
+
+def _unused(names, used):
+    """The other names of a checkpoint, without slots and the state of the training."""
+    used = {"global_step", *used}
+    return tuple(
+        name
+        for name in sorted(names)
+        if name not in used
+        and not name.startswith(mixed_precision.LOSS_SCALE_SCOPE + "/")
+        and not naming.is_slot(name, names)
+    )
+
+
+def _require_known(found, unused, scope, num_layers):
+    """Refuses variables in the encoder that the model would have to compute with."""
+    unknown = [name for name in unused if name.startswith(scope)]
+    surplus = [name for name in unknown if _layer(name[len(scope) :]) >= num_layers]
     if surplus:
         raise InputError(
             "%s has more layers than --bert_config_file: %s; do they match?"
-            % (prefix, finding.first_few(surplus))
+            % (found.prefix, finding.first_few(surplus))
         )
-    slots = [name + slot for name in expected for slot in _SLOTS]
-    return CheckpointContents(
-        prefix=prefix,
-        step=read_step(prefix) if "global_step" in shapes else None,
-        restored=tuple(name for name in expected if name in shapes),
-        fresh=tuple(fresh),
-        unused=tuple(unused),
-        trainable=all(name in shapes for name in ["global_step", *slots]),
+    if unknown:
+        raise InputError(
+            "%s has variables in its encoder that BERT does not have: %s; %s"
+            % (
+                found.prefix,
+                finding.first_few(unknown),
+                naming.describe(found.shapes) or "use a checkpoint of BERT",
+            )
+        )
+
+
+def _layer(name):
+    """The number of the layer that a variable of the encoder belongs to, or -1."""
+    match = re.match(r"layer_(\d+)/", name)
+    return int(match.group(1)) if match else -1
+
+
+def _has_training_state(found, expected):
+    """Whether a checkpoint has the step and all slots, in shapes that fit."""
+    slots = {name + slot: expected[name] for name in expected for slot in _SLOTS}
+    return "global_step" in found.shapes and all(
+        found.shapes.get(name) == shape and found.types[name] in _FLOATS
+        for name, shape in slots.items()
     )
 
 
 def read_step(prefix):
-    """Returns the global step of a checkpoint as an int."""
-    return int(_reader(prefix).get_tensor("global_step"))
+    """Returns the global step of a checkpoint as an int.
+
+    Raises:
+      InputError: the checkpoint cannot be read, or its step is not an integer.
+    """
+    with _reader(prefix) as reader:
+        step = np.asarray(reader.get_tensor("global_step"))
+    if step.shape or not np.issubdtype(step.dtype, np.integer):
+        raise InputError(
+            "%s: variable global_step has type %s and shape %s, expected one integer"
+            % (prefix, step.dtype, list(step.shape))
+        )
+    return int(step)
 
 
 def model_shapes(config, num_labels):
@@ -119,31 +284,40 @@ def model_shapes(config, num_labels):
     return shapes
 
 
-def restore(saver, session, prefix):
+def restore(restorer, session):
     """Restores variables from a checkpoint that another process may remove.
+
+    Args:
+      restorer: `restoring.Restorer`.
+      session: `tf.Session`.
 
     Raises:
       VanishedError: it no longer exists.
     """
     try:
-        saver.restore(session, prefix)
+        restorer.restore(session)
     except (tf.errors.OpError, ValueError):
-        if files.exists(prefix + ".index"):
+        if files.exists(restorer.prefix + ".index"):
             raise
-        raise VanishedError(prefix) from None
+        raise VanishedError(restorer.prefix) from None
 
 
 def missing_from(prefix, variables):
     """Returns those of the variables that a checkpoint does not have, as a list."""
-    names = _reader(prefix).get_variable_to_shape_map()
+    with _reader(prefix) as reader:
+        names = reader.get_variable_to_shape_map()
     return [variable for variable in variables if variable.op.name not in names]
 
 
+@contextlib.contextmanager
 def _reader(prefix):
+    """Yields a reader of a checkpoint that is intact."""
     reason = integrity.damage(prefix)
     if reason is None:
         try:
-            return tf.train.NewCheckpointReader(prefix)
+            with restoring.open_reader(prefix) as reader:
+                yield reader
+            return
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
     if not files.exists(prefix + ".index"):
@@ -152,25 +326,3 @@ def _reader(prefix):
         "%s cannot be read as a checkpoint: %s; restore it from a copy, or download it "
         "again" % (prefix, reason)
     )
-
-
-def _shape_message(prefix, name, shape, expected):
-    message = "%s: variable %s has shape %s, expected %s" % (
-        prefix,
-        name,
-        list(shape),
-        list(expected),
-    )
-    if name in HEAD:
-        return message + (
-            ": it was fine-tuned with another number of labels; use a pretrained "
-            "checkpoint, or another --output_dir"
-        )
-    return message + "; does it match --bert_config_file?"
-
-
-def _is_unused(name, expected):
-    is_training_state = name == "global_step" or name.startswith(
-        mixed_precision.LOSS_SCALE_SCOPE + "/"
-    )
-    return not (name in expected or is_training_state or name.endswith(_SLOTS))

@@ -6,6 +6,7 @@ import os
 
 import tensorflow.compat.v1 as tf
 
+from finetuning.checkpoints import restoring
 from finetuning.utils import files
 
 # The footer of an index, in the format of LevelDB's tables.
@@ -56,9 +57,9 @@ def _damage(prefix, file_states):
     if fatal is not None:
         return fatal
     try:
-        reader = tf.train.NewCheckpointReader(prefix)
-        for name in reader.get_variable_to_shape_map():
-            reader.get_tensor(name)
+        with restoring.open_reader(prefix) as reader:
+            for name in reader.get_variable_to_shape_map():
+                reader.get_tensor(name)
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         return " ".join(str(error).split())
     return None

@@ -156,8 +156,23 @@ def _read_initial(settings, prefix, config, task, resumed):
     saved_labels = label_map.load(directory) if is_used else None
     if is_used and not settings.do_train:
         label_map.require_same(directory, saved_labels, task)
-    contents = compatibility.read_contents(prefix, config, task.num_outputs)
-    if saved_labels in (None, task.labels) or contents.fresh:
+    contents = compatibility.read_contents(
+        prefix,
+        config,
+        task.num_outputs,
+        starts_training=settings.do_train or not is_used,
+        fresh_head=settings.fresh_head or not is_used,
+    )
+    if not is_used:
+        return contents, []
+    if settings.fresh_head:
+        return contents, [
+            "--fresh_head=true: training starts with a new classifier; %s gives only "
+            "the encoder" % prefix
+        ]
+    if saved_labels in (None, task.labels) or set(contents.fresh) & set(
+        compatibility.HEAD
+    ):
         return contents, []
     return contents, [
         "%s was trained with the labels %s; this run starts from "
@@ -176,8 +191,7 @@ def _about_weights(settings, output_dir, resumed, initial):
             "--init_checkpoint=%s is not used: --output_dir contains %s, which takes "
             "precedence" % (settings.init_checkpoint, resumed.prefix)
         )
-    # Without labels either, the original program wrote the directory.
-    if not has_settings and output_dir.labels is not None:
+    if not has_settings:
         notes.append(
             "--output_dir=%s has no %s, so it is not known whether its run used the "
             "same flags and files" % (settings.output_dir, saved_run.SETTINGS_FILE)

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
-from finetuning.checkpoints import compatibility
+from finetuning.checkpoints import compatibility, restoring
 from finetuning.data import input_pipeline
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
@@ -49,11 +49,14 @@ def infer(run, contents, record_file, batch_size, label):
             run.inputs.config, run.task.num_outputs, batch, run.compute
         )
         variables = {variable.op.name: variable for variable in tf.global_variables()}
-        saver = tf.train.Saver({name: variables[name] for name in contents.restored})
+        restorer = restoring.Restorer(
+            contents.prefix,
+            {source: variables[name] for name, source in contents.restored.items()},
+        )
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
         with tf.Session(config=run.session_config) as session:
             session.run(fresh)
-            compatibility.restore(saver, session, contents.prefix)
+            compatibility.restore(restorer, session)
             fetches = graph + (batch["position"],)
             progress = Progress(label, record_file.count, unit="example")
             predictions = _run_all(session, fetches, record_file.count, progress)

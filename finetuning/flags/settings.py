@@ -168,6 +168,13 @@ class Settings:
         _TEXT, 128, "Maximum number of tokens; longer examples are truncated.", least=3
     )
 
+    fresh_head: bool = _flag(
+        _TRAINING,
+        False,
+        "Train a new classifier even if --init_checkpoint has one, as to start from a "
+        "checkpoint of another task.",
+        needs="do_train",
+    )
     train_batch_size: int = _flag(_TRAINING, 32, "Examples per training step.", least=1)
     learning_rate: float = _flag(
         _TRAINING, 5e-5, "Peak learning rate of Adam.", above=0.0

@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from encoder import mixed_precision
 from finetuning import classifier
-from finetuning.checkpoints import compatibility, finding, saving
+from finetuning.checkpoints import compatibility, finding, restoring, saving
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
 from finetuning.training.evaluation_hook import EvaluationHook
@@ -108,32 +108,31 @@ def _scaffold(run):
     """Defines how variables are initialised or restored, and how they are saved."""
     saver = saving.Saver(keep=run.settings.keep_checkpoint_max)
     resumed, initial = run.inputs.resumed, run.inputs.initial
-    if resumed is None:
-        if initial is not None:
-            same_names = {name: name for name in initial.restored}
-            tf.train.init_from_checkpoint(initial.prefix, same_names)
-        return tf.train.Scaffold(saver=saver)
-
-    # The checkpoint of a float32 run contains no loss scale.
-    optional = tf.global_variables(mixed_precision.LOSS_SCALE_SCOPE + "/")
-    fresh = compatibility.missing_from(resumed.prefix, optional)
-    fresh_names = {variable.op.name for variable in fresh}
-    restorer = tf.train.Saver(
-        [
-            variable
-            for variable in tf.global_variables()
-            if variable.op.name not in fresh_names
-        ]
-    )
-
-    def restore(scaffold, session):
-        del scaffold
-        restorer.restore(session, resumed.prefix)
+    variables = {variable.op.name: variable for variable in tf.global_variables()}
+    if resumed is not None:
+        prefix, sources = resumed.prefix, _resumed_sources(resumed.prefix, variables)
         # Otherwise the saver would never delete the checkpoints of earlier runs.
         saver.recover_last_checkpoints(finding.all_in(run.output_dir.path))
+    elif initial is not None:
+        prefix, sources = initial.prefix, initial.restored
+    else:
+        return tf.train.Scaffold(saver=saver)
+    restorer = restoring.Restorer(
+        prefix, {source: variables[name] for name, source in sources.items()}
+    )
+    fresh = [variable for name, variable in variables.items() if name not in sources]
+    return tf.train.Scaffold(
+        init_op=tf.variables_initializer(fresh),
+        init_fn=lambda _, session: restorer.restore(session),
+        saver=saver,
+    )
 
-    init_op = tf.variables_initializer(fresh)
-    return tf.train.Scaffold(init_op=init_op, init_fn=restore, saver=saver)
+
+def _resumed_sources(prefix, variables):
+    """The names of all variables but the loss scale if a float32 run saved none."""
+    optional = tf.global_variables(mixed_precision.LOSS_SCALE_SCOPE + "/")
+    missing = {v.op.name for v in compatibility.missing_from(prefix, optional)}
+    return {name: name for name in variables if name not in missing}
 
 
 def _starting_line(run):

@@ -60,6 +60,8 @@ def report_start(run):
     elif initial is not None:
         for line in initial.lines():
             log.info("Warm start: %s", line)
+        for line in initial.warnings():
+            log.warning(line)
     else:
         log.warning("No --init_checkpoint: training starts from random weights")
 

@@ -217,8 +217,9 @@ def test_an_evaluation_needs_weights(user, phase):
     latest = user.write_run()
     found = user.check(init_checkpoint=prefix, **chosen)
     assert found.resumed.prefix == latest
-    (note,) = found.notes
-    assert prefix in note and latest in note
+    precedence, nothing_saved = found.notes
+    assert prefix in precedence and latest in precedence
+    assert user.path("output") + " has no run_settings.json" in nothing_saved
 
 
 def test_a_run_that_resumes(user):

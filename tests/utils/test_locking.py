@@ -121,14 +121,14 @@ def test_a_checkpoint_that_is_removed_before_it_is_restored(
     corpus.write_lines(state_file, ['model_checkpoint_path: "model.ckpt-12"'])
     original, restored = compatibility.restore, []
 
-    def restore(saver, session, prefix):
-        restored.append(finding.step_in_name(prefix))
+    def restore(restorer, session):
+        restored.append(finding.step_in_name(restorer.prefix))
         if restored == [12]:
             for name in os.listdir(out):
                 if name.startswith("model.ckpt-12"):
                     os.remove(os.path.join(out, name))
             os.replace(state_file + ".newer", state_file)
-        original(saver, session, prefix)
+        original(restorer, session)
 
     monkeypatch.setattr(inference.compatibility, "restore", restore)
     run = succeed([*finished_run.flags, "--do_eval", "--output_dir=" + out])

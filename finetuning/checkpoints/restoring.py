@@ -1,0 +1,87 @@
+"""Opens checkpoints by their exact prefix, and restores variables from them."""
+
+import contextlib
+import os
+import re
+import tempfile
+
+import tensorflow.compat.v1 as tf
+
+from finetuning.utils import files
+from finetuning.utils.errors import InputError
+
+# TensorFlow looks for the files of a checkpoint with fnmatch.
+_PATTERN = re.compile(r"[\[?*\\]")
+
+
+@contextlib.contextmanager
+def exact_prefix(prefix):
+    """Yields a prefix under which TensorFlow's readers find exactly this checkpoint.
+
+    They take a prefix as a pattern: with `runs/exp[1]/model.ckpt-9` they look for
+    `runs/exp1/model.ckpt-9`. Such a checkpoint is read through symbolic links.
+
+    Raises:
+      InputError: the path would need links, but is not a local one.
+    """
+    if not _PATTERN.search(prefix):
+        yield prefix
+        return
+    if files.is_remote(prefix):
+        raise InputError(
+            "%s: TensorFlow takes the characters [ ? * \\ in the path of a checkpoint "
+            "as a pattern; use a path without them" % prefix
+        )
+    directory, start = os.path.split(os.path.abspath(prefix))
+    with tempfile.TemporaryDirectory() as links:
+        for name in files.list_directory(directory):
+            if name.startswith(start + "."):
+                link = os.path.join(links, "checkpoint" + name[len(start) :])
+                os.symlink(os.path.join(directory, name), link)
+        yield os.path.join(links, "checkpoint")
+
+
+@contextlib.contextmanager
+def open_reader(prefix):
+    """Yields a `tf.train.NewCheckpointReader`; raises what TensorFlow raises."""
+    with exact_prefix(prefix) as path:
+        yield tf.train.NewCheckpointReader(path)
+
+
+class Restorer:
+    """Restores variables from a checkpoint, cast from the types that it has them in.
+
+    Attributes:
+      prefix: the checkpoint.
+    """
+
+    def __init__(self, prefix, variables):
+        """Adds the ops to the graph.
+
+        Args:
+          prefix: the checkpoint.
+          variables: dictionary from names in the checkpoint to variables.
+        """
+        self.prefix = prefix
+        with open_reader(prefix) as reader:
+            types = reader.get_variable_to_dtype_map()
+        names = list(variables)
+        with tf.name_scope("restore"), tf.device("/cpu:0"):
+            self._path = tf.placeholder(tf.string, [], "prefix")
+            values = tf.raw_ops.RestoreV2(
+                prefix=self._path,
+                tensor_names=names,
+                shape_and_slices=[""] * len(names),
+                dtypes=[types[name] for name in names],
+            )
+            values = [
+                tf.cast(value, variable.dtype.base_dtype)
+                for value, variable in zip(values, variables.values())
+            ]
+        assignments = map(tf.assign, variables.values(), values)
+        self._restore = tf.group(*assignments, name="restore_all")
+
+    def restore(self, session):
+        """Sets the variables; raises what TensorFlow raises."""
+        with exact_prefix(self.prefix) as path:
+            session.run(self._restore, {self._path: path})
