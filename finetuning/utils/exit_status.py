@@ -2,7 +2,7 @@
 
 from finetuning.utils import signals
 from finetuning.utils.console import log
-from finetuning.utils.errors import InputError
+from finetuning.utils.errors import InputError, in_one_line
 
 SUCCESS = 0
 FAILURE = 1  # A bug, or a failure of the machine.
@@ -32,7 +32,7 @@ def report(error, debug=False, interrupted="interrupted"):
         log.error("%s", error, exc_info=debug)
         return BAD_INPUT
     if isinstance(error, OSError):
-        log.error("%s", _describe_os_error(error), exc_info=debug)
+        log.error("%s", in_one_line(_describe_os_error(error)), exc_info=debug)
         return FAILURE if error.filename is None else BAD_INPUT
     if isinstance(error, signals.Stopped):
         log.warning("%s", error)
@@ -52,7 +52,7 @@ def report(error, debug=False, interrupted="interrupted"):
 
 def _describe_os_error(error):
     if error.filename is None:
-        return error.strerror or error
+        return error.strerror or str(error)
     if isinstance(error, PermissionError):
         return "%s: permission denied; fix its permissions or use another path" % (
             error.filename

@@ -14,6 +14,7 @@ MAX_BYTES = 4 * 2**30
 MAX_FILES = 1000
 # Text shrinks to a quarter; only a zip made to fill a disk shrinks to a hundredth.
 MAX_RATIO = 100
+_NAME_SHOWN = 100
 # What zipfile raises for archives that are corrupt or that it cannot read.
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -40,8 +41,9 @@ def unpack(path, folder, needed):
       The folder that contains those files: `folder`, or a subfolder of it.
 
     Raises:
-      InputError: the zip is corrupt, too large when unpacked, lacks needed files, or
-        contains them twice; or the disk has no space for it.
+      InputError: the zip is corrupt, too large when unpacked, has names with control
+        characters, lacks needed files, or contains them twice; or the disk has no space
+        for it.
       OSError: it cannot be written.
     """
     name = os.path.basename(path)
@@ -49,6 +51,7 @@ def unpack(path, folder, needed):
         with zipfile.ZipFile(path) as opened:
             members = opened.infolist()
             _check_size(members, path)
+            _check_names(members, name)
             workspace.check_free_space(folder, sum(m.file_size for m in members))
             opened.extractall(folder)
     except InputError:
@@ -77,6 +80,15 @@ def _check_size(members, path):
                 len(members),
             )
         )
+
+
+def _check_names(members, name):
+    for member in members:
+        if not member.filename.isprintable():
+            raise InputError(
+                "%s was not unpacked: the name %r in it has control characters"
+                % (name, member.filename[:_NAME_SHOWN])
+            )
 
 
 def _find_folder(name, folder, needed):

@@ -12,7 +12,9 @@ import socket
 import stat
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+import zlib
 from unittest import mock
 
 import pytest
@@ -208,15 +210,36 @@ def test_all_tasks_but_those_refused_unless_there_is_no_network(
 
 # ---- Servers that misbehave ----
 
+OK = "HTTP/1.0 200 OK"
+CHUNKED = [OK, "Transfer-Encoding: chunked"]
 WRONG = {
     "cut off": (servers.send(RTE[:100], announced=len(RTE)), "100"),
     "cut off, length unknown": (servers.send(RTE[:100], announced=-1), "hash"),
     "wrong bytes": (servers.send(b"x" * len(RTE)), "hash"),
-    "too long": (servers.send(RTE + b"x"), "sends more than"),
+    "too long": (servers.send(RTE + b"x"), "announces %d bytes" % (len(RTE) + 1)),
+    "too long, length unknown": (
+        servers.send(RTE + b"x", announced=-1),
+        "sends more than",
+    ),
+    "too long, in chunks": (
+        servers.raw(CHUNKED, b"%x\r\n%s\r\n0\r\n\r\n" % (2 * len(RTE), 2 * RTE)),
+        "sends more than",
+    ),
+    "an endless chunk length": (
+        servers.raw(CHUNKED, b"1" * 10**6),
+        "could not be downloaded",
+    ),
+    "cut off in a chunk": (
+        servers.raw(CHUNKED, b"fff\r\n" + RTE[:50]),
+        "IncompleteRead",
+    ),
     "server error": (servers.status(500), "answered 500"),
     "too many requests": (servers.status(429), "answered 429"),
     "no answer": (servers.hang(), "sent nothing for 0.3 seconds"),
-    "stops in the middle": (servers.hang(RTE[:50]), "sent nothing for 0.3 seconds"),
+    "stops in the middle": (
+        servers.hang(RTE[:50], len(RTE)),
+        "sent nothing for 0.3 seconds",
+    ),
 }
 
 
@@ -238,6 +261,73 @@ def test_a_refused_download_is_not_retried(command, server, code):
     status, line = command("data", "RTE")
     assert (status, server.requested) == (1, [PATH])
     assert "answered %d" % code in line and "(make: FROM=DIR)" in line
+
+
+BOMB = zlib.compress(bytes(2**26))  # 65 kB that would become 67 MB.
+
+
+def encoded(*encodings):
+    """An answer that would become large if it were decompressed."""
+    return servers.raw([OK, "Content-Encoding: " + ", ".join(encodings)], BOMB)
+
+
+def found(*locations):
+    """An answer that redirects, with a body that nobody should read."""
+    head = ["HTTP/1.0 302 Found", *("Location: " + to for to in locations)]
+    return servers.raw([*head, "Content-Encoding: deflate"], BOMB)
+
+
+ESCAPES = "\x1b[31m\x1b]0;title\x07\x9b"
+REFUSED = {
+    "compressed": (encoded("deflate"), "compressed (Content-Encoding: deflate)"),
+    "compressed in a chain": (encoded(*["deflate"] * 1000), "Encoding: deflate, defl"),
+    "a negative length": (servers.raw([OK, "Content-Length: -5"], RTE), "of '-5'"),
+    "a length in words": (servers.raw([OK, "Content-Length: ten"], RTE), "of 'ten'"),
+    "a length without end": (
+        servers.raw([OK, "Content-Length: " + "9" * 9999], RTE),
+        "of '999",
+    ),
+    "escape codes": (servers.raw(["HTTP/1.0 404 " + ESCAPES]), "404 \\x1b[31m"),
+    "an endless reason": (servers.raw(["HTTP/1.0 404 " + "no" * 9999]), "nono..."),
+    "a part": (servers.raw(["HTTP/1.0 206 Partial"], RTE), "206 Partial"),
+    "no content": (servers.raw(["HTTP/1.0 204 None"]), "answered 204 None"),
+    "a login page": (servers.send(b"\n<!DOCTYPE html>"[: len(RTE)]), "want a login?"),
+    "another scheme": (found("file:///etc/passwd"), "redirects to file:///etc/"),
+    "a redirect with escape codes": (found("ftp://a/" + ESCAPES), "ftp://a/\\x1b[31m"),
+    "a redirect to itself": (found(PATH), "redirects more than 5 times"),
+    "two redirects": (found("/a", "/b"), "answered 404"),
+    "a redirect to nowhere": (servers.raw(["HTTP/1.0 302 Found"]), "302 Found"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_answers_that_are_refused_and_not_repeated(command, server, name):
+    answer, reason = REFUSED[name]
+    server.answers[PATH] = [answer]
+    tracemalloc.start()
+    status, line = command("data", "RTE")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (status, reason in line) == (1, True), line
+    assert line.isprintable() and len(line) < 1000 and peak < 2**24
+    assert len(server.requested) in (1, 2, 6)
+    assert set(server.requested[1:]) <= {PATH, "/a,%20/b", "/a"}
+
+
+def test_answers_that_are_accepted(command, server, tmp_path):
+    head = [OK, "Content-Encoding: identity"]
+    head += ["Content-Length: %d" % len(RTE)] * 2
+    server.answers = {PATH: [found("/moved")], "/moved": [servers.raw(head, RTE)]}
+    assert command("data", "RTE")[0] == 0
+    assert server.requested == [PATH, "/moved"]
+    assert files_in(tmp_path / "got" / "RTE") == TABLES
+
+
+def test_no_redirect_leaves_https():
+    session, answer = mock.Mock(), mock.Mock(headers={"Location": "http://a"})
+    session.get.return_value = answer
+    with pytest.raises(download.RefusedError, match="redirects to http://a"):
+        download._open(session, "https://a/b")
 
 
 def test_no_network(command):
@@ -349,10 +439,22 @@ DAMAGED = RTE[:50] + bytes([RTE[50] ^ 1]) + RTE[51:]
         (DAMAGED, "not an intact zip"),
         (zipped([("a", b"\0" * 2**22)]), "4,194,304"),
         (zipped([("%d/" % i, b"") for i in range(1001)]), "1001 files"),
+        (zipped([("a", b""), ("\x1b[31m", b"")]), r"x1b\[31m' in it has control"),
         (zipped([("1/a", b""), ("2/a", b"")]), "but contains 2"),
         (zipped([("1/b", b"")]), "but contains 0"),
     ],
-    ids=["empty", "page", "end", "start", "damaged", "bomb", "many", "twice", "lacks"],
+    ids=[
+        "empty",
+        "page",
+        "end",
+        "start",
+        "damaged",
+        "bomb",
+        "many",
+        "escape codes",
+        "twice",
+        "lacks",
+    ],
 )
 def test_zips_that_are_refused(tmp_path, content, reason):
     (tmp_path / "a.zip").write_bytes(content)

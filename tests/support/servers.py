@@ -68,25 +68,23 @@ def status(code):
     return lambda handler: handler.send_error(code)
 
 
-def redirect(path):
-    """Redirects to a path of the same server."""
+def raw(head, body=b""):
+    """Sends the lines of a status and headers, as they are, and a body."""
 
     def answer(handler):
-        handler.send_response(302)
-        handler.send_header("Location", path)
-        handler.send_header("Content-Length", "0")
-        handler.end_headers()
+        handler.wfile.write("\r\n".join([*head, "", ""]).encode("latin-1"))
+        handler.wfile.write(body)
 
     return answer
 
 
-def hang(body=b""):
+def hang(body=b"", announced=10**6):
     """Announces many bytes, sends a few, then nothing until the server is closed."""
 
     def answer(handler):
         if body:
             handler.send_response(200)
-            handler.send_header("Content-Length", "1000000")
+            handler.send_header("Content-Length", str(announced))
             handler.end_headers()
             handler.wfile.write(body)
             handler.wfile.flush()
