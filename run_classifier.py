@@ -7,7 +7,13 @@ into exit statuses. It also offers the names that existing BERT code imports fro
 """
 
 import sys
-from contextlib import ExitStack
+
+from finetuning.utils import early_interrupt
+
+if __name__ == "__main__":
+    early_interrupt.report()
+
+from contextlib import ExitStack, suppress
 
 from finetuning.data.features import (
     InputFeatures,
@@ -38,14 +44,20 @@ def create_model(*args, **kwargs):
 
 
 def main(argv=None):
-    """Runs one command line; returns the exit status."""
-    argv = sys.argv if argv is None else argv
-    if command_line.has_help_flag(argv):
-        print(command_line.help_text(argv[0]))
-        return 0
+    """Runs one command line; returns the exit status.
+
+    Args:
+      argv: program name and flags. Without any, `sys.argv` is used, also for the calls
+        `main(0)` and `main("")` of notebooks for the original.
+    """
+    argv = argv or sys.argv
     debug = command_line.has_debug_flag(argv)
     with console.screen(debug), signals.handling_signals(), ExitStack() as resources:
         try:
+            if command_line.has_help_flag(argv):
+                with suppress(BrokenPipeError):  # As by --help | head.
+                    print(command_line.help_text(argv[0]), flush=True)
+                return exit_status.SUCCESS
             settings, ignored_flags = command_line.parse(argv)
             backend.start()
             # Imported here, so that --help and a misspelt flag need no TensorFlow.

@@ -14,6 +14,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from finetuning.utils import early_interrupt
+
+if __name__ == "__main__":
+    early_interrupt.report()
+
 from finetuning.device import backend, detect
 from finetuning.utils.console import log
 from scripts import entry

@@ -18,6 +18,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from finetuning.utils import early_interrupt
+
+if __name__ == "__main__":
+    early_interrupt.report()
+
 from finetuning.utils import exit_status
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
@@ -66,15 +71,15 @@ def parse(argv):
 
 
 def show_list(kind, folder):
-    """Prints every name, whether it is in the folder, and what it is."""
+    """Shows every name, whether it is in the folder, and what it is."""
     width = max(map(len, kind.ROWS))
     for name, row in kind.ROWS.items():
         target = os.path.join(folder, name)
         state = "-"
         if workspace.is_occupied(target):
             state = "incomplete" if kind.problem(row, target) else "complete"
-        print("%s  %-10s  %s" % (name.ljust(width), state, row.about))
-    print("Complete ones are in %s" % folder)
+        log.info("%s  %-10s  %s", name.ljust(width), state, row.about)
+    log.info("Complete ones are in %s", folder)
 
 
 def fetch(kind, row, folder, options):
@@ -100,13 +105,13 @@ def fetch(kind, row, folder, options):
                 "%s exists, but %s; it was not changed: move it, or choose another "
                 "folder" % (target, problem)
             )
-        print("%s already exists; nothing was downloaded" % target)
+        log.info("%s already exists; nothing was downloaded", target)
     else:
         with workspace.temporary_folder_beside(target) as work:
             # Fails if the target was filled in the meantime.
             os.rename(kind.build(row, work, options), target)
-        print("%s is in %s" % (row.name, target))
-    print(kind.summary(row, target), flush=True)
+        log.info("%s is in %s", row.name, target)
+    log.info("%s", kind.summary(row, target))
 
 
 def run(argv):

@@ -17,6 +17,11 @@ import zipfile
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from finetuning.utils import early_interrupt
+
+if __name__ == "__main__":
+    early_interrupt.report()
+
 from finetuning.data import tasks
 from finetuning.evaluation import submission
 from finetuning.evaluation.scoring import MAIN_SCORE

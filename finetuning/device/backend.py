@@ -10,6 +10,8 @@ import re
 import sys
 import tempfile
 
+from finetuning.utils import streams
+
 # M_ARENA_MAX, M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD of
 # https://man7.org/linux/man-pages/man3/mallopt.3.html
 _MALLOC_OPTIONS = ((-8, 1), (-4, 0), (-1, 2**31 - 1), (-2, 2**28))
@@ -161,13 +163,13 @@ def muted_native_stderr():
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
-    sys.stderr.flush()
+    streams.Tolerant(sys.stderr).flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as hidden:
         os.dup2(hidden.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(saved, 2)
             hidden.seek(0)
             os.write(2, hidden.read())

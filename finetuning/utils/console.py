@@ -8,7 +8,7 @@ import time
 
 from tqdm import tqdm
 
-from finetuning.utils import files
+from finetuning.utils import files, streams
 
 LOG_FILE = "run.log"
 _REMOTE_FLUSH_SECONDS = 60.0
@@ -24,6 +24,9 @@ class Bar(tqdm):
     """
 
     monitor_interval = 0
+
+    def __init__(self, file=None, **options):
+        super().__init__(file=streams.Tolerant(file or sys.stderr), **options)
 
 
 class _Lines(logging.Formatter):
@@ -43,22 +46,27 @@ class _Lines(logging.Formatter):
 
 
 class _Screen(logging.Handler):
-    """Writes to standard output, errors to standard error, above a progress bar."""
+    """Writes to standard output, errors to standard error, above a progress bar.
+
+    It stops writing to a stream that fails, because a terminal or the reading end of a
+    pipe was closed, or it is a file on a full disk. The run continues.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._failed = set()
 
     def emit(self, record):
         if getattr(record, "shown_by_bar", False):
             return
-        stream = sys.stderr if record.levelno >= logging.ERROR else sys.stdout
-        # The terminal's encoding may not support every character.
-        encoding = getattr(stream, "encoding", None) or "utf-8"
-        text = self.format(record).encode(encoding, "backslashreplace").decode(encoding)
-        try:
-            Bar.write(text, file=stream)
-            stream.flush()
-        except OSError:
-            # The terminal or the reading end of a pipe was closed, or standard output
-            # is a file on a full disk. The run continues, and so does the log file.
-            self.setLevel(_OFF)
+        name = "stderr" if record.levelno >= logging.ERROR else "stdout"
+        if name in self._failed:
+            return
+        stream = getattr(sys, name)
+        with Bar.external_write_mode(file=stream):
+            if not streams.write_line(stream, self.format(record)):
+                self._failed.add(name)
+                streams.discard_unwritten()
 
 
 class _File(logging.Handler):
@@ -96,6 +104,7 @@ def screen(tracebacks=False):
     Args:
       tracebacks: whether to show the tracebacks of errors, too.
     """
+    streams.open_closed()
     level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -105,6 +114,7 @@ def screen(tracebacks=False):
     finally:
         log.setLevel(level)
         log.propagate = propagate
+        streams.discard_unwritten()
 
 
 @contextlib.contextmanager

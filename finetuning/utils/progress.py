@@ -3,6 +3,7 @@
 import sys
 import time
 
+from finetuning.utils import streams
 from finetuning.utils.console import Bar, log
 
 # A log gets about this many lines, with at least and at most these seconds between.
@@ -49,7 +50,7 @@ class Progress:
         self._timed_from = None
         self._seconds_per_step = None
         self._bar = None
-        if sys.stderr.isatty():
+        if streams.is_terminal(sys.stderr):
             self._bar = Bar(
                 total=total,
                 initial=first,

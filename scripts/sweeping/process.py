@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 
+from finetuning.utils import streams
 from finetuning.utils.console import Bar
 
 # How long an interrupted run may take to finish its step and save a checkpoint: a step
@@ -77,7 +78,7 @@ def _status_line():
         bar_format="  {desc}",
         dynamic_ncols=True,
         leave=False,
-        disable=not sys.stdout.isatty(),
+        disable=not streams.is_terminal(sys.stdout),
         file=sys.stdout,
     )
 
