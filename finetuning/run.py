@@ -249,6 +249,8 @@ def report_check(run, training_plan):
         train.report_start(run)
     else:
         saved = choose_weights.find(run).directory.saved_run
-        for line in sanity_checks.training_set_warnings(run.datasets_for("dev"), saved):
+        for line in sanity_checks.training_set_warnings(
+            run.datasets_for("dev"), saved, run.inputs.data_digests
+        ):
             log.warning(line)
     log.info("CHECKED: this run can start. Nothing was written")

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Dict, NamedTuple, Optional, Tuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class CheckpointContents:
         to start from it, of the pooler.
       unused: names of its other variables, without optimiser slots and the step.
       trainable: whether training can resume from it: it has the step and all slots.
+      file_states: `integrity.file_states` when it was read.
     """
 
     prefix: str
@@ -43,6 +44,36 @@ class CheckpointContents:
     fresh: Tuple[str, ...]
     unused: Tuple[str, ...]
     trainable: bool
+    file_states: tuple = field(default=(), repr=False, compare=False)
+
+    def is_unchanged(self):
+        """Whether none of its files was replaced since; they may have been removed."""
+        before = {name: state for name, *state in self.file_states}
+        return all(
+            before.get(name, state) == state
+            for name, *state in integrity.file_states(self.prefix)
+        )
+
+    @contextlib.contextmanager
+    def restoring(self):
+        """A context in which the weights are restored that were read.
+
+        Raises:
+          VanishedError: another process has removed them before they were restored.
+          ReplacedError: another process has replaced them.
+        """
+        try:
+            yield
+        except (tf.errors.OpError, ValueError, KeyError, RuntimeError):
+            if not files.exists(self.prefix + ".index"):
+                raise VanishedError(self.prefix) from None
+            self._require_unchanged()
+            raise
+        self._require_unchanged()
+
+    def _require_unchanged(self):
+        if not self.is_unchanged():
+            raise ReplacedError(self.prefix) from None
 
     def lines(self):
         """Yields lines for the log about what is restored and what is not."""
@@ -71,11 +102,21 @@ class VanishedError(InputError):
 
     Attributes:
       prefix: the checkpoint.
+      problem: what happened to it.
     """
 
+    problem, advice = "no longer exists", ""
+
     def __init__(self, prefix):
-        super().__init__("%s no longer exists" % prefix)
+        super().__init__("%s %s%s" % (prefix, self.problem, self.advice))
         self.prefix = prefix
+
+
+class ReplacedError(VanishedError):
+    """Another process has written a checkpoint of the same name since it was read."""
+
+    problem = "was replaced after it was checked"
+    advice = "; rerun the same command"
 
 
 class _Variables(NamedTuple):
@@ -105,6 +146,7 @@ def read_contents(prefix, config, num_labels, starts_training=False, fresh_head=
         another shape or type, or has more layers than the config.
       VanishedError: it no longer exists.
     """
+    file_states = integrity.file_states(prefix)
     found = _read_variables(prefix)
     expected = model_shapes(config, num_labels)
     encoder = {name: expected[name] for name in expected if name not in HEAD + POOLER}
@@ -130,6 +172,7 @@ def read_contents(prefix, config, num_labels, starts_training=False, fresh_head=
         fresh=tuple(name for name in expected if name not in restored),
         unused=unused,
         trainable=_has_training_state(found, expected),
+        file_states=file_states,
     )
 
 
@@ -282,24 +325,6 @@ def model_shapes(config, num_labels):
     shapes["output_weights"] = (num_labels, config.hidden_size)
     shapes["output_bias"] = (num_labels,)
     return shapes
-
-
-def restore(restorer, session):
-    """Restores variables from a checkpoint that another process may remove.
-
-    Args:
-      restorer: `restoring.Restorer`.
-      session: `tf.Session`.
-
-    Raises:
-      VanishedError: it no longer exists.
-    """
-    try:
-        restorer.restore(session)
-    except (tf.errors.OpError, ValueError):
-        if files.exists(restorer.prefix + ".index"):
-            raise
-        raise VanishedError(restorer.prefix) from None
 
 
 def missing_from(prefix, variables):

@@ -22,10 +22,10 @@ def damage(prefix):
     them, so only reading everything finds a changed byte. This takes about 2 seconds
     per gigabyte; results are cached until the files change.
     """
-    return _damage(prefix, _file_states(prefix))
+    return _damage(prefix, file_states(prefix))
 
 
-def _file_states(prefix):
+def file_states(prefix):
     """Returns (name, size, time of change...) of each file of a checkpoint."""
     directory, start = os.path.split(prefix)
     if not files.is_directory(directory or "."):
@@ -35,18 +35,11 @@ def _file_states(prefix):
         if name.startswith(start + "."):
             # A running training process may remove old checkpoints.
             with contextlib.suppress(OSError, tf.errors.NotFoundError):
-                states.append((name, *_state(os.path.join(directory, name))))
+                path = os.path.join(directory, name)
+                if not files.is_remote(path):
+                    files.refuse_special(path)
+                states.append((name, *files.state(path)))
     return tuple(states)
-
-
-def _state(path):
-    if files.is_remote(path):
-        stat = tf.io.gfile.stat(path)
-        return stat.length, stat.mtime_nsec
-    files.refuse_special(path)
-    # TensorFlow's stat has times in whole seconds only.
-    stat = os.stat(path)
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @functools.lru_cache(maxsize=64)

@@ -12,8 +12,9 @@ from finetuning.checks import model_config, vocabulary
 from finetuning.checks import output_dir as output_dir_checks
 from finetuning.data import class_weights, data_files, label_map, tasks
 from finetuning.device import failures
-from finetuning.run_info import saved_run
+from finetuning.run_info import fingerprints, saved_run
 from finetuning.utils.errors import InputError
+from finetuning.utils.watched_files import WatchedFiles
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,11 @@ class Inputs:
         directory, or None.
       initial: `compatibility.CheckpointContents` of --init_checkpoint, or None.
       notes: lines to log about what is unusual but allowed.
-      fingerprints: `fingerprints.take` of the files that determine a training run.
+      watched: `WatchedFiles` of the user's files, which must not change before all of
+        their examples are read.
+      fingerprints: `fingerprints.take` of the files that determine a training run; for
+        other runs only of those that determine how they read text.
+      data_digests: `fingerprints.of_data` of the data files.
       changes: phrases about settings that differ from those of the resumed run.
     """
 
@@ -40,7 +45,9 @@ class Inputs:
     resumed: Optional[compatibility.CheckpointContents]
     initial: Optional[compatibility.CheckpointContents]
     notes: tuple
+    watched: WatchedFiles
     fingerprints: dict = dataclasses.field(default_factory=dict)
+    data_digests: dict = dataclasses.field(default_factory=dict)
     changes: tuple = ()
 
 
@@ -60,18 +67,24 @@ def check_inputs(settings, output_dir):
       InputError: a file cannot be used, or two do not fit together.
     """
     output_dir_checks.require_usable(output_dir.path)
+    watched = WatchedFiles()
     task, files_found, notes = data_files.find(
-        settings, lambda: _labels_directory(settings, output_dir)
+        settings, lambda: _labels_directory(settings, output_dir), watched
     )
     initial_prefix = _initial_prefix(settings)
+    watched.add(settings.vocab_file)
+    watched.add(settings.bert_config_file)
+    if settings.do_train and initial_prefix is not None:  # Its fingerprint is saved.
+        watched.add(initial_prefix + ".index")
     class_weights.parse(settings.class_weights, task.labels)
     config, tokenizer, about_model = _read_model(settings)
     output_dir_checks.require_nothing_overwritten(settings, files_found)
-    digests, changes = {}, []
     if settings.do_train:
         digests, changes = output_dir_checks.compare_with_saved_run(
             settings, output_dir, files_found, initial_prefix
         )
+    else:
+        digests, changes = fingerprints.take(settings, (), None), []
     resumed = output_dir_checks.read_latest(settings, output_dir, config, task)
     initial, about_labels = _read_initial(
         settings, initial_prefix, config, task, resumed
@@ -95,7 +108,9 @@ def check_inputs(settings, output_dir):
         resumed=resumed,
         initial=initial,
         notes=tuple(notes + about_labels),
+        watched=watched,
         fingerprints=digests,
+        data_digests=fingerprints.of_data(files_found),
         changes=tuple(changes),
     )
 

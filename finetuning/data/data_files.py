@@ -7,9 +7,10 @@ from finetuning.data.tasks import DataFile
 from finetuning.flags.settings import FILE_FLAGS
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
+from finetuning.utils.watched_files import WatchedFiles
 
 
-def find(settings, find_weights_directory=lambda: None):
+def find(settings, find_weights_directory=lambda: None, watched=None):
     """Looks up the task and the files of every split that the run reads.
 
     Args:
@@ -17,6 +18,7 @@ def find(settings, find_weights_directory=lambda: None):
       find_weights_directory: function without arguments that returns the directory of
         the weights that will be resumed or used, or None for a new classifier. Called
         for --task_name=custom only, whose labels are saved there.
+      watched: `WatchedFiles`, to which the files are added before they are read.
 
     Returns:
       `tasks.Task`; tuple of `DataFile`, in the order train, dev, test; and notes about
@@ -36,25 +38,30 @@ def find(settings, find_weights_directory=lambda: None):
         raise InputError(
             "--data_dir=%s is a file, expected a directory" % settings.data_dir
         )
+    watched = watched or WatchedFiles()
     data_files, notes = [], []
     for split, path in settings.files.items():
         if path:
             files.require_file("--%s=%s" % (FILE_FLAGS[split], path), path)
+            watched.add(path)
         if settings.is_custom:
             path = path or custom_task.find_file(settings, split)
+            watched.add(path)
             layout = custom_task.read_layout(settings, split, path)
             data_files.append(DataFile(split, layout, path))
         elif path:
             data_files.append(DataFile(split, _layout(task, split, path), path))
         else:
-            data_files += _official_files(settings.data_dir, task, split, notes)
+            data_files += _official_files(
+                settings.data_dir, task, split, notes, watched
+            )
     if settings.is_custom:
         directory = find_weights_directory()
         task = custom_task.create_task(settings, data_files, directory)
     return task, tuple(data_files), notes
 
 
-def _official_files(data_dir, task, split, notes):
+def _official_files(data_dir, task, split, notes, watched):
     """The task's own files of a split; the second of two halves may be missing."""
     data_files = []
     for layout in task.layouts(split):
@@ -76,6 +83,7 @@ def _official_files(data_dir, task, split, notes):
                 "--data_dir=%s: %s is a directory, expected a file"
                 % (data_dir, layout.file)
             )
+        watched.add(path)
         if split == "test" and task.dev and _has_labels(task, path):
             raise InputError(
                 "--data_dir=%s: %s has labels, expected GLUE's test file, which has "

@@ -3,8 +3,6 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from finetuning.data.record_reader import RecordReader
-
 # Examples that are sorted by length at a time: 25 MB at a length of 128.
 _SORTED_EXAMPLES = 4096
 _MAX_STEP = 2**63 - 1
@@ -16,7 +14,9 @@ def training_batches(examples, batch_size, seed, first_step):
     The examples left over at the end of an epoch begin the first batch of the next.
     A batch depends on seed and step only (see `ShuffledOrder`), and its records are
     read at random positions of the file. So a resumed run starts immediately, and
-    only an index of the file is kept in memory (see `record_reader.RecordReader`).
+    only an index of the file is kept in memory (see `record_reader.RecordReader`). If
+    a record is changed meanwhile, the session raises an error of TensorFlow's, see
+    `failures.tensorflow_errors`.
 
     Args:
       examples: `RecordFile`.
@@ -27,27 +27,37 @@ def training_batches(examples, batch_size, seed, first_step):
     Returns:
       Dictionary of int32 tensors: `input_ids`, `input_mask`, `segment_ids` [B, S] and
       `label_ids` [B] of the file's label type.
-
-    Raises:
-      InputError: the file has changed since it was written. If it changes later, the
-        session raises an error of TensorFlow's, see `failures.tensorflow_errors`.
     """
-    reader = RecordReader(examples.path, examples.count)
     order = ShuffledOrder(seed, examples.count)
 
-    def read(step):
-        positions = order.positions(int(step), batch_size)
-        return np.array(reader.read(positions), dtype=object)
+    def positions(step):
+        return order.positions(int(step), batch_size)
 
     def serialized(step):
-        records = tf.numpy_function(read, [step], tf.string)
-        records.set_shape([batch_size])
-        return records
+        return _read_records(examples, positions, step, batch_size)
 
     dataset = tf.data.Dataset.range(first_step, _MAX_STEP).map(serialized)
     # No parallel calls: TensorFlow rejects them if operations must be deterministic.
     dataset = dataset.map(_batch_parser(examples)).prefetch(2)
     return tf.data.make_one_shot_iterator(dataset).get_next()
+
+
+def _read_records(examples, positions, number, count=None):
+    """A string tensor of the records at `positions(number)`.
+
+    Args:
+      examples: `RecordFile`.
+      positions: function from an int to the positions of the records in the file.
+      number: int64 scalar tensor.
+      count: the number of records, if it is known.
+    """
+
+    def read(number):
+        return np.array(examples.reader.read(positions(number)), dtype=object)
+
+    records = tf.numpy_function(read, [number], tf.string)
+    records.set_shape([count])
+    return records
 
 
 def inference_batches(examples, batch_size, equal_sizes=False):
@@ -94,18 +104,20 @@ def switched_batches(record_files, batch_size, equal_sizes=False):
 
 
 def _inference_dataset(examples, batch_size, equal_sizes):
-    # dataset.batch allocates a whole batch, even if there are fewer examples.
-    rows_at_once = min(batch_size, examples.count)
-    block = max(_SORTED_EXAMPLES // rows_at_once, 1) * rows_at_once
+    block = max(_SORTED_EXAMPLES // batch_size, 1) * batch_size
     parse = _batch_parser(examples)
 
-    def batches(serialized, position):
-        rows = dict(parse(serialized), position=position)
+    def positions(start):
+        return np.arange(start, min(start + block, examples.count))
+
+    def batches(start):
+        records = _read_records(examples, positions, start)
+        rows = parse(records)
+        rows["position"] = start + tf.range(tf.size(records, out_type=tf.int64))
         return by_length(rows, batch_size, examples.sequence_length, equal_sizes)
 
-    dataset = tf.data.TFRecordDataset(examples.path)
-    dataset = tf.data.Dataset.zip((dataset, tf.data.Dataset.range(examples.count)))
-    return dataset.batch(block).flat_map(batches).prefetch(2)
+    starts = tf.data.Dataset.range(0, examples.count, block)
+    return starts.flat_map(batches).prefetch(2)
 
 
 def by_length(rows, batch_size, sequence_length, equal_sizes=False):

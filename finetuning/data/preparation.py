@@ -3,13 +3,12 @@
 import collections
 import os
 import time
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
 from finetuning.data import features, reading, records
 from finetuning.data.tasks import DataFile
-from finetuning.utils import files
 from finetuning.utils.console import align_columns, log
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import duration
@@ -38,6 +37,7 @@ class Dataset(NamedTuple):
       label_counts: number of examples per label id; empty in a regression.
       length_needed: the smallest maximum length, in tokens, that would truncate at most
         `MAX_TRUNCATED` of the examples; 0 if the present one does.
+      ids_and_labels: `IdsAndLabels` of the examples; None for a training set.
     """
 
     data_file: DataFile
@@ -45,6 +45,7 @@ class Dataset(NamedTuple):
     truncated: int
     label_counts: collections.Counter
     length_needed: int = 0
+    ids_and_labels: Optional["IdsAndLabels"] = None
 
 
 def prepare(settings, inputs, directory):
@@ -63,7 +64,8 @@ def prepare(settings, inputs, directory):
       Tuple of `Dataset`, in the order of `inputs.data_files`.
 
     Raises:
-      InputError: a row is invalid, or a file has no rows.
+      InputError: a row is invalid, a file has no rows, or one was changed since the
+        checks.
     """
     started = time.monotonic()
     datasets = []
@@ -71,6 +73,7 @@ def prepare(settings, inputs, directory):
         # The examples of one file suffice to show what the model reads.
         log_examples = not datasets
         datasets.append(_convert(settings, inputs, data_file, log_examples, directory))
+    inputs.watched.require_unchanged()
     for line in align_columns(_table(datasets, settings.max_seq_length)):
         log.info(line)
     for dataset in datasets:
@@ -91,21 +94,20 @@ def _convert(settings, inputs, data_file, log_examples, directory):
     name = RECORD_FILES[data_file.split] % data_file.suffix
     path = os.path.join(directory or settings.output_dir, name)
     notes, statistics = [], _Statistics(counts_labels=not task.is_regression)
+    examples, ids_and_labels = _read(settings, task, data_file, notes), None
+    if data_file.split != "train":
+        ids_and_labels = IdsAndLabels()
+        examples = ids_and_labels.keeping(examples)
     examples = features.encode_examples(
-        _read(settings, task, data_file, notes),
-        task.labels,
-        length,
-        inputs.tokenizer,
-        log_examples,
+        examples, task.labels, length, inputs.tokenizer, log_examples
     )
+    counted = _counted(examples, statistics, data_file.path)
+    label_type = tf.float32 if task.is_regression else tf.int32
     if directory is None:
-        collections.deque(statistics.counting(examples), maxlen=0)
+        collections.deque(counted, maxlen=0)
+        record_file = records.RecordFile(path, statistics.count, length, label_type)
     else:
-        records.write_records(path, statistics.counting(examples), length)
-    if not statistics.count:
-        if directory is not None:
-            files.remove_if_exists(path)
-        raise InputError("%s contains no examples" % data_file.path)
+        record_file = records.write_records(path, counted, length, label_type)
     for note in dict.fromkeys(notes):
         log.warning(note)
     if statistics.without_text:
@@ -115,13 +117,13 @@ def _convert(settings, inputs, data_file, log_examples, directory):
             statistics.without_text,
         )
     _warn_about_labels(task, data_file, statistics)
-    label_type = tf.float32 if task.is_regression else tf.int32
     return Dataset(
         data_file,
-        records.RecordFile(path, statistics.count, length, label_type),
+        record_file,
         statistics.truncated,
         statistics.label_counts,
         statistics.length_needed,
+        ids_and_labels,
     )
 
 
@@ -132,6 +134,44 @@ def _read(settings, task, data_file, notes):
     if data_file.split == "train" and settings.max_train_examples:
         return reading.sample(read, settings.max_train_examples)
     return read()
+
+
+def _counted(examples, statistics, path):
+    """Yields the examples of a file, of which there must be one, and counts them."""
+    yield from statistics.counting(examples)
+    if not statistics.count:
+        raise InputError("%s contains no examples" % path)
+
+
+class IdsAndLabels:
+    """The id and the label of each example of a file, in file order.
+
+    Results name their examples by these, not by reading the file again, which may have
+    been edited since. Takes some 20 bytes of memory per example.
+    """
+
+    def __init__(self):
+        # Each ends with a NUL byte, which no file of examples contains.
+        self._texts = bytearray()
+
+    def keeping(self, examples):
+        """Yields the examples unchanged, and keeps their ids and labels."""
+        for example in examples:
+            for text in (example.guid.split("-", 1)[1], example.label):
+                self._texts += text.encode("utf-8") + b"\0"
+            yield example
+
+    def __iter__(self):
+        """Yields (id, label), both str."""
+        texts = self._each_text()
+        return zip(texts, texts)
+
+    def _each_text(self):
+        start = 0
+        while start < len(self._texts):
+            end = self._texts.index(b"\0", start)
+            yield self._texts[start:end].decode("utf-8")
+            start = end + 1
 
 
 class _Statistics:

@@ -1,9 +1,12 @@
 """The TFRecord files of features: their content, and writing them."""
 
-from typing import NamedTuple
+import array
+import zlib
+from typing import NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
+from finetuning.data.record_reader import RecordReader
 from finetuning.utils import files
 
 
@@ -15,15 +18,18 @@ class RecordFile(NamedTuple):
       count: number of records.
       sequence_length: S, in tokens.
       label_type: type of `label_ids`: int32 for ids, float32 for numbers.
+      reader: `RecordReader` of the records that were written, whatever another run
+        writes to `path` meanwhile; None if nothing was written.
     """
 
     path: str
     count: int
     sequence_length: int
     label_type: tf.DType = tf.int32
+    reader: Optional[RecordReader] = None
 
 
-def write_records(path, examples, sequence_length):
+def write_records(path, examples, sequence_length, label_type=tf.int32):
     """Writes encoded examples as a TFRecord file, completely or not at all.
 
     Each record is a `tf.train.Example` with int64 lists `input_ids`, `input_mask`,
@@ -34,10 +40,22 @@ def write_records(path, examples, sequence_length):
       path: the file.
       examples: iterable of `features.EncodedExample`.
       sequence_length: S, to which they are padded.
+      label_type: see `RecordFile`.
+
+    Returns:
+      `RecordFile`.
     """
-    with files.replacing(path) as temporary, tf.io.TFRecordWriter(temporary) as writer:
-        for example in examples:
-            writer.write(_serialize(example.padded(sequence_length)))
+    lengths, checksums = array.array("Q"), array.array("I")
+    with files.replacing(path) as temporary:
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for example in examples:
+                record = _serialize(example.padded(sequence_length))
+                writer.write(record)
+                lengths.append(len(record))
+                checksums.append(zlib.crc32(record))
+        # While only this process knows the file: others write to `path`, too.
+        reader = RecordReader(temporary, lengths, checksums, name=path)
+    return RecordFile(path, len(lengths), sequence_length, label_type, reader)
 
 
 def _serialize(features):

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from finetuning.checkpoints import compatibility
 from finetuning.checkpoints.output_dir import OutputDir
+from finetuning.data import label_map
 from finetuning.evaluation import sanity_checks
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
@@ -29,8 +30,8 @@ class Weights(NamedTuple):
 def use(run, action):
     """Calls `action(run, weights)` with the weights to use.
 
-    If a training run in the same directory removes that checkpoint before it is
-    restored, the action is repeated with the latest one.
+    If a training run in the same directory removes or replaces that checkpoint before
+    it is restored, the action is repeated with the latest one.
 
     Args:
       run: `run.Run`.
@@ -46,15 +47,22 @@ def use(run, action):
         except compatibility.VanishedError as error:
             run.output_dir.refresh()
             latest = _latest(run)
-            if latest.prefix in (None, error.prefix):
+            is_replaced = isinstance(error, compatibility.ReplacedError)
+            if not is_replaced and latest.prefix == error.prefix:
+                raise
+            if latest.prefix is None:
                 raise
             if not tries_left:
                 raise InputError(
-                    "%s: a training run there removes its checkpoints faster than they "
+                    "%s: a training run there changes its checkpoints faster than they "
                     "can be read; run it with a higher --keep_checkpoint_max or "
                     "--save_checkpoints_steps, or wait until it ends" % latest.directory
                 ) from None
-            log.info("%s: training continues there; using its latest checkpoint", error)
+            log.info(
+                "%s %s: training continues there; using its latest checkpoint",
+                error.prefix,
+                error.problem,
+            )
 
 
 def find(run):
@@ -71,7 +79,8 @@ def find(run):
       `Weights`.
 
     Raises:
-      InputError: --keep_best is given, and there are no best weights.
+      InputError: --keep_best is given, and there are no best weights; or the weights
+        were trained with other labels.
     """
     if not run.settings.do_train and run.output_dir.lock_holder() is not None:
         # Training has continued there while the data was read.
@@ -90,7 +99,11 @@ def find(run):
     directory = OutputDir.of_checkpoint(contents.prefix)
     if directory.path == run.output_dir.path:
         directory = run.output_dir
-    warnings = sanity_checks.weight_warnings(contents, directory, run.settings)
+    if prefix is not None:  # Another training run may have started since the checks.
+        label_map.require_same(directory.path, directory.labels, run.task)
+    warnings = sanity_checks.weight_warnings(
+        contents, directory, run.settings, run.inputs.fingerprints
+    )
     for line in warnings:
         log.warning(line)
     return Weights(contents, directory, warnings)
@@ -102,7 +115,7 @@ def _latest(run):
 
 def _read(run, prefix):
     resumed = run.inputs.resumed
-    if resumed is not None and resumed.prefix == prefix:
+    if resumed is not None and resumed.prefix == prefix and resumed.is_unchanged():
         return resumed
     return compatibility.read_contents(prefix, run.inputs.config, run.task.num_outputs)
 

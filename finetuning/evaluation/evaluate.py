@@ -1,8 +1,5 @@
 """Evaluation and prediction: run the model, then write and show the results."""
 
-import os
-
-from finetuning.data import reading
 from finetuning.evaluation import (
     inference,
     result_files,
@@ -10,13 +7,13 @@ from finetuning.evaluation import (
     scoring,
     submission,
 )
-from finetuning.run_info import fingerprints, provenance
-from finetuning.utils import files, tensorboard
+from finetuning.run_info import provenance
+from finetuning.utils import tensorboard
 from finetuning.utils.console import log
 
 
 def evaluate(run, weights):
-    """Scores the dev set; writes and shows the results.
+    """Scores the dev set; shows and writes the results.
 
     Args:
       run: `run.Run`.
@@ -25,18 +22,17 @@ def evaluate(run, weights):
     Raises:
       InputError: the probabilities are not finite, or memory or disk space runs out.
     """
-    datasets, parts = run.datasets_for("dev"), []
-    for dataset in datasets:
-        predictions = _infer(run, weights, dataset, "evaluation", "eval_batch_size")
-        parts.append((dataset.data_file.layout.part, predictions))
-        name = result_files.EVAL_PREDICTIONS % dataset.data_file.suffix
-        _write_predictions(run, dataset, predictions, name)
+    datasets = run.datasets_for("dev")
+    predictions = [
+        _infer(run, weights, dataset, "evaluation", "eval_batch_size")
+        for dataset in datasets
+    ]
+    parts = [dataset.data_file.layout.part for dataset in datasets]
     step = weights.contents.step or 0
-    scored = scoring.evaluate(run.task, parts, step)
-    path = result_files.write_evaluation(run.output_dir.path, scored.figures)
+    scored = scoring.evaluate(run.task, list(zip(parts, predictions)), step)
     warnings = _warnings(run, weights, datasets)
     warnings += sanity_checks.training_set_warnings(
-        datasets, weights.directory.saved_run
+        datasets, weights.directory.saved_run, run.inputs.data_digests
     )
     warnings += sanity_checks.score_warnings(scored, run.task.is_regression)
     content = dict(
@@ -48,11 +44,18 @@ def evaluate(run, weights):
         predicted_one_class=scored.one_class,
         warnings=warnings,
     )
-    files.write_json(run.output_dir.join(result_files.EVAL_JSON), content)
+    with result_files.ResultSet(run.output_dir.path) as results:
+        for dataset, predicted in zip(datasets, predictions):
+            name = result_files.EVAL_PREDICTIONS % dataset.data_file.suffix
+            results.write(name, _predictions_lines(run, dataset, predicted))
+        text = result_files.evaluation_text(scored.figures)
+        results.write(result_files.EVAL_TEXT, [text])
+        results.publish(result_files.EVAL_JSON, content)
     tensorboard.write(run.output_dir.join("eval"), scored.figures, step)
     _show_scores(run, datasets, scored)
     for line in warnings:
         log.warning(line)
+    path = run.output_dir.join(result_files.EVAL_TEXT)
     log.info("Written to %s and %s", path, result_files.EVAL_JSON)
 
 
@@ -66,16 +69,20 @@ def predict(run, weights):
     Raises:
       InputError: the probabilities are not finite, or memory or disk space runs out.
     """
-    datasets, written = run.datasets_for("test"), []
-    for dataset in datasets:
-        predictions = _infer(run, weights, dataset, "prediction", "predict_batch_size")
-        written += _write_all_predictions(run, dataset, predictions)
+    datasets = run.datasets_for("test")
     content = dict(
         _provenance(run, weights.contents, datasets),
         warnings=_warnings(run, weights, datasets),
-        files=[os.path.basename(path) for path in written],
     )
-    files.write_json(run.output_dir.join(result_files.PREDICT_JSON), content)
+    with result_files.ResultSet(run.output_dir.path) as results:
+        for dataset in datasets:
+            predictions = _infer(
+                run, weights, dataset, "prediction", "predict_batch_size"
+            )
+            _write_all_predictions(run, dataset, predictions, results)
+        results.publish(result_files.PREDICT_JSON, content)
+    for dataset in datasets:
+        _show_prediction_files(run, dataset)
 
 
 def _infer(run, weights, dataset, phase, flag):
@@ -88,35 +95,39 @@ def _infer(run, weights, dataset, phase, flag):
         )
 
 
-def _write_all_predictions(run, dataset, predictions):
-    """Writes the prediction files of one dataset; returns their paths."""
-    output_dir, data_file = run.output_dir.path, dataset.data_file
+def _write_all_predictions(run, dataset, predictions, results):
+    """Adds the prediction files of one dataset to a `result_files.ResultSet`."""
+    data_file = dataset.data_file
     lines = result_files.probabilities_lines(predictions.probabilities)
-    name = result_files.PROBABILITIES % data_file.suffix
-    paths = [result_files.write(output_dir, name, lines)]
-    log.info("%d predictions written to %s", dataset.records.count, paths[0])
-    name = result_files.PREDICTIONS % data_file.suffix
-    paths.append(_write_predictions(run, dataset, predictions, name))
-    log.info("With ids and labels: %s", paths[1])
+    results.write(result_files.PROBABILITIES % data_file.suffix, lines)
+    lines = _predictions_lines(run, dataset, predictions)
+    results.write(result_files.PREDICTIONS % data_file.suffix, lines)
     if data_file.layout.submission:
         name = result_files.SUBMISSION % data_file.layout.submission
         predicted = scoring.predicted_labels(run.task, predictions.probabilities)
-        text = submission.text(run.task, predicted)
-        paths.append(result_files.write(output_dir, name, [text]))
-        log.info("For GLUE's server: %s", paths[2])
-    return paths
+        results.write(name, [submission.text(run.task, predicted)])
 
 
-def _write_predictions(run, dataset, predictions, name):
-    """Writes the readable table of predictions; returns its path."""
-    lines = result_files.predictions_lines(
+def _show_prediction_files(run, dataset):
+    data_file, join = dataset.data_file, run.output_dir.join
+    path = join(result_files.PROBABILITIES % data_file.suffix)
+    log.info("%d predictions written to %s", dataset.records.count, path)
+    path = join(result_files.PREDICTIONS % data_file.suffix)
+    log.info("With ids and labels: %s", path)
+    if data_file.layout.submission:
+        path = join(result_files.SUBMISSION % data_file.layout.submission)
+        log.info("For GLUE's server: %s", path)
+
+
+def _predictions_lines(run, dataset, predictions):
+    """The lines of the readable table of predictions."""
+    return result_files.predictions_lines(
         run.task,
-        reading.read_examples(run.task, dataset.data_file),
+        dataset.ids_and_labels,
         predictions.probabilities,
         scoring.predicted_labels(run.task, predictions.probabilities),
         has_labels=dataset.data_file.layout.label is not None,
     )
-    return result_files.write(run.output_dir.path, name, lines)
 
 
 def _show_scores(run, datasets, scored):
@@ -149,6 +160,7 @@ def _warnings(run, weights, datasets):
 def _provenance(run, contents, datasets):
     """Where results come from: the run, the weights and their run, the data."""
     content = provenance.describe(run.settings, run.seed, run.device)
+    paths = [dataset.data_file.path for dataset in datasets]
     training = None
     if contents is not run.inputs.initial:  # It comes from the output directory.
         training = run.output_dir.saved_run.content
@@ -165,9 +177,9 @@ def _provenance(run, contents, datasets):
         checkpoint=contents.prefix,
         global_step=contents.step,
         untrained_variables=list(contents.fresh),
-        data_file=datasets[0].data_file.path,
-        data_files=[dataset.data_file.path for dataset in datasets],
-        data_sha256=fingerprints.sha256(*[d.data_file.path for d in datasets]),
+        data_file=paths[0],
+        data_files=paths,
+        data_sha256=run.inputs.data_digests[tuple(paths)],
         num_examples=sum(dataset.records.count for dataset in datasets),
         num_truncated=sum(dataset.truncated for dataset in datasets),
     )

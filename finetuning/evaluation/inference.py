@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
-from finetuning.checkpoints import compatibility, restoring
+from finetuning.checkpoints import restoring
 from finetuning.data import input_pipeline
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
@@ -37,7 +37,7 @@ def infer(run, contents, record_file, batch_size, label):
 
     Raises:
       InputError: the probabilities are not finite.
-      compatibility.VanishedError: the checkpoint no longer exists.
+      compatibility.VanishedError: the checkpoint no longer exists, or was replaced.
     """
     with tf.Graph().as_default():
         # Variables that the checkpoint lacks get random values.
@@ -49,14 +49,16 @@ def infer(run, contents, record_file, batch_size, label):
             run.inputs.config, run.task.num_outputs, batch, run.compute
         )
         variables = {variable.op.name: variable for variable in tf.global_variables()}
-        restorer = restoring.Restorer(
-            contents.prefix,
-            {source: variables[name] for name, source in contents.restored.items()},
-        )
+        sources = contents.restored
+        with contents.restoring():
+            restorer = restoring.Restorer(
+                contents.prefix, {sources[name]: variables[name] for name in sources}
+            )
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
         with tf.Session(config=run.session_config) as session:
             session.run(fresh)
-            compatibility.restore(restorer, session)
+            with contents.restoring():
+                restorer.restore(session)
             fetches = graph + (batch["position"],)
             progress = Progress(label, record_file.count, unit="example")
             predictions = _run_all(session, fetches, record_file.count, progress)
@@ -149,9 +151,4 @@ def _run_all(session, fetches, count, progress, is_cancelled=_never):
             progress.close()
             return None
     progress.close()
-    if done != count:
-        raise InputError(
-            "%d examples were written to the record file, but %d were read: the file "
-            "was changed in the meantime; rerun the same command" % (count, done)
-        )
     return Predictions(*columns)

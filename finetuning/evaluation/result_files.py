@@ -1,12 +1,14 @@
 """Names and contents of the result files."""
 
+import contextlib
+import hashlib
 import os
 import re
 
 import numpy as np
 
 from finetuning.data import tasks
-from finetuning.utils import console, files
+from finetuning.utils import console, files, locking
 
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
@@ -62,7 +64,7 @@ def probabilities_lines(probabilities):
         yield "\t".join(map(str, row)) + "\n"
 
 
-def predictions_lines(task, examples, probabilities, predicted, has_labels):
+def predictions_lines(task, ids_and_labels, probabilities, predicted, has_labels):
     """Yields the lines of the readable table of predictions, with a header.
 
     The columns are `id`, `label` (the predicted label or number) and
@@ -71,7 +73,7 @@ def predictions_lines(task, examples, probabilities, predicted, has_labels):
 
     Args:
       task: `tasks.Task`.
-      examples: iterable of `tasks.InputExample`, in file order.
+      ids_and_labels: iterable of (id, label) of each example, in file order.
       probabilities: array [examples, L].
       predicted: array [examples] of `scoring.predicted_labels`.
       has_labels: whether the examples' labels are true.
@@ -80,14 +82,14 @@ def predictions_lines(task, examples, probabilities, predicted, has_labels):
     if has_labels:
         heading += ["gold", "error" if task.is_regression else "right"]
     yield "\t".join(heading) + "\n"
-    for example, row, label in zip(examples, probabilities, predicted):
-        cells = [example.guid.split("-", 1)[1]]
+    for (id_, gold), row, label in zip(ids_and_labels, probabilities, predicted):
+        cells = [id_]
         if task.is_regression:
             cells.append(str(label))
         else:
             cells += [task.labels[label]] + [str(value) for value in row]
         if has_labels:
-            cells += [example.label, _verdict(task, label, example.label)]
+            cells += [gold, _verdict(task, label, gold)]
         yield "\t".join(_LINE_PARTS.sub(" ", cell) for cell in cells) + "\n"
 
 
@@ -97,11 +99,62 @@ def _verdict(task, label, gold):
     return "yes" if task.labels[label] == gold else "no"
 
 
-def write(output_dir, name, lines):
-    """Writes an iterable of lines, each with its end; returns the path."""
-    path = os.path.join(output_dir, name)
-    files.write_lines(path, lines)
-    return path
+class ResultSet:
+    """The files of one evaluation or prediction, which replace older ones together.
+
+    They are written as temporary files. A lock keeps other runs from publishing theirs
+    at the same moment, so that all files of one name are those of one run, which the
+    JSON file describes; it has their SHA-256 under `sha256`. After a kill in between,
+    there is no JSON file.
+
+    Example:
+      with ResultSet(output_dir) as results:
+          results.write(EVAL_TEXT, lines)
+          results.publish(EVAL_JSON, content)
+    """
+
+    def __init__(self, output_dir):
+        self._output_dir = output_dir
+        self._unpublished = contextlib.ExitStack()
+        self._temporaries, self._digests = {}, {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return self._unpublished.__exit__(*error)
+
+    def write(self, name, lines):
+        """Writes an iterable of lines, each with its end.
+
+        Raises:
+          OSError: the file cannot be written; `filename` is set.
+        """
+        path = os.path.join(self._output_dir, name)
+        temporary = self._unpublished.enter_context(files.temporary_beside(path))
+        digest = hashlib.sha256()
+        with files.open_write(temporary) as file:
+            for line in lines:
+                file.write(line)
+                digest.update(line.encode("utf-8"))
+        files.sync(temporary)
+        self._temporaries[name] = temporary
+        self._digests[name] = digest.hexdigest()
+
+    def publish(self, json_name, content):
+        """Gives all files their names.
+
+        Args:
+          json_name: name of the JSON file that describes them.
+          content: its content, without `files` and `sha256`.
+        """
+        content = dict(content, files=list(self._digests), sha256=dict(self._digests))
+        self.write(json_name, [files.json_text(content)])
+        with locking.held_briefly(self._output_dir):
+            files.remove_if_exists(os.path.join(self._output_dir, json_name))
+            for name, temporary in self._temporaries.items():
+                files.rename(temporary, os.path.join(self._output_dir, name))
+            files.sync_directory(self._output_dir)
 
 
 def table(title, rows):
@@ -113,8 +166,3 @@ def table(title, rows):
     """
     shown = [(name, "%.4f" % v if isinstance(v, float) else str(v)) for name, v in rows]
     return [title] + ["  " + line for line in console.align_columns(shown)]
-
-
-def write_evaluation(output_dir, figures):
-    """Writes `eval_results.txt`; returns its path."""
-    return write(output_dir, EVAL_TEXT, [evaluation_text(figures)])

@@ -11,20 +11,22 @@ from finetuning.run_info import fingerprints, saved_run
 _DIAGNOSTIC = ("ax", "mnli")
 
 
-def weight_warnings(contents, directory, settings):
+def weight_warnings(contents, directory, settings, digests):
     """Warns about the weights that a run evaluates or predicts with.
 
     Args:
       contents: `compatibility.CheckpointContents`.
       directory: `OutputDir` of the run that trained the weights.
       settings: `settings.Settings` of the current run.
+      digests: what `fingerprints.take` returned for its files.
 
     Returns:
       List of lines.
     """
     warnings = []
     if not settings.do_train:
-        for change in saved_run.changed_reading(directory.saved_run, settings):
+        saved = directory.saved_run
+        for change in saved_run.changed_reading(saved, settings, digests):
             warnings.append(
                 "The weights were trained with different settings: %s" % change
             )
@@ -124,12 +126,13 @@ def truncation_warnings(datasets, settings):
     ]
 
 
-def training_set_warnings(datasets, saved):
+def training_set_warnings(datasets, saved, digests):
     """Warns if the weights are evaluated on the data that they were trained on.
 
     Args:
       datasets: `preparation.Dataset`s that are scored.
       saved: `SavedRun` of the run that trained the weights.
+      digests: `fingerprints.of_data` of their files.
 
     Returns:
       List of lines.
@@ -141,7 +144,7 @@ def training_set_warnings(datasets, saved):
         "EVALUATED ON THE TRAINING SET: the weights were trained on %s, so the scores "
         "do not show how the model does on other data" % dataset.data_file.path
         for dataset in datasets
-        if fingerprints.sha256(dataset.data_file.path) == digest
+        if digests[dataset.data_file.path,] == digest
     ]
 
 

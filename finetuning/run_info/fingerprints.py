@@ -47,6 +47,24 @@ def take(settings, data_files, initial_prefix, with_dev_set=None):
     }
 
 
+def of_data(data_files):
+    """Computes the fingerprints of what is evaluated and predicted.
+
+    Args:
+      data_files: `tasks.DataFile`s of the run.
+
+    Returns:
+      Dictionary from a tuple of paths, those of a whole split or of one of its files,
+      to the SHA-256 of the concatenated files.
+    """
+    digests = {}
+    for split in ("dev", "test"):
+        paths = tuple(file.path for file in data_files if file.split == split)
+        for group in {paths, *((path,) for path in paths)} - {()}:
+            digests[group] = sha256(*group)
+    return digests
+
+
 def check(content):
     """Checks that a value read from a file is what `take` returns.
 

@@ -166,12 +166,13 @@ def has_another_dev_set(saved, digests):
     return None not in (before, now) and before["sha256"] != now["sha256"]
 
 
-def changed_reading(saved, settings):
+def changed_reading(saved, settings, digests):
     """How an evaluation or prediction reads text differently from its training run.
 
     Args:
       saved: `SavedRun` of the directory that contains the weights.
       settings: `settings.Settings` of the current run.
+      digests: what `fingerprints.take` returned for its files.
 
     Returns:
       List of phrases, as `changed_training` returns them.
@@ -183,7 +184,6 @@ def changed_reading(saved, settings):
         for change in _changed(saved.settings, current, TEXT_COLUMNS)
     ]
     if saved.fingerprints:
-        digests = fingerprints.take(settings, (), None)
         changes += changed_files(saved.fingerprints, digests, fingerprints.READERS)
     return changes
 

@@ -109,21 +109,29 @@ def _scaffold(run):
     saver = saving.Saver(keep=run.settings.keep_checkpoint_max)
     resumed, initial = run.inputs.resumed, run.inputs.initial
     variables = {variable.op.name: variable for variable in tf.global_variables()}
+    start = resumed or initial
     if resumed is not None:
-        prefix, sources = resumed.prefix, _resumed_sources(resumed.prefix, variables)
+        sources = _resumed_sources(resumed.prefix, variables)
         # Otherwise the saver would never delete the checkpoints of earlier runs.
         saver.recover_last_checkpoints(finding.all_in(run.output_dir.path))
     elif initial is not None:
-        prefix, sources = initial.prefix, initial.restored
+        sources = initial.restored
     else:
         return tf.train.Scaffold(saver=saver)
-    restorer = restoring.Restorer(
-        prefix, {source: variables[name] for name, source in sources.items()}
-    )
+    with start.restoring():
+        restorer = restoring.Restorer(
+            start.prefix, {source: variables[name] for name, source in sources.items()}
+        )
     fresh = [variable for name, variable in variables.items() if name not in sources]
+
+    def restore(scaffold, session):
+        del scaffold
+        with start.restoring():
+            restorer.restore(session)
+
     return tf.train.Scaffold(
         init_op=tf.variables_initializer(fresh),
-        init_fn=lambda _, session: restorer.restore(session),
+        init_fn=restore,
         saver=saver,
     )
 

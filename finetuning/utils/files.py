@@ -156,6 +156,20 @@ def refuse_special(path):
         )
 
 
+def state(path):
+    """Returns what changes when a file is written to or replaced, to be compared.
+
+    Raises:
+      OSError, or an error of TensorFlow's for a remote path: there is no such file.
+    """
+    if is_remote(path):
+        stat_ = _gfile().stat(path)
+        return stat_.length, stat_.mtime_nsec
+    # TensorFlow's stat has times in whole seconds only.
+    stat_ = os.stat(path)
+    return stat_.st_size, stat_.st_mtime_ns, stat_.st_ino
+
+
 def open_append(path):
     """Opens a UTF-8 text file for appending."""
     if is_remote(path):
@@ -323,6 +337,26 @@ def sync_directory(path):
 
 
 @contextlib.contextmanager
+def temporary_beside(path):
+    """Yields the path of a temporary file in the directory of `path`.
+
+    It is removed at the end, unless it was renamed.
+
+    Raises:
+      OSError: the file cannot be written; `filename` is set.
+    """
+    temporary = "%s.%d.finetuning.tmp" % (path, os.getpid())
+    try:
+        yield temporary
+    except OSError as error:
+        if error.filename is None:
+            raise OSError(error.errno, error.strerror, path) from None
+        raise
+    finally:
+        remove_if_exists(temporary)
+
+
+@contextlib.contextmanager
 def replacing(path):
     """Yields the path of a temporary file that replaces `path` if nothing is raised.
 
@@ -335,16 +369,10 @@ def replacing(path):
     Raises:
       OSError: the file cannot be written; `filename` is set.
     """
-    temporary = "%s.%d.finetuning.tmp" % (path, os.getpid())
-    try:
+    with temporary_beside(path) as temporary:
         yield temporary
         sync(temporary)
         rename(temporary, path)
-    except BaseException as error:
-        remove_if_exists(temporary)
-        if isinstance(error, OSError) and error.filename is None:
-            raise OSError(error.errno, error.strerror, path) from None
-        raise
     sync_directory(os.path.dirname(path))
 
 
@@ -355,7 +383,12 @@ def write_text(path, text):
 
 def write_json(path, value):
     """Writes a JSON file with sorted keys, completely or not at all."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value):
+    """Formats a JSON value with sorted keys."""
+    return json.dumps(value, indent=2, sort_keys=True) + "\n"
 
 
 def write_lines(path, lines):
@@ -365,12 +398,13 @@ def write_lines(path, lines):
       path: the file.
       lines: iterable of strings with their line ends; it is not read into memory.
     """
-    with replacing(path) as temporary, _open_write(temporary) as file:
+    with replacing(path) as temporary, open_write(temporary) as file:
         for line in lines:
             file.write(line)
 
 
-def _open_write(path):
+def open_write(path):
+    """Opens a UTF-8 text file for writing, with LF as line end."""
     if is_remote(path):
         return _gfile().GFile(path, "w")
     return open(path, "w", encoding="utf-8", newline="\n")

@@ -3,6 +3,7 @@
 The operating system releases the lock when its holder ends for whatever reason.
 """
 
+import contextlib
 import errno
 import os
 import socket
@@ -73,6 +74,25 @@ def holder(path):
     except OSError:
         pass  # The file does not exist or is not readable.
     return None
+
+
+@contextlib.contextmanager
+def held_briefly(directory):
+    """Waits for other processes that are in this context for the same directory.
+
+    Locks the directory itself, so there is no file that could be removed or be a link.
+    Without effect where the file system has no such locks.
+    """
+    if files.is_remote(directory) or fcntl is None:
+        yield
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _write_holder(file):

@@ -1,7 +1,7 @@
 """Random access to records, and detecting a file that changes meanwhile."""
 
 import os
-import struct
+import zlib
 
 import pytest
 import tensorflow.compat.v1 as tf
@@ -24,39 +24,17 @@ def path(tmp_path):
     return path
 
 
+def open_reader(path):
+    checksums = [zlib.crc32(record) for record in RECORDS]
+    return RecordReader(path, [len(record) for record in RECORDS], checksums)
+
+
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_any_record_in_any_order(path, scheme):
-    reader = RecordReader(scheme + path, len(RECORDS))
+    reader = open_reader(scheme + path)
     assert reader.read(range(5)) == RECORDS
     assert reader.read([4, 1, 1, 0]) == [RECORDS[4], RECORDS[1], RECORDS[1], RECORDS[0]]
     assert reader.read([]) == []
-
-
-def test_an_empty_file(tmp_path):
-    path = str(tmp_path / "empty")
-    with open(path, "wb"):
-        pass
-    assert RecordReader(path, 0).read([]) == []
-
-
-@pytest.mark.parametrize("count", [0, 4, 6])
-def test_wrong_number_of_records(path, count):
-    with pytest.raises(InputError, match="contains 5 records, expected %d" % count):
-        RecordReader(path, count)
-
-
-@pytest.mark.parametrize("missing", [1, 4, 5, 300, 280001, 280010])
-def test_a_truncated_file(path, missing):
-    os.truncate(path, os.path.getsize(path) - missing)
-    with pytest.raises(InputError, match="train.tf_record ends within a record"):
-        RecordReader(path, len(RECORDS))
-
-
-@pytest.mark.parametrize("length", [2**62, 2**64 - 1, 10**9])
-def test_a_corrupt_length(path, length):
-    overwrite(path, 0, struct.pack("<Q", length))
-    with pytest.raises(InputError, match="ends within a record"):
-        RecordReader(path, len(RECORDS))
 
 
 def overwrite(path, place, content):
@@ -65,10 +43,10 @@ def overwrite(path, place, content):
         file.write(content)
 
 
-# Offsets in the second record: its length, its checksum, its text.
-@pytest.mark.parametrize("place", [16, 24, 28, 30, 31])
+# Offsets of the second record's first and last byte.
+@pytest.mark.parametrize("place", [28, 30])
 def test_a_record_that_changed(path, place):
-    reader = RecordReader(path, len(RECORDS))
+    reader = open_reader(path)
     assert reader.read([1]) == [b"one"]
     overwrite(path, place, b"?")
     with pytest.raises(InputError, match="changed while in use, at record 1: "):
@@ -77,7 +55,7 @@ def test_a_record_that_changed(path, place):
 
 
 def test_a_file_that_was_emptied(path):
-    reader = RecordReader(path, len(RECORDS))
+    reader = open_reader(path)
     os.truncate(path, 0)
     with pytest.raises(InputError, match="changed while in use"):
         reader.read([1])
@@ -85,7 +63,7 @@ def test_a_file_that_was_emptied(path):
 
 def test_a_file_that_was_replaced(path):
     """As a second run in the same directory does it: the open file stays readable."""
-    reader = RecordReader(path, len(RECORDS))
+    reader = open_reader(path)
     with open(path + ".new", "wb") as file:
         file.write(b"another")
     os.replace(path + ".new", path)
@@ -93,7 +71,7 @@ def test_a_file_that_was_replaced(path):
 
 
 def test_the_file_is_closed(path):
-    reader = RecordReader(path, len(RECORDS))
+    reader = open_reader(path)
     number = reader._file.fileno()
     del reader
     with pytest.raises(OSError):

@@ -7,9 +7,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
-from finetuning.checkpoints import compatibility
+from finetuning.checkpoints import compatibility, restoring
 from finetuning.data import input_pipeline, records
 from finetuning.data.features import EncodedExample
+from finetuning.device import failures
 from finetuning.evaluation import inference
 from finetuning.utils.errors import InputError
 from tests.support import models
@@ -26,8 +27,7 @@ def write(directory, name, count, label_type=tf.int32):
         label = n % 3 if label_type == tf.int32 else n / 4
         rows.append(EncodedExample(ids, 2, label))
     path = os.path.join(str(directory), name)
-    records.write_records(path, rows, LENGTH)
-    return records.RecordFile(path, count, LENGTH, label_type)
+    return records.write_records(path, rows, LENGTH, label_type)
 
 
 def save_model(directory, outputs, **changes):
@@ -74,13 +74,42 @@ def test_predicted_numbers(tmp_path):
     np.testing.assert_allclose(found.per_example_loss, errors**2, rtol=1e-5)
 
 
-def test_a_record_file_that_lost_examples(tmp_path):
-    """They are missed, not made up."""
+def test_a_record_file_that_another_run_replaced(tmp_path):
+    """The model reads the records that this run has written."""
     config, contents = save_model(tmp_path, 3)
     examples = write(tmp_path, "set", 10)
+    expected = infer(config, contents, examples, 3)
     write(tmp_path, "set", 8)
-    with pytest.raises(InputError, match="10 examples.* 8 "):
-        infer(config, contents, examples, 3)
+    for ours, wanted in zip(infer(config, contents, examples, 3), expected):
+        np.testing.assert_array_equal(ours, wanted)
+
+
+def test_a_record_file_that_is_changed_in_place(tmp_path):
+    config, contents = save_model(tmp_path, 3)
+    examples = write(tmp_path, "set", 10)
+    with open(examples.path, "r+b") as file:
+        file.seek(500)
+        file.write(b"?????")
+    with pytest.raises(InputError, match="set was changed while in use, at record"):
+        failures.tensorflow_errors()(infer)(config, contents, examples, 3)
+
+
+@pytest.mark.parametrize("moment", ["__init__", "restore"])
+@pytest.mark.parametrize("outputs", [3, 2])
+def test_weights_that_are_replaced_before_they_are_restored(
+    tmp_path, monkeypatch, outputs, moment
+):
+    """By a checkpoint of the same name: of the same model, or of another."""
+    config, contents = save_model(tmp_path, 3)
+    original = getattr(restoring.Restorer, moment)
+
+    def replace_before(*given):
+        save_model(tmp_path, outputs, output_bias=np.ones(outputs, np.float32))
+        original(*given)
+
+    monkeypatch.setattr(restoring.Restorer, moment, replace_before)
+    with pytest.raises(compatibility.ReplacedError, match=contents.prefix):
+        infer(config, contents, write(tmp_path, "set", 10), 3)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])

@@ -1,14 +1,17 @@
 """The result files byte for byte, and the table on the screen."""
 
+import hashlib
+import json
 import os
 import re
+import threading
 
 import numpy as np
 import pytest
 
-from finetuning.data.tasks import InputExample, find_task
+from finetuning.data.tasks import find_task
 from finetuning.evaluation import result_files
-from finetuning.utils import console
+from finetuning.utils import console, files
 
 
 def test_evaluation_text():
@@ -57,14 +60,86 @@ def test_probabilities():
     np.testing.assert_array_equal(read, probabilities)
 
 
-def test_files_replace_older_ones(tmp_path):
-    result_files.write_evaluation(str(tmp_path), {"a_much_longer_key": 0.123, "b": 2})
-    path = result_files.write_evaluation(str(tmp_path), {"b": 1})
-    assert path == str(tmp_path / "eval_results.txt")
-    assert (tmp_path / "eval_results.txt").read_bytes() == b"b = 1\n"
-    path = result_files.write(str(tmp_path), "test_results.tsv", ["0.25\t0.75\n"])
-    assert (tmp_path / "test_results.tsv").read_bytes() == b"0.25\t0.75\n"
-    assert sorted(os.listdir(str(tmp_path))) == ["eval_results.txt", "test_results.tsv"]
+# Sets of files
+
+
+def publish(directory, lines, names=("a.tsv", "b.tsv")):
+    with result_files.ResultSet(str(directory)) as results:
+        for name in names:
+            results.write(name, lines)
+        results.publish("all.json", {"seed": 3})
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_a_set_replaces_an_older_one(tmp_path):
+    publish(tmp_path, ["older\n"])
+    publish(tmp_path, ["0.25\t", "0.75\n"])
+    found = contents(tmp_path)
+    digest = hashlib.sha256(b"0.25\t0.75\n").hexdigest()
+    assert json.loads(found.pop("all.json").decode()) == {
+        "seed": 3,
+        "files": ["a.tsv", "b.tsv"],
+        "sha256": {"a.tsv": digest, "b.tsv": digest},
+    }
+    assert found == {"a.tsv": b"0.25\t0.75\n", "b.tsv": b"0.25\t0.75\n"}
+
+
+def test_a_set_that_is_not_complete_changes_nothing(tmp_path):
+    publish(tmp_path, ["older\n"])
+    before = contents(tmp_path)
+
+    def failing():
+        yield "half"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path, failing())
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_set_that_is_cut_off_has_no_description(tmp_path, monkeypatch, count):
+    """The older JSON file would describe files of two runs."""
+    publish(tmp_path, ["older\n"])
+    renamed, rename = [], files.rename
+
+    def stop(source, target):
+        if len(renamed) == count:
+            raise KeyboardInterrupt
+        renamed.append(target)
+        rename(source, target)
+
+    monkeypatch.setattr(files, "rename", stop)
+    with pytest.raises(KeyboardInterrupt):
+        publish(tmp_path, ["newer\n"])
+    found = contents(tmp_path)
+    assert sorted(found) == ["a.tsv", "b.tsv"]
+    assert sorted(found.values()) == [b"newer\n"] * count + [b"older\n"] * (2 - count)
+
+
+def test_one_set_at_a_time(tmp_path, monkeypatch):
+    """A second run waits while the first is between two files."""
+    rename, second = files.rename, []
+
+    def start_second(source, target):
+        if not second:
+            second.append(threading.Thread(target=publish, args=(tmp_path, ["2"])))
+            second[0].start()
+            second[0].join(0.2)
+            assert second[0].is_alive()
+            assert not (tmp_path / "a.tsv").exists()
+        rename(source, target)
+
+    monkeypatch.setattr(os, "getpid", threading.get_ident)
+    monkeypatch.setattr(files, "rename", start_second)
+    publish(tmp_path, ["1"])
+    second[0].join()
+    found = contents(tmp_path)
+    assert sorted(found) == ["a.tsv", "all.json", "b.tsv"]
+    assert found["a.tsv"] == found["b.tsv"] == b"2"
 
 
 def test_the_original_wrote_such_files(shared_dir):
@@ -103,12 +178,9 @@ def test_tables_on_the_screen():
 
 
 def predictions_text(task, labels, probabilities, predicted, has_labels, id_="a-%d"):
-    examples = [
-        InputExample("test-" + id_.replace("%d", str(n)), "A .", None, label)
-        for n, label in enumerate(labels)
-    ]
+    rows = [(id_.replace("%d", str(n)), label) for n, label in enumerate(labels)]
     lines = result_files.predictions_lines(
-        find_task(task), examples, np.float32(probabilities), predicted, has_labels
+        find_task(task), rows, np.float32(probabilities), predicted, has_labels
     )
     return "".join(lines)
 

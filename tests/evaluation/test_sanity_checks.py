@@ -115,7 +115,7 @@ def weight_warnings(directory, step, planned=None, prefix=None, now="mrpc", **sa
 def warnings_about(weights, task):
     directory = OutputDir.of_checkpoint(weights.prefix)
     settings = Settings(task_name=task, do_eval=True)
-    return sanity_checks.weight_warnings(weights, directory, settings)
+    return sanity_checks.weight_warnings(weights, directory, settings, {})
 
 
 def test_a_run_that_is_not_finished(tmp_path):

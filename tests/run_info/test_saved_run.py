@@ -106,7 +106,8 @@ class TrainingRun:
         return saved_run.changed_training(self.saved, settings, digests)
 
     def changed_reading(self, **changes):
-        return saved_run.changed_reading(self.saved, self.with_changes(changes))
+        settings, digests = self.with_changes(changes), self.digests(**changes)
+        return saved_run.changed_reading(self.saved, settings, digests)
 
 
 @pytest.fixture

@@ -14,5 +14,4 @@ def encoded(index, label=0):
 def write(directory, rows, name="train.tf_record", length=LENGTH):
     """Writes encoded examples to a file; returns its `records.RecordFile`."""
     path = str(directory / name)
-    records.write_records(path, iter(rows), length)
-    return records.RecordFile(path, len(rows), length)
+    return records.write_records(path, iter(rows), length)

@@ -10,8 +10,7 @@ import time
 
 import pytest
 
-from finetuning.checkpoints import compatibility, finding
-from finetuning.evaluation import inference
+from finetuning.checkpoints import finding, restoring
 from finetuning.utils import locking
 from tests.support import corpus
 from tests.support.running import ONE_THREAD, Run, refused, saved_json, succeed
@@ -119,7 +118,7 @@ def test_a_checkpoint_that_is_removed_before_it_is_restored(
     state_file = os.path.join(out, "checkpoint")
     shutil.copy(state_file, state_file + ".newer")
     corpus.write_lines(state_file, ['model_checkpoint_path: "model.ckpt-12"'])
-    original, restored = compatibility.restore, []
+    original, restored = restoring.Restorer.restore, []
 
     def restore(restorer, session):
         restored.append(finding.step_in_name(restorer.prefix))
@@ -130,7 +129,7 @@ def test_a_checkpoint_that_is_removed_before_it_is_restored(
             os.replace(state_file + ".newer", state_file)
         original(restorer, session)
 
-    monkeypatch.setattr(inference.compatibility, "restore", restore)
+    monkeypatch.setattr(restoring.Restorer, "restore", restore)
     run = succeed([*finished_run.flags, "--do_eval", "--output_dir=" + out])
     assert restored == [12, 15]
     assert "model.ckpt-12 no longer exists" in run.out

@@ -14,6 +14,7 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding
 from finetuning.checks import model_config
 from finetuning.data import records
+from finetuning.data.features import EncodedExample
 from finetuning.device import detect
 from finetuning.training import loop
 from finetuning.utils.errors import InputError
@@ -432,7 +433,8 @@ def test_a_run_resumes_in_another_precision(finished_run, tmp_path):
     out = finished_run.copy(tmp_path)
     config = model_config.read_config(value(finished_run.flags, "bert_config_file"))
     path = os.path.join(out, "train.tf_record")
-    dataset = types.SimpleNamespace(records=records.RecordFile(path, 40, 16))
+    rows = [EncodedExample([2, 5 + n % 9, 3], 2, n % 2) for n in range(40)]
+    dataset = types.SimpleNamespace(records=records.write_records(path, rows, 16))
 
     def resume(precision, first_step, num_steps):
         run = models.fake_run(out, config, 2, first_step, train_batch_size=8)
