@@ -311,12 +311,15 @@ def rename(source, target):
 
 
 def remove_if_exists(path):
-    if not exists(path):
+    # Not `exists` first, for which "a.json.tmp" on ram:// is enough for "a.json".
+    if not is_remote(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(path)
         return
-    if is_remote(path):
+    import tensorflow.compat.v1 as tf
+
+    with contextlib.suppress(tf.errors.NotFoundError):
         _gfile().remove(path)
-    else:
-        os.remove(path)
 
 
 def sync(path):
