@@ -106,7 +106,8 @@ class TrainingRun:
         return saved_run.changed_training(self.saved, settings, digests)
 
     def changed_reading(self, **changes):
-        settings, digests = self.with_changes(changes), self.digests(**changes)
+        settings = self.with_changes(changes)
+        digests = fingerprints.take(settings, (), None)
         return saved_run.changed_reading(self.saved, settings, digests)
 
 
