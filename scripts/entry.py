@@ -15,7 +15,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments, **options):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
-        super().__init__(*arguments, **options)
+        super().__init__(*arguments, allow_abbrev=False, **options)
 
     def error(self, message):
         raise InputError("%s (see --help)" % message)

@@ -60,7 +60,8 @@ def parse(argv):
             "--from",
             dest="source",
             metavar="DIR",
-            help="use the files in this folder instead of downloading them",
+            help="use the files in this folder, or in one there with the name, as they "
+            "are downloaded or unpacked, instead of downloading them",
         )
         command.add_argument(
             "--base_url",

@@ -163,17 +163,42 @@ def parse(argv):
     )
     parser.add_argument("--output", default="submission.zip", help="zip file to write")
     parser.add_argument(
-        "--fill", default="", help="files to replace with placeholders, such as WNLI,AX"
+        "--fill",
+        default="",
+        metavar="NAMES",
+        help="files to replace with placeholders, such as WNLI,AX; MNLI has two: "
+        "MNLI-m,MNLI-mm",
     )
     return parser.parse_args(argv)
 
 
+def names_to_fill(text):
+    """Returns the names in the value of --fill, in GLUE's spelling.
+
+    Raises:
+      InputError: one is not the name of a file; it may be a task's.
+    """
+    spellings = {name.lower(): name for name in FILES}
+    filled = []
+    for name in filter(None, map(str.strip, text.split(","))):
+        of_task = [n for n, (task, _) in FILES.items() if task.name == name.upper()]
+        if name.lower() in spellings:
+            filled.append(spellings[name.lower()])
+        elif len(of_task) > 1:
+            raise InputError(
+                "--fill=%s: %s has several files; use --fill=%s, or the one of them "
+                "that is missing" % (text, name, ",".join(of_task))
+            )
+        else:
+            raise InputError(
+                "--fill=%s: %r is no file of a submission; expected names among %s, "
+                "separated by commas" % (text, name, ", ".join(FILES))
+            )
+    return filled
+
+
 def run(arguments):
-    filled = [name for name in arguments.fill.split(",") if name]
-    if not set(filled) <= set(FILES):
-        raise InputError(
-            "--fill=%s: expected names among %s" % (arguments.fill, ", ".join(FILES))
-        )
+    filled = names_to_fill(arguments.fill)
     output = arguments.output
     if os.path.exists(output):
         raise InputError("--output=%s exists; remove it or use another name" % output)

@@ -46,7 +46,7 @@ _PROGRAM = os.path.join(entry.ROOT, "run_classifier.py")
 
 def parse(argv):
     """Returns the sweep's own arguments, and the list of flags to pass on."""
-    parser = entry.Parser(prog="sweep.py", description=__doc__, allow_abbrev=False)
+    parser = entry.Parser(prog="sweep.py", description=__doc__)
     add = parser.add_argument
     add("--sweep_dir", required=True, help="directory for everything the sweep writes")
     add(

@@ -1,13 +1,12 @@
 """Google's checkpoints: unpacked and verified."""
 
-import json
 import os
 
 import pooch
 
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
-from scripts.fetching import archive, download, sources
+from scripts.fetching import archive, download, given, sources
 
 ROWS = sources.CHECKPOINTS
 NEEDED = (
@@ -35,6 +34,10 @@ def build(checkpoint, work, options):
       download.NetworkError: the zip could not be downloaded.
     """
     (remote,) = checkpoint.remotes
+    if options.source:
+        unpacked, options = given.locate(checkpoint, NEEDED, options)
+        if unpacked:
+            return _copy_files(checkpoint, unpacked, os.path.join(work, "copied"))
     path = download.fetch(remote, work, options)
     unpacked = os.path.join(work, "unpacked")
     os.mkdir(unpacked)
@@ -46,6 +49,17 @@ def build(checkpoint, work, options):
             % (remote.name, trouble, remote.url(options.base_url))
         )
     return folder
+
+
+def _copy_files(checkpoint, unpacked, folder):
+    trouble = problem(checkpoint, unpacked)
+    if trouble:
+        raise InputError(
+            "%s is not the published checkpoint: %s; "
+            "--init_checkpoint=%s/bert_model.ckpt reads it as it is"
+            % (unpacked, trouble, unpacked)
+        )
+    return given.copy(unpacked, NEEDED, folder)
 
 
 def problem(checkpoint, folder):
@@ -68,7 +82,10 @@ def problem(checkpoint, folder):
             entries,
             checkpoint.vocab_size,
         )
-    shape = _read_shape(os.path.join(folder, "bert_config.json"))
+    try:
+        shape = _read_shape(os.path.join(folder, "bert_config.json"))
+    except InputError as error:
+        return "its %s" % error
     if shape != checkpoint.shape:
         return (
             "layers, hidden size and heads in its bert_config.json are %s, not %s"
@@ -82,11 +99,9 @@ def problem(checkpoint, folder):
 
 def _read_shape(path):
     """Layers, hidden size and heads in a config; None for those that it lacks."""
-    try:
-        config = json.loads(files.read_text(path))
-        return tuple(config.get(key) for key in _SHAPE_KEYS)
-    except (ValueError, AttributeError):
-        return (None, None, None)
+    name = os.path.basename(path)
+    config = files.read_json(path, "the model's sizes", "it is damaged", name=name)
+    return tuple(config.get(key) for key in _SHAPE_KEYS)
 
 
 def summary(checkpoint, _):

@@ -1,11 +1,12 @@
 """The tables of GLUE's tasks: built from the downloaded files, and counted."""
 
+import dataclasses
 import os
 import shutil
 
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
-from scripts.fetching import archive, download, mrpc, sources
+from scripts.fetching import archive, download, given, mrpc, sources
 
 ROWS = sources.GLUE_TASKS
 
@@ -76,16 +77,20 @@ def build(task, work, options):
       download.NetworkError: a file could not be downloaded.
     """
     is_mrpc = task.name == "MRPC"
+    folder = os.path.join(work, "made")
+    needed = [layout.file for layout in task.layouts]
+    if options.source:
+        unpacked, options = given.locate(task, needed, options)
+        if unpacked:
+            return _copy_tables(task, unpacked, needed, folder)
     paths = [
-        download.fetch(remote, work, options, strict=not is_mrpc)
+        download.fetch(remote, work, _options_for(remote, options), not is_mrpc)
         for remote in task.remotes
     ]
-    folder = os.path.join(work, "made")
     os.mkdir(folder)
     if is_mrpc:
         mrpc.make(*paths, folder=folder)
     elif paths[0].endswith(".zip"):
-        needed = [layout.file for layout in task.layouts]
         folder = archive.unpack(paths[0], folder, needed)
     else:
         shutil.copyfile(paths[0], os.path.join(folder, task.remotes[0].name))
@@ -98,3 +103,21 @@ def build(task, work, options):
     if trouble:
         log.warning("%s: %s", task.name, trouble)
     return folder
+
+
+def _copy_tables(task, unpacked, needed, folder):
+    trouble = problem(task, unpacked)
+    if trouble:
+        raise InputError(
+            "%s is not the published %s: %s; --data_dir=%s reads it as it is"
+            % (unpacked, task.name, trouble, unpacked)
+        )
+    return given.copy(unpacked, needed, folder)
+
+
+def _options_for(remote, options):
+    """The options for one file of several; one that the user lacks is downloaded."""
+    if not options.source or os.path.isfile(os.path.join(options.source, remote.name)):
+        return options
+    log.info("%s has no %s, which is downloaded", options.source, remote.name)
+    return dataclasses.replace(options, source=None)

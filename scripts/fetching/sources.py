@@ -17,6 +17,8 @@ from typing import Mapping, Optional, Tuple
 from finetuning.data import tasks
 from finetuning.utils.errors import InputError
 
+_MAX_SUGGESTED = 3
+
 
 @dataclass(frozen=True)
 class RemoteFile:
@@ -60,6 +62,11 @@ class GlueTask:
     def about(self):
         return "%s to download" % format_size(sum(r.size for r in self.remotes))
 
+    @property
+    def num_given(self):
+        """How many of the remotes a user must have; MRPC's installer lacks the ids."""
+        return 2 if self.name == "MRPC" else 1
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -80,6 +87,7 @@ class Checkpoint:
     vocab_size: int
     shape: Tuple[int, ...]
     sha256: Mapping[str, str] = field(default_factory=dict)
+    num_given = 1
 
 
 def format_size(size):
@@ -121,14 +129,29 @@ def find(name, rows):
       rows: `GLUE_TASKS` or `CHECKPOINTS`.
 
     Raises:
-      InputError: there is no such name; the message suggests the closest one.
+      InputError: there is no such name; the message suggests the closest ones.
     """
     by_name = {row.name.lower(): row for row in rows.values()}
     if name.lower() in by_name:
         return by_name[name.lower()]
-    # Other programs have other names, such as bert-base-uncased.
-    candidates = {**{row.about.lower(): row for row in rows.values()}, **by_name}
-    near = [candidate for candidate in candidates if candidate.startswith(name.lower())]
-    near = near or difflib.get_close_matches(name.lower(), candidates, n=1)
-    hint = " (did you mean %s?)" % candidates[near[0]].name if near else ""
+    near = _nearest(name.lower(), by_name)[:_MAX_SUGGESTED]
+    hint = " (did you mean %s?)" % " or ".join(near) if near else ""
     raise InputError("%r is unknown%s; omit the name to list all" % (name, hint))
+
+
+def _nearest(given, by_name):
+    """The names that begin like the given one, contain its words, or are similar."""
+    # Other programs have other names, such as bert-base-uncased.
+    texts = {**by_name, **{row.about.lower(): row for row in by_name.values()}}
+    words = re.findall("[a-z]+|[0-9]+", given)
+    found = [text for text in texts if text.startswith(given)] or [
+        name
+        for name, row in by_name.items()
+        if words and set(words) <= _words(name + " " + row.about)
+    ]
+    found = found or difflib.get_close_matches(given, texts, n=1)
+    return list(dict.fromkeys(texts[text].name for text in found))
+
+
+def _words(text):
+    return set(re.findall("[a-z]+|[0-9]+", text.lower()))

@@ -96,7 +96,7 @@ def test_missing_files_are_named(directories, refused):
 
 def test_placeholders(directories, target, capsys):
     del directories["WNLI"], directories["STS-B"]
-    fill = "--fill=WNLI,STS-B"
+    fill = "--fill=wnli, STS-B,"
     assert run(*directories.values(), fill, "--output=%s" % target) == 0
     shown = capsys.readouterr().out
     assert "PLACEHOLDER: 0 for" in shown and "PLACEHOLDER: 0.000 for" in shown
@@ -138,7 +138,14 @@ def test_the_same_file_twice(directories, tmp_path, refused):
         ((".",), "contains none of MRPC.tsv"),
         (("none",), "none: no such directory"),
         ((".", "--output=nowhere/q.zip"), "--output=nowhere/q.zip: its directory"),
-        ((".", "--fill=SQuAD"), "--fill=SQuAD: expected names among MRPC, CoLA"),
+        (
+            (".", "--fill=SQuAD"),
+            "'SQuAD' is no file of a submission; expected",
+        ),
+        ((".", "--fill=WNLI;AX"), "among MRPC, CoLA"),
+        ((".", "--fill=MNLI"), "use --fill=MNLI-m,MNLI-mm, or the one of them"),
+        ((".", "--fill=AX,mnli"), "--fill=AX,mnli: mnli has several files"),
+        ((".", "--fil=AX"), "unrecognized arguments: --fil=AX"),
         ((), "OUTPUT_DIR"),
     ],
 )
