@@ -50,7 +50,13 @@ __all__ = [
 ]
 
 # Keys that other projects' configs have, with the only value that this model supports.
-_FIXED_KEYS = {"layer_norm_eps": 1e-12, "position_embedding_type": "absolute"}
+_FIXED_KEYS = {
+    "add_cross_attention": False,
+    "is_decoder": False,
+    "layer_norm_eps": 1e-12,
+    "position_embedding_type": "absolute",
+    "pruned_heads": {},
+}
 
 
 @dataclass(eq=False)
@@ -103,6 +109,9 @@ class BertConfig:
         for key in sorted(keys - attributes):
             _check_foreign_key(key, json_object[key], attributes - keys)
         vars(config).update(json_object)
+        # Narrower embeddings are projected to the hidden size, in ELECTRA and ALBERT.
+        size = json_object.get("embedding_size", config.hidden_size)
+        _check_value("embedding_size", size, config.hidden_size)
         return config
 
     @classmethod
@@ -130,7 +139,11 @@ def _check_foreign_key(key, value, absent_keys):
             "config key '%s' is unknown and '%s' is missing: probably misspelt"
             % (key, meant[0])
         )
-    supported = _FIXED_KEYS.get(key, value)
+    if key in _FIXED_KEYS:
+        _check_value(key, value, _FIXED_KEYS[key])
+
+
+def _check_value(key, value, supported):
     if value != supported:
         raise ValueError(
             "config key '%s' is %r, only %r is supported" % (key, value, supported)

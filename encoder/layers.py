@@ -126,6 +126,8 @@ def gelu(x):
     return _gelu(x)
 
 
+# Hugging Face's names of the approximation; its "gelu" is the exact function.
+_GELU_ALIASES = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
 # 0.5 * (1 + tanh(u)) is sigmoid(2 * u), which takes fewer passes over memory.
 _GELU_LINEAR = 2.0 * math.sqrt(2.0 / math.pi)
 _GELU_CUBIC = _GELU_LINEAR * 0.044715
@@ -149,8 +151,9 @@ def get_activation(activation_string):
     """Returns the function that a config's `hidden_act` names, or None for none.
 
     Args:
-      activation_string: "gelu", "relu", "tanh"; "linear", "" or None for no activation;
-        or a function, which is returned as it is.
+      activation_string: "gelu", or one of Hugging Face's names of its approximation;
+        "relu", "tanh"; "linear", "" or None for no activation; or a function, which is
+        returned as it is.
 
     Raises:
       ValueError: the name is unknown.
@@ -160,6 +163,7 @@ def get_activation(activation_string):
     if callable(activation_string):
         return activation_string
     known = {"linear": None, "relu": tf.nn.relu, "gelu": gelu, "tanh": tf.tanh}
+    known.update(dict.fromkeys(_GELU_ALIASES, gelu))
     name = str(activation_string).lower()
     if name not in known:
         raise ValueError(

@@ -210,6 +210,8 @@ def report(run, seed_source, ignored_flags, device_warnings):
         log.info("--%s has no effect: it is a TPU option of the original", name)
     for note in run.inputs.notes:
         log.info(note)
+    for line in run.inputs.warnings:
+        log.warning(line)
     if run.settings.do_train:
         log.info("Random seed: %d, %s", run.seed, seed_source)
 

@@ -170,7 +170,8 @@ def _listed(directory):
     if state is None:
         return []
     paths = [state.model_checkpoint_path] + list(state.all_model_checkpoint_paths)[::-1]
-    return list(dict.fromkeys(os.path.basename(path) for path in paths))
+    # Paths may have been written on Windows: `D:\\out\\model.ckpt-458`.
+    return list(dict.fromkeys(re.split(r"[\\/]", path)[-1] for path in paths))
 
 
 def _candidates(directory, listed):

@@ -30,6 +30,7 @@ class Inputs:
         directory, or None.
       initial: `compatibility.CheckpointContents` of --init_checkpoint, or None.
       notes: lines to log about what is unusual but allowed.
+      warnings: lines to log about what may make the results worse.
       watched: `WatchedFiles` of the user's files, which must not change before all of
         their examples are read.
       fingerprints: `fingerprints.take` of the files that determine a training run; for
@@ -46,6 +47,7 @@ class Inputs:
     initial: Optional[compatibility.CheckpointContents]
     notes: tuple
     watched: WatchedFiles
+    warnings: tuple = ()
     fingerprints: dict = dataclasses.field(default_factory=dict)
     data_digests: dict = dataclasses.field(default_factory=dict)
     changes: tuple = ()
@@ -108,6 +110,7 @@ def check_inputs(settings, output_dir):
         resumed=resumed,
         initial=initial,
         notes=tuple(notes + about_labels),
+        warnings=tuple(model_config.warnings(settings.bert_config_file, config)),
         watched=watched,
         fingerprints=digests,
         data_digests=fingerprints.of_data(files_found),

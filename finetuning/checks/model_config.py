@@ -22,6 +22,8 @@ _SIZES = {
 _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 # 40 GB in float32, three times that with the optimiser's state; BERT-Large has 3e8.
 _MAX_PARAMETERS = 10**10
+# Hugging Face's names of the architectures that this model computes.
+_COMPUTED_AS_BERT = ("bert", "electra")
 # Standard deviation of new weights; BERT's is 0.02.
 _MAX_INITIALIZER_RANGE = 100
 
@@ -62,6 +64,35 @@ def unused_keys(path, config):
     if not unused:
         return []
     return [in_one_line("%s: not used by this model: %s" % (path, ", ".join(unused)))]
+
+
+def warnings(path, config):
+    """Warns about a config of Hugging Face's that is computed differently there.
+
+    Args:
+      path: --bert_config_file.
+      config: `modeling.BertConfig` that was read from it.
+
+    Returns:
+      List of lines.
+    """
+    model_type = getattr(config, "model_type", None)
+    if model_type is None:
+        return []
+    lines = []
+    if model_type not in _COMPUTED_AS_BERT:
+        lines.append(
+            "--bert_config_file=%s: model_type is %r, and this program computes it as "
+            "a BERT" % (path, model_type)
+        )
+    if str(config.hidden_act).lower() == "gelu":
+        lines.append(
+            "--bert_config_file=%s has a model_type, as Hugging Face's configs do; "
+            "there, hidden_act gelu is the exact GELU (erf), but this program computes "
+            "the approximation by tanh, as google-research/bert does. For weights that "
+            "were trained with the exact one, results differ slightly" % path
+        )
+    return [in_one_line(line) for line in lines]
 
 
 def _check_config(values, config):

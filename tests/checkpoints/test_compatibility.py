@@ -196,6 +196,150 @@ def test_a_checkpoint_that_no_longer_exists(tmp_path):
         compatibility.read_contents(prefix, CONFIG, LABELS)
 
 
+# Other programs' checkpoints
+
+
+def moved(scope, head=""):
+    """All variables, with the encoder in another scope than bert/."""
+    return {
+        scope + name[len("bert/") :] if name.startswith("bert/") else head + name: value
+        for name, value in arrays().items()
+    }
+
+
+@pytest.mark.parametrize(
+    "scope, head",
+    [("module/bert/", ""), ("module/bert/", "module/"), ("electra/", ""), ("", "")],
+)
+def test_another_scope(tmp_path, scope, head):
+    contents = read(tmp_path, moved(scope, head))
+    assert contents.fresh == contents.unused == ()
+    words = scope + "embeddings/word_embeddings"
+    assert contents.restored["bert/embeddings/word_embeddings"] == words
+    assert contents.restored["output_bias"] == head + "output_bias"
+    assert not contents.trainable
+    assert any(words in line for line in contents.lines())
+    # What does not fit has the name that it has there.
+    message = read_error(tmp_path, moved(scope), models.tiny_config(vocab_size=60))
+    assert "variable %s has shape" % words in message
+
+
+def test_two_scopes(tmp_path):
+    two = dict(moved("student/"), **moved("teacher/"))
+    message = read_error(tmp_path, two)
+    for scope in ("student", "teacher"):
+        assert scope + "/embeddings/word_embeddings" in message
+    # One whose shapes do not fit is not meant, nor is another than the model's own.
+    two["student/pooler/dense/bias"] = np.zeros([3], np.float32)
+    assert "2 encoders" in read_error(tmp_path, two)  # The pooler does not matter.
+    two["student/encoder/layer_0/output/dense/bias"] = np.zeros([3], np.float32)
+    contents = read(tmp_path, two)
+    assert contents.restored["bert/pooler/dense/bias"] == "teacher/pooler/dense/bias"
+    contents = read(tmp_path, dict(arrays(), **two))
+    assert contents.restored["bert/pooler/dense/bias"] == "bert/pooler/dense/bias"
+
+
+@pytest.mark.parametrize(
+    "names, part",
+    [
+        (["model/kernel/.ATTRIBUTES/VARIABLE_VALUE"], "object-based"),
+        (["bert/encoder/transformer/group_0/inner_group_0/ffn_1/bias"], "an ALBERT"),
+        (["model/h0/attn/c_attn/w", "model/h0/attn/c_attn/w/Adam"], "a GPT-2"),
+        (["classifier/kernel", "cls/predictions/output_bias"], "a checkpoint of BERT?"),
+    ],
+)
+def test_other_programs(tmp_path, names, part):
+    message = read_error(tmp_path, {name: np.zeros([1], np.float32) for name in names})
+    assert part in message
+    assert names[0] in message and "/Adam" not in message
+
+
+def test_an_electra_with_narrow_embeddings(tmp_path):
+    values = moved("electra/")
+    values["electra/embeddings_project/kernel"] = np.zeros([8, 16], np.float32)
+    values["electra/embeddings/word_embeddings"] = np.zeros([50, 8], np.float32)
+    assert "this is an ELECTRA with embeddings narrower" in read_error(tmp_path, values)
+
+
+@pytest.mark.parametrize(
+    "slot",
+    ["Adam", "AdamWeightDecayOptimizer_1", "Momentum", "ExponentialMovingAverage"],
+)
+def test_slots_of_other_optimisers(tmp_path, slot):
+    values = arrays()
+    for name in list(values):
+        values["%s/%s" % (name, slot)] = values[name]
+    values["cls/bias"] = values["cls/bias/" + slot] = np.zeros([1], np.float32)
+    assert read(tmp_path, values).unused == ("cls/bias",)
+
+
+def test_variables_that_the_encoder_would_have_to_compute_with(tmp_path):
+    name = "bert/encoder/layer_0/attention/output/adapter/kernel"
+    message = read_error(tmp_path, arrays(**{name: np.zeros([1], np.float32)}))
+    assert "variables in its encoder that BERT does not have: " + name in message
+
+
+# Types
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float64])
+def test_float_types(tmp_path, dtype):
+    values = arrays(with_slots=True, global_step=np.int32(3))
+    for name in list(values)[:-1]:
+        values[name] = values[name].astype(dtype)
+    contents = read(tmp_path, values)
+    assert (contents.trainable, contents.step) == (True, 3)
+
+
+@pytest.mark.parametrize("value", [np.zeros([16], np.int32), np.array(["a"] * 16)])
+def test_a_variable_of_another_type(tmp_path, value):
+    name = "bert/pooler/dense/bias"
+    message = read_error(tmp_path, arrays(**{name: value}))
+    kind = "int32" if value.dtype == np.int32 else "string"
+    assert "variable %s has type %s, expected float32" % (name, kind) in message
+
+
+@pytest.mark.parametrize("step", [np.float32(3), np.array([3]), np.array("three")])
+def test_a_step_that_is_no_integer(tmp_path, step):
+    assert "variable global_step has type" in read_error(
+        tmp_path, arrays(global_step=step)
+    )
+
+
+def test_slots_that_do_not_fit(tmp_path):
+    values = arrays(with_slots=True, global_step=np.int64(3))
+    values["output_bias/adam_m"] = np.zeros([3], np.float32)
+    assert read(tmp_path, values).trainable is False
+
+
+# A new training run that starts from it
+
+
+@pytest.mark.parametrize("scope", ["bert/", "electra/"])
+def test_no_pooler(tmp_path, scope):
+    values = moved(scope)
+    for end in ("kernel", "bias"):
+        del values[scope + "pooler/dense/" + end]
+    assert "has no pooler (bert/pooler/dense/kernel and" in read_error(tmp_path, values)
+    contents = compatibility.read_contents(
+        str(tmp_path / "model.ckpt"), CONFIG, LABELS, starts_training=True
+    )
+    assert contents.fresh == compatibility.POOLER
+    (line,) = contents.warnings()
+    assert line.startswith(str(tmp_path)) and "bert/pooler/dense/bias" in line
+
+
+def test_a_fresh_head(tmp_path):
+    models.save_checkpoint(str(tmp_path / "model.ckpt"), arrays())
+    given = (str(tmp_path / "model.ckpt"), CONFIG, 3, True)
+    with pytest.raises(InputError, match="--fresh_head=true"):
+        compatibility.read_contents(*given)
+    contents = compatibility.read_contents(*given, fresh_head=True)
+    assert contents.fresh == compatibility.HEAD
+    assert contents.unused == tuple(sorted(compatibility.HEAD))
+    assert list(contents.warnings()) == []
+
+
 # Real checkpoints
 
 

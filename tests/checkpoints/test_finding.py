@@ -122,6 +122,17 @@ def test_a_moved_or_copied_directory(tmp_path):
     assert finding.all_in(moved) == [moved + "/model.ckpt-5", moved + "/model.ckpt-9"]
 
 
+@pytest.mark.parametrize(
+    "folder", ["D:\\\\out\\\\", "D:\\\\out/", "\\\\\\\\host\\\\a b\\\\"]
+)
+def test_a_list_that_was_written_on_windows(tmp_path, folder):
+    save_checkpoints(tmp_path, "model.ckpt-300", "model.ckpt-458")
+    write_state(tmp_path, folder + "model.ckpt-458", folder + "model.ckpt-300")
+    found = finding.find_latest(str(tmp_path))
+    assert (found.prefix, found.corrupt) == (str(tmp_path / "model.ckpt-458"), ())
+    assert len(finding.all_in(str(tmp_path))) == 2
+
+
 def test_listed_checkpoints_that_no_longer_exist(tmp_path):
     save_checkpoints(tmp_path, "model.ckpt-5", "model.ckpt-7")
     write_state(tmp_path, "model.ckpt-7", "model.ckpt-3", "model.ckpt-5")

@@ -128,18 +128,48 @@ def test_misspelt_key(tmp_path, misspelt, meant):
 
 
 def test_keys_without_effect_are_accepted(tmp_path):
-    others = {"layer_norm_eps": 1e-12, "position_embedding_type": "absolute"}
+    others = {
+        "layer_norm_eps": 1e-12,
+        "position_embedding_type": "absolute",
+        "is_decoder": False,
+        "pruned_heads": {},
+        "embedding_size": CONFIG["hidden_size"],
+    }
     config = read(tmp_path, **PUBLISHED_EXTRAS, **others)
     assert config.pooler_type == "first_token_transform"
 
 
 @pytest.mark.parametrize(
     "key, value",
-    [("layer_norm_eps", 1e-5), ("position_embedding_type", "relative_key")],
+    [
+        ("layer_norm_eps", 1e-5),
+        ("position_embedding_type", "relative_key"),
+        ("is_decoder", True),
+        ("pruned_heads", {"0": [1]}),
+        ("embedding_size", 8),
+    ],
 )
 def test_keys_that_would_change_the_model_are_rejected(tmp_path, key, value):
     message = error_of(tmp_path, **{key: value})
     assert message.startswith(": config key '%s' is %r" % (key, value))
+
+
+@pytest.mark.parametrize(
+    "keys, parts",
+    [
+        ({}, []),
+        ({"model_type": "bert", "hidden_act": "gelu_new"}, []),
+        ({"model_type": "bert"}, ["hidden_act gelu is the exact GELU"]),
+        ({"model_type": "electra"}, ["hidden_act gelu is the exact GELU"]),
+        ({"model_type": "roberta", "hidden_act": "relu"}, ["model_type is 'roberta'"]),
+    ],
+)
+def test_warnings_about_configs_of_hugging_face(tmp_path, keys, parts):
+    path = write(tmp_path, dict(CONFIG, **keys))
+    lines = model_config.warnings(path, model_config.read_config(path))
+    assert len(lines) == len(parts)
+    for line, part in zip(lines, parts):
+        assert line.startswith("--bert_config_file=" + path) and part in line
 
 
 def test_a_note_on_an_unused_key_is_one_line(tmp_path):
@@ -198,7 +228,7 @@ def test_hidden_size_that_the_heads_do_not_divide(tmp_path):
     assert message == ": hidden_size 8 is not a multiple of num_attention_heads 3"
 
 
-@pytest.mark.parametrize("value", ["swish", "gelu_new", 3, ["gelu"], None, ""])
+@pytest.mark.parametrize("value", ["swish", "gelu_python", 3, ["gelu"], None, ""])
 def test_unknown_activation(tmp_path, value):
     assert str(value) in error_of(tmp_path, hidden_act=value)
 

@@ -32,8 +32,13 @@ def test_activations():
     assert layers.get_activation("relu") is tf.nn.relu
     assert layers.get_activation("tanh") is tf.tanh
     assert layers.get_activation(math.cos) is math.cos
-    with pytest.raises(ValueError, match="known: gelu, linear, relu, tanh"):
-        layers.get_activation("gelu_new")
+    with pytest.raises(ValueError, match="known: gelu, .*, linear, relu, tanh"):
+        layers.get_activation("gelu_python")  # The exact one.
+
+
+@pytest.mark.parametrize("name", ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"])
+def test_other_names_of_gelu(name):
+    assert layers.get_activation(name) is layers.gelu
 
 
 def test_layer_norm(session):

@@ -2,8 +2,11 @@
 
 import json
 
-from tests.support import corpus
+import tensorflow.compat.v1 as tf
+
+from tests.support import corpus, models
 from tests.support.bad_inputs import (
+    Change,
     cases,
     copy,
     edit,
@@ -48,6 +51,21 @@ def _sort_rows(content):
 
 def _corrupt_footer(content):
     return content[:-48] + b"\xff" * 9 + b"\1" + b"\0" * 30 + content[-8:]
+
+
+def _names(*renaming):
+    """Saves the encoder with other names: those that each of the functions returns."""
+
+    def apply():
+        reader = tf.train.NewCheckpointReader("encoder/bert_model.ckpt")
+        arrays = {
+            rename(name): reader.get_tensor(name)
+            for rename in renaming
+            for name in reader.get_variable_to_shape_map()
+        }
+        models.save_checkpoint("encoder/bert_model.ckpt", arrays)
+
+    return Change(INDEX, apply)
 
 
 def _own(given, content, *parts, name="own.tsv"):
@@ -278,7 +296,32 @@ CHECKPOINT = cases(
         "--task_name=STS-B",
         "--init_checkpoint=out",
         "--output_dir=new",
-        _says("out/model.ckpt-15", "output_weights", trained=True),
+        _says("out/model.ckpt-15", "output_weights", "--fresh_head", trained=True),
+    ),
+    (
+        "a checkpoint of TensorFlow 2's objects",
+        _names(lambda name: name + "/.ATTRIBUTES/VARIABLE_VALUE"),
+        _says("encoder/bert_model.ckpt", "object-based", "TensorFlow 1"),
+    ),
+    (
+        "a checkpoint with two encoders",
+        _names(lambda name: "student/" + name, lambda name: "teacher/" + name),
+        _says("student/bert/embeddings", "teacher/bert/embeddings"),
+    ),
+    (
+        "a checkpoint of another program",
+        _names(lambda name: name.replace("bert/", "net/").replace("word_", "")),
+        _says("encoder/bert_model.ckpt", "net/embeddings"),
+    ),
+    (
+        "a layer that is no layer of BERT",
+        _names(str, lambda name: name.replace("output/dense", "adapter/dense")),
+        _says("variables in its encoder", "adapter"),
+    ),
+    (
+        "evaluation of an encoder without pooler",
+        _names(lambda name: name.replace("bert/pooler", "pooler")),
+        _without("do_train", says=("has no pooler", "--do_train=true")),
     ),
     says=("encoder/bert_model.ckpt",),
 )
@@ -363,6 +406,16 @@ WARNINGS = cases(
     ("rows sorted by label", edit(TRAIN, _sort_rows), _says(TRAIN, "sorted")),
     ("texts that are too long", "--max_seq_length=8", _says("=8;", "=13")),
     ("no initial checkpoint", _without("init_checkpoint", says=("random weights",))),
+    (
+        "an encoder without pooler",
+        _names(lambda name: name.replace("bert/pooler", "pooler")),
+        _says("encoder/bert_model.ckpt has no pooler"),
+    ),
+    (
+        "a config of Hugging Face's",
+        _config(model_type="bert"),
+        _says(CONFIG, "hidden_act gelu"),
+    ),
     ("flags for TPUs", "--num_tpu_cores=8", _says("--num_tpu_cores")),
     ("an untrained classifier", _without("do_train", says=("UNTRAINED",))),
     is_accepted=True,

@@ -1,0 +1,97 @@
+"""Whole runs from checkpoints of other programs, types and tasks."""
+
+import os
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from finetuning.checkpoints import compatibility
+from tests.support import models
+from tests.support.running import refused, saved_json, succeed, text, value, without
+
+
+def read(prefix):
+    reader = tf.train.NewCheckpointReader(prefix)
+    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+
+
+@pytest.fixture
+def encoder(corpus_flags):
+    """The encoder's weights by name."""
+    return read(value(corpus_flags, "init_checkpoint"))
+
+
+@pytest.fixture
+def train(corpus_flags, tmp_path):
+    """Trains for one epoch from these weights; returns the run and what it saved."""
+
+    def run(weights, name):
+        prefix = str(tmp_path / name / "encoder" / "bert.ckpt")
+        models.save_checkpoint(prefix, weights)
+        out = str(tmp_path / "out" / name.replace("[1]", ""))
+        command = without(corpus_flags, "init_checkpoint", "num_train_epochs")
+        command += [
+            "--num_train_epochs=1",
+            "--num_threads=1",
+            "--do_train",
+            "--do_eval",
+        ]
+        command += ["--init_checkpoint=" + prefix, "--output_dir=" + out]
+        return succeed(command), read(out + "/model.ckpt-5")
+
+    return run
+
+
+def test_other_scopes_types_and_paths_train_the_same_weights(train, encoder):
+    _, expected = train(encoder, "plain")
+    others = {
+        "module/" + name: weights.astype(np.float64)
+        for name, weights in encoder.items()
+    }
+    run, found = train(others, "exp[1]")
+    assert "module/bert/" in run.out
+    assert set(found) == set(expected)
+    for name, weights in expected.items():
+        np.testing.assert_array_equal(found[name], weights, err_msg=name)
+
+
+def test_float16_is_trained_in_float32(train, encoder):
+    halves = {name: weights.astype(np.float16) for name, weights in encoder.items()}
+    _, found = train(halves, "halves")
+    assert found["bert/pooler/dense/bias"].dtype == np.float32
+
+
+def test_an_encoder_without_pooler(train, encoder, corpus_flags, tmp_path):
+    rest = {
+        n: weights for n, weights in encoder.items() if n not in compatibility.POOLER
+    }
+    run, found = train(rest, "short")
+    assert "WARNING: " in run.out and "has no pooler" in run.out
+    assert set(compatibility.POOLER) < set(found)
+    prefix, unused = str(tmp_path / "short/encoder/bert.ckpt"), str(tmp_path / "unused")
+    command = without(corpus_flags, "init_checkpoint")
+    command += ["--init_checkpoint=" + prefix, "--do_eval", "--output_dir=" + unused]
+    assert "%s has no pooler" % prefix in refused(command)
+    assert not os.path.exists(unused)
+
+
+def test_a_checkpoint_of_another_task(corpus_flags, evaluated_run, tmp_path):
+    """The regression's encoder, without its head, is the start of a classifier."""
+    out = str(tmp_path / "out")
+    flags = without(corpus_flags, "init_checkpoint")
+    flags += ["--init_checkpoint=" + evaluated_run.directory, "--output_dir=" + out]
+    line = refused([*flags, "--do_train"])
+    assert "output_weights has shape [1, 16], expected [2, 16]" in line
+    assert "--fresh_head=true" in line and not os.path.exists(out)
+    # An evaluation cannot train a new one.
+    assert "--fresh_head" not in refused([*flags, "--do_eval"])
+    command = [*flags, "--do_train", "--fresh_head"]
+    run = succeed([*command, "--do_eval"])
+    assert "starts with a new classifier" in run.out
+    assert "newly initialised: output_weights, output_bias" in run.out
+    assert saved_json(out, "eval_results.json")["untrained_variables"] == []
+    assert "--fresh_head=true" in text(os.path.join(out, "run.flags"))
+    # The same commands again use the run, not the other task's checkpoint.
+    assert "NOTHING LEFT TO TRAIN" in succeed(command).out
+    assert "is not used" in succeed([*flags, "--do_eval"]).out
