@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import finding, integrity
 from tests.support import corpus
-from tests.support.running import ONE_THREAD, PHASES, Finished, rows, text
+from tests.support.running import ONE_THREAD, PHASES, Finished, text, without
 
 pytestmark = pytest.mark.slow
 
@@ -92,17 +92,31 @@ MOMENTS = [
 ]
 
 
+# The first words of lines, from which on a run is killed after a random time.
+MARKS = [b"Building the training graph", b"Saved", b"eval |", b"Stopping early"]
+# What a run writes that must be equal, whenever it was killed.
+SAME_FILES = (
+    "eval_history.tsv",
+    "eval_results.txt",
+    "eval_predictions.tsv",
+    "test_results.tsv",
+    "predictions.tsv",
+)
 SHORT_MOMENTS = ["writing", "after eval_history.tsv", "before test_results.tsv"]
 
 
 class Command:
-    """The flags of one whole run, and where it may be run."""
+    """The flags of one whole run, and where it may be run.
+
+    Of 45 steps, 27 are trained: the best of the evaluations is that of step 9.
+    """
 
     def __init__(self, root, flags, place):
         self.root, self.place = root, place
-        flags = flags + [*PHASES, "--eval_steps=3"]
-        flags += ["--keep_best", "--save_checkpoints_steps=2", "--num_threads=1"]
-        self.flags = flags + ["--keep_checkpoint_max=2", "--eval_batch_size=4"]
+        flags = without(flags, "num_train_epochs") + ["--num_train_epochs=9"]
+        flags += [*PHASES, "--eval_steps=3", "--keep_best", "--early_stop=6"]
+        flags += ["--save_checkpoints_steps=2", "--keep_checkpoint_max=2"]
+        self.flags = flags + ["--eval_batch_size=4", "--num_threads=1"]
 
     def finish(self, out, *driver):
         driver = driver or (None,)
@@ -125,8 +139,8 @@ class Command:
 
 
 @pytest.fixture(scope="module")
-def command(root, corpus_flags, tmp_path_factory):
-    return Command(root, corpus_flags, str(tmp_path_factory.mktemp("kills")))
+def command(root, evaluated_run, tmp_path_factory):
+    return Command(root, evaluated_run.flags, str(tmp_path_factory.mktemp("kills")))
 
 
 @pytest.fixture(scope="module")
@@ -134,18 +148,18 @@ def undisturbed(command):
     """The output directory of a run that nothing disturbed, and its seconds of work."""
     out = os.path.join(command.place, "undisturbed")
     process = command.start(out)
-    started = wait_for_work(process)
+    wait_for(process, MARKS[0])
+    started = time.monotonic()
     output = process.communicate()[0]
     assert process.returncode == 0, output.decode()
     return out, time.monotonic() - started
 
 
-def wait_for_work(process):
-    """Waits until the files are read and the graph is to be built; returns the time."""
+def wait_for(process, mark):
+    """Waits until the process prints a line that begins so, or ends."""
     for line in process.stdout:
-        if line.startswith(b"Building the training graph"):
+        if line.startswith(mark):
             break
-    return time.monotonic()
 
 
 def tensors(directory):
@@ -153,6 +167,15 @@ def tensors(directory):
     assert integrity.damage(prefix) is None
     names = [name for name, _ in tf.train.list_variables(prefix)]
     return {name: tf.train.load_variable(prefix, name) for name in names}
+
+
+def contents(directory):
+    """Name -> bytes of each file in a directory."""
+    found = {}
+    for name in os.listdir(directory):
+        with open(os.path.join(directory, name), "rb") as file:
+            found[name] = file.read()
+    return found
 
 
 def assert_same_results(out, undisturbed):
@@ -163,10 +186,10 @@ def assert_same_results(out, undisturbed):
         assert sorted(found) == sorted(expected)
         for name in expected:
             np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-    for name in ("eval_results.txt", "test_results.tsv", "MRPC.tsv"):
+    for name in SAME_FILES:
         assert text(out, name) == text(undisturbed, name), name
-    steps = [row[0] for row in rows(out, "eval_history.tsv")]
-    assert steps == ["step", "3", "6", "9", "12", "15"]
+    best = [contents(os.path.join(path, "best")) for path in (out, undisturbed)]
+    assert best[0] == best[1]
     # Which checkpoints come before the last one depends on where the run resumed.
     names = {name for name in os.listdir(undisturbed) if "model.ckpt" not in name}
     found = set(os.listdir(out))
@@ -174,24 +197,30 @@ def assert_same_results(out, undisturbed):
 
 
 def test_killed_at_random_moments(command, undisturbed, iterations):
+    """A run that ends before it is killed is compared, and another one is begun."""
     expected, seconds = undisturbed
-    out = os.path.join(command.place, "random")
     draw = random.Random(5)
-    ends = [signal.SIGTERM, signal.SIGINT] + [signal.SIGKILL] * iterations(3, 1)
+    ends = [signal.SIGTERM, signal.SIGINT] + [signal.SIGKILL] * iterations(20, 1)
     draw.shuffle(ends)
-    for number in ends:
+    out, done = os.path.join(command.place, "random_0"), 0
+    while ends:
         process = command.start(out)
-        wait_for_work(process)
-        time.sleep(draw.uniform(0, seconds))
-        process.send_signal(number)
+        wait_for(process, draw.choice(MARKS))
+        time.sleep(draw.uniform(0, seconds / 8))
+        process.send_signal(ends[-1])
         output = process.communicate(timeout=300)[0].decode()
+        if process.returncode == 0:
+            assert_same_results(out, expected)
+            done += 1
+            out = os.path.join(command.place, "random_%d" % done)
+            continue
+        number = ends.pop()
         status = {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -number)
-        if process.returncode not in (0, status):
+        if process.returncode != status:
             # The run was complete, and Python itself was about to end.
             assert process.returncode == -number, output
             assert "predict_results.json" in os.listdir(out), output
-        else:
-            assert "Traceback" not in output
+        assert "Traceback" not in output
     last = command.finish(out)
     assert last.status == 0, last.out + last.err
     assert_same_results(out, expected)
