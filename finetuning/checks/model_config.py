@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 import modeling
+from finetuning.flags.settings import MIN_FLOAT
 from finetuning.utils import files
 from finetuning.utils.errors import InputError, in_one_line
 
@@ -113,10 +114,12 @@ def _check_config(values, config):
                 "%s is %r, expected a number from 0 to 1 (exclusive)" % (key, value)
             )
     value = config.initializer_range
-    if not _is_number(value) or not 0 <= value <= _MAX_INITIALIZER_RANGE:
+    if not _is_number(value) or not (
+        value == 0 or MIN_FLOAT <= value <= _MAX_INITIALIZER_RANGE
+    ):
         raise ValueError(
-            "initializer_range is %r, expected a number from 0 to %d"
-            % (value, _MAX_INITIALIZER_RANGE)
+            "initializer_range is %r, expected a number from 0 to %d, and above 0 of "
+            "at least %g" % (value, _MAX_INITIALIZER_RANGE, MIN_FLOAT)
         )
     if config.hidden_act in (None, ""):
         raise ValueError("hidden_act is %r, expected a name" % (config.hidden_act,))

@@ -1,7 +1,6 @@
 """Weights of the labels in the training loss, for imbalanced data."""
 
-import math
-
+from finetuning.flags.settings import MAX_FLOAT, MIN_FLOAT
 from finetuning.utils.errors import InputError
 
 BALANCED = "balanced"
@@ -38,8 +37,9 @@ def parse(spec, labels):
     complete = len(given) == len(spec.split(",")) and set(weights) == set(labels)
     if not complete or None in weights.values():
         raise InputError(
-            "--class_weights=%s: expected balanced, or every label with a number above "
-            "0, such as %s" % (spec, ",".join(label + "=1" for label in labels))
+            "--class_weights=%s: expected balanced, or every label with a number from "
+            "%g to %g, such as %s"
+            % (spec, MIN_FLOAT, MAX_FLOAT, ",".join(label + "=1" for label in labels))
         )
     return tuple(weights[label] for label in labels)
 
@@ -49,7 +49,7 @@ def _weight(text):
         value = float(text)
     except ValueError:
         return None
-    return value if 0 < value < math.inf else None
+    return value if MIN_FLOAT <= value <= MAX_FLOAT else None
 
 
 def balanced(counts):

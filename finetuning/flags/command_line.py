@@ -14,6 +14,7 @@ from finetuning.flags.settings import (
     FILE_FLAGS,
     MAX_FLOAT,
     MAX_INT,
+    MIN_FLOAT,
     NO_EFFECT,
     Settings,
     as_flag,
@@ -228,6 +229,9 @@ def _check_range(field, value):
     if "most" in rules or value > most:
         shown = "%d" if isinstance(most, int) else "%g"
         expected.append(("at most " + shown % most, value <= most))
+    if isinstance(value, float) and 0 < value < MIN_FLOAT:
+        unless = "" if "above" in rules else " if not 0"
+        expected.append(("of at least %g%s" % (MIN_FLOAT, unless), False))
     if not all(holds for _, holds in expected):
         raise InputError(
             "%s: expected a number %s"

@@ -29,8 +29,9 @@ _GROUP_RULES = {
 }
 _TPU_OPTION = "Ignored; TPU option of the original."
 MAX_INT = 2**31 - 1
-# A round number that still fits a float32.
+# Round numbers that still fit a float32; a smaller one is 0 there, or loses digits.
 MAX_FLOAT = 3e38
+MIN_FLOAT = 1.2e-38
 MAX_SEED = MAX_INT
 # The task name for the user's own data.
 CUSTOM = "custom"
@@ -134,7 +135,8 @@ class Settings:
     text_a_column: Optional[str] = _flag(
         _CUSTOM_DATA,
         None,
-        "Column of the text: its name in the header, or its number, counted from 1.",
+        "Column of the text: its name in the header, or its number, counted from 1. "
+        "name:2 is always the column of that name, and #2 that of that number.",
     )
     text_b_column: Optional[str] = _flag(
         _CUSTOM_DATA, None, "Column of the second text, if the examples are pairs."

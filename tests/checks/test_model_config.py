@@ -215,6 +215,8 @@ def test_a_rate_must_be_a_number_in_its_range(tmp_path, key, value):
 def test_the_edges_of_the_ranges(tmp_path):
     assert "(exclusive)" in error_of(tmp_path, hidden_dropout_prob=1)
     read(tmp_path, hidden_dropout_prob=0, initializer_range=100)
+    read(tmp_path, initializer_range=0)
+    assert "of at least 1.2e-38" in error_of(tmp_path, initializer_range=1e-50)
 
 
 def test_sizes_that_make_too_large_a_model_together(tmp_path):

@@ -30,6 +30,8 @@ def test_weights_are_in_the_order_of_the_labels(spec, labels, weights):
     "spec",
     ["yes=2", "yes=2,no", "yes=2,no=1,maybe=1", "yes=2,yes=3,no=1", "yes=2,No=1"]
     + ["yes=%s,no=1" % value for value in ("0", "-1", "nan", "inf", "", "two")]
+    # Not numbers of float32.
+    + ["yes=%s,no=1" % value for value in ("1e-50", "1e-40", "1e39")]
     + ["yes=2,no=1,", "Balanced", "2,1"],
 )
 def test_invalid_weights(spec):

@@ -138,6 +138,13 @@ def test_ignored_flags_are_reported_if_they_are_given():
         ("random_seed", "2147483648", "of at least 0 and at most 2147483647"),
         ("learning_rate", "0.0", "above 0"),
         ("learning_rate", "nan", "above 0"),
+        ("learning_rate", "1e-46", "above 0 and of at least 1.2e-38"),
+        ("num_train_epochs", "1e-40", "above 0 and of at least 1.2e-38"),
+        (
+            "warmup_proportion",
+            "1e-46",
+            "of at least 0 and at most 1 and of at least 1.2e-38 if not 0",
+        ),
         ("num_train_epochs", "inf", "above 0 and at most 3e+38"),
         ("warmup_proportion", "1.1", "of at least 0 and at most 1"),
     ],
