@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import re
 
 import numpy as np
 
@@ -18,8 +17,6 @@ PROBABILITIES = "test_results%s.tsv"
 PREDICTIONS = "predictions%s.tsv"
 EVAL_PREDICTIONS = "eval_predictions%s.tsv"
 SUBMISSION = "%s.tsv"
-# Quoted fields of a CSV file may contain these; cells of a TSV file must not.
-_LINE_PARTS = re.compile("[\t\r\n]+")
 
 
 def names(suffix, submission):
@@ -81,7 +78,7 @@ def predictions_lines(task, ids_and_labels, probabilities, predicted, has_labels
     heading = ["id", "label"] + ["probability_" + label for label in task.labels]
     if has_labels:
         heading += ["gold", "error" if task.is_regression else "right"]
-    yield "\t".join(heading) + "\n"
+    yield files.tsv_line(heading)
     for (id_, gold), row, label in zip(ids_and_labels, probabilities, predicted):
         cells = [id_]
         if task.is_regression:
@@ -90,7 +87,7 @@ def predictions_lines(task, ids_and_labels, probabilities, predicted, has_labels
             cells += [task.labels[label]] + [str(value) for value in row]
         if has_labels:
             cells += [gold, _verdict(task, label, gold)]
-        yield "\t".join(_LINE_PARTS.sub(" ", cell) for cell in cells) + "\n"
+        yield files.tsv_line(cells)
 
 
 def _verdict(task, label, gold):

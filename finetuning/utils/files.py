@@ -14,6 +14,8 @@ from finetuning.utils.errors import InputError
 
 # Names of temporary files, see `replacing`.
 TEMPORARY_NAME = re.compile(r"(?P<name>.+)\.(?P<process>\d+)\.finetuning\.tmp$")
+# Quoted fields of a CSV file may contain these; cells of a TSV file must not.
+_LINE_PARTS = re.compile("[\t\r\n]+")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MAX_DIGITS = 20  # Of a whole number in a JSON file; a seed has at most 19.
 _JSON_TYPES = {
@@ -404,6 +406,11 @@ def write_lines(path, lines):
     with replacing(path) as temporary, open_write(temporary) as file:
         for line in lines:
             file.write(line)
+
+
+def tsv_line(cells):
+    """Joins cells to a line of a TSV file; tabs and line ends in them become blanks."""
+    return "\t".join(_LINE_PARTS.sub(" ", cell) for cell in cells) + "\n"
 
 
 def open_write(path):

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from finetuning.data.tasks import find_task
+from finetuning.data.tasks import Task, find_task
 from finetuning.evaluation import result_files
 from finetuning.utils import console, files
 
@@ -200,6 +200,14 @@ def test_predictions_of_unlabelled_examples(id_, cell):
     assert predictions_text("MRPC", ["0"], [[0.25, 0.75]], [1], False, id_) == (
         "id\tlabel\tprobability_0\tprobability_1\n%s\t1\t0.25\t0.75\n" % cell
     )
+
+
+def test_labels_with_tabs_and_line_ends():
+    task = Task("custom", ("a\tb", "c\nd"), (), ())
+    lines = list(
+        result_files.predictions_lines(task, [], np.zeros([0, 2]), [], has_labels=True)
+    )
+    assert lines == ["id\tlabel\tprobability_a b\tprobability_c d\tgold\tright\n"]
 
 
 def test_predicted_numbers():
