@@ -225,7 +225,9 @@ def prepare_data(run, resources):
     directory = None if run.settings.check else _record_directory(run, resources)
     datasets = preparation.prepare(run.settings, run.inputs, directory)
     for dataset in datasets:
-        for line in sanity_checks.truncation_warnings([dataset], run.settings):
+        for line in sanity_checks.text_warnings(
+            [dataset], run.settings, run.inputs.config
+        ):
             log.warning(line)
     return replace(run, datasets=datasets)
 

@@ -8,9 +8,10 @@ from typing import Optional, Tuple
 import modeling
 import tokenization
 from finetuning.checkpoints import compatibility, finding
+from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.checks import model_config, vocabulary
 from finetuning.checks import output_dir as output_dir_checks
-from finetuning.data import class_weights, data_files, label_map, tasks
+from finetuning.data import class_weights, columns, data_files, label_map, tasks
 from finetuning.device import failures
 from finetuning.run_info import fingerprints, saved_run
 from finetuning.utils.errors import InputError
@@ -79,7 +80,8 @@ def check_inputs(settings, output_dir):
     if settings.do_train and initial_prefix is not None:  # Its fingerprint is saved.
         watched.add(initial_prefix + ".index")
     class_weights.parse(settings.class_weights, task.labels)
-    config, tokenizer, about_model = _read_model(settings)
+    has_weights = bool(initial_prefix or output_dir.latest.prefix)
+    config, tokenizer, about_model, warnings = _read_model(settings, has_weights)
     output_dir_checks.require_nothing_overwritten(settings, files_found)
     if settings.do_train:
         digests, changes = output_dir_checks.compare_with_saved_run(
@@ -102,6 +104,9 @@ def check_inputs(settings, output_dir):
             "--init_checkpoint" % settings.output_dir
         )
     notes += about_model + _about_weights(settings, output_dir, resumed, initial)
+    warnings += columns.header_warnings(
+        settings, files_found, _trained_columns(output_dir, files_found, initial)
+    )
     return Inputs(
         task=task,
         config=config,
@@ -110,7 +115,7 @@ def check_inputs(settings, output_dir):
         resumed=resumed,
         initial=initial,
         notes=tuple(notes + about_labels),
-        warnings=tuple(model_config.warnings(settings.bert_config_file, config)),
+        warnings=tuple(warnings),
         watched=watched,
         fingerprints=digests,
         data_digests=fingerprints.of_data(files_found),
@@ -127,8 +132,8 @@ def _labels_directory(settings, output_dir):
     return None
 
 
-def _read_model(settings):
-    """The config, the tokenizer, and notes about how they fit together."""
+def _read_model(settings, has_weights):
+    """The config, the tokenizer, and notes and warnings about how they fit together."""
     config_file, vocab_file = settings.bert_config_file, settings.vocab_file
     config = model_config.read_config(config_file)
     if settings.max_seq_length > config.max_position_embeddings:
@@ -138,9 +143,12 @@ def _read_model(settings):
             % (settings.max_seq_length, config.max_position_embeddings, config_file)
         )
     tokenizer, notes = vocabulary.read(vocab_file, settings.do_lower_case)
-    notes += vocabulary.compare_size(vocab_file, tokenizer.vocab, config.vocab_size)
-    notes += model_config.unused_keys(config_file, config)
-    return config, tokenizer, notes
+    more_notes, warnings = vocabulary.compare_size(
+        vocab_file, tokenizer.vocab, config.vocab_size, has_weights
+    )
+    notes += more_notes + model_config.unused_keys(config_file, config)
+    warnings += model_config.warnings(config_file, config)
+    return config, tokenizer, notes, warnings
 
 
 def _initial_prefix(settings):
@@ -196,6 +204,16 @@ def _read_initial(settings, prefix, config, task, resumed):
         "%s was trained with the labels %s; this run starts from "
         "its classifier anyway" % (prefix, label_map.as_text(saved_labels))
     ]
+
+
+def _trained_columns(output_dir, files_found, initial):
+    """What the training file, of this run or of its weights, calls the columns."""
+    for data_file in files_found:
+        if data_file.split == "train":
+            return columns.names(data_file.layout)
+    if output_dir.latest.intact_prefix() is None:
+        return OutputDir.of_checkpoint(initial.prefix).saved_run.columns
+    return output_dir.saved_run.columns
 
 
 def _about_weights(settings, output_dir, resumed, initial):

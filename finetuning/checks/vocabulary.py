@@ -8,9 +8,11 @@ from finetuning.utils.errors import InputError, in_one_line
 
 _REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
 _SPECIAL = re.compile(r"\[.*\]\Z")
-# The embedding tables of some published models are padded to a round number of rows. A
-# vocabulary that leaves more rows unused belongs to another model.
-_MAX_UNUSED_PERCENT = 1
+# The embedding tables of some published models are padded to a round number of rows.
+_PADDING_PERCENT = 1
+# Some published checkpoints have more rows than their own vocabulary needs. One that
+# leaves even more of them unused belongs to another model.
+_MAX_UNUSED_PERCENT = 10
 # In cased vocabularies, a third or more of the words have capitals. Some lower-cased
 # ones have a few, in entries that were unused before.
 _MIN_CAPITALS_FRACTION = 0.05
@@ -53,33 +55,42 @@ def read(path, do_lower_case):
     return tokenization.FullTokenizer(path, do_lower_case=do_lower_case), notes
 
 
-def compare_size(path, vocab, vocab_size):
+def compare_size(path, vocab, vocab_size, has_weights):
     """Compares the vocabulary with the size of the model's embedding table.
 
     Args:
       path: --vocab_file.
       vocab: dictionary from token to id.
       vocab_size: rows of the model's table.
+      has_weights: whether they are those of a checkpoint, whose table must have the
+        same size.
 
     Returns:
-      Notes to log, a list of str.
+      Notes and warnings to log, two lists of str.
 
     Raises:
       InputError: there are more tokens than rows, or far fewer.
     """
     entries = max(vocab.values()) + 1
     unused = vocab_size - entries
-    if unused < 0 or unused * 100 > vocab_size * _MAX_UNUSED_PERCENT:
+    most = _MAX_UNUSED_PERCENT if has_weights else _PADDING_PERCENT
+    if unused < 0 or unused * 100 > vocab_size * most:
         blank = "; line %d is blank" % (vocab[""] + 1) if "" in vocab else ""
         raise InputError(
             "--vocab_file=%s has %d entries, but the model's vocab_size is %d: they do "
             "not match%s" % (path, entries, vocab_size, blank)
         )
+    if unused * 100 > vocab_size * _PADDING_PERCENT:
+        return [], [
+            "--vocab_file=%s has %d entries, and the model's vocab_size is %d: %d rows "
+            "are unused; make sure that the vocabulary is that of the checkpoint"
+            % (path, entries, vocab_size, unused)
+        ]
     if not unused:
-        return []
+        return [], []
     return [
         "The vocabulary leaves %d of the model's %d rows unused" % (unused, vocab_size)
-    ]
+    ], []
 
 
 def _check_repeated(path, tokens):

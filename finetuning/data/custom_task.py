@@ -2,7 +2,7 @@
 
 import os
 
-from finetuning.data import label_map, reading
+from finetuning.data import columns, label_map, reading
 from finetuning.data.tasks import BINARY_METRICS, FileLayout, Task
 from finetuning.flags.settings import CUSTOM, FILE_FLAGS
 from finetuning.utils import files
@@ -10,7 +10,6 @@ from finetuning.utils.errors import InputError
 
 _CSV = ".csv"
 _EXTENSIONS = (".tsv", _CSV)
-_COLUMN_FLAGS = ("text_a_column", "text_b_column", "label_column", "id_column")
 # More than any text classifier has; a column of texts exceeds it.
 _MAX_LABELS = 10000
 
@@ -57,6 +56,14 @@ def _check_labels(settings, labels):
             "--labels=%s contains %s twice; list each label once"
             % (settings.labels, repeated[0])
         )
+    as_cells = {}
+    for label in labels:
+        other = as_cells.setdefault(files.tsv_line([label]), label)
+        if other != label:
+            raise InputError(
+                "the labels %r and %r differ only in tabs or line ends, and would be "
+                "the same in the predictions; rename one of them" % (other, label)
+            )
     if 2 <= len(labels) <= _MAX_LABELS:
         return
     flag = "labels" if settings.labels else "label_column"
@@ -145,61 +152,17 @@ def read_layout(settings, split, path):
       InputError: a column is not given, missing or ambiguous.
     """
     quoted = path.lower().endswith(_CSV)
-    first_row = reading.first_columns(path, quoted)
-    if not first_row:
+    first_line = reading.first_columns(path, quoted)
+    if not first_line:
         raise InputError("%s: the file or its first line is empty" % path)
-    columns = {
-        name: _column(settings, name, split, path, first_row) for name in _COLUMN_FLAGS
-    }
-    _check_different(settings, columns)
+    chosen = columns.choose(settings, split, path, first_line)
     return FileLayout(
         file=os.path.basename(path),
-        text_a=columns["text_a_column"],
-        text_b=columns["text_b_column"],
-        label=columns["label_column"],
+        text_a=chosen["text_a_column"],
+        text_b=chosen["text_b_column"],
+        label=chosen["label_column"],
         header=settings.has_header,
-        guid=columns["id_column"],
+        guid=chosen["id_column"],
         quoted=quoted,
+        first_line=tuple(first_line),
     )
-
-
-def _column(settings, name, split, path, first_row):
-    """Position of the column that a flag names, from 0; None if there is none."""
-    value = getattr(settings, name)
-    optional = name == "label_column" and split == "test"
-    if value is None:
-        if name in ("text_a_column", "label_column") and not optional:
-            raise InputError("--task_name=custom: --%s must be given" % name)
-        return None
-    if settings.has_header and value in first_row:
-        matches = first_row.count(value)
-        position = first_row.index(value) if matches == 1 else None
-    else:
-        matches = 0
-        numbers = [str(number) for number in range(1, len(first_row) + 1)]
-        position = numbers.index(value) if value in numbers else None
-    if position is None and not optional:
-        raise InputError(
-            "--%s=%s: %s has %s such column; columns in its first line: %d (%s)"
-            % (
-                name,
-                value,
-                path,
-                "more than one" if matches > 1 else "no",
-                len(first_row),
-                ", ".join(first_row)[:200],
-            )
-        )
-    return position
-
-
-def _check_different(settings, columns):
-    """Rejects a column that is used twice, such as the label read as text."""
-    for name in ("text_b_column", "label_column"):
-        for other in ("text_a_column", "text_b_column"):
-            column = columns[name]
-            if name != other and column is not None and column == columns[other]:
-                raise InputError(
-                    "--%s=%s is also the column of --%s; use different columns"
-                    % (name, getattr(settings, name), other)
-                )

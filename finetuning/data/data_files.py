@@ -97,16 +97,26 @@ def _official_files(data_dir, task, split, notes, watched):
 
 def _layout(task, split, path):
     """The layout of a file that a flag names."""
-    if split == "test" and task.dev and _has_labels(task, path):
-        return tasks.unofficial(task.layout("dev"))
+    if split == "test" and task.dev:
+        dev = task.layout("dev")
+        # A label in place of the header is then an error: without one, the file could
+        # be mistaken for an unlabelled one with other columns.
+        cell = _first_label(dev, path)
+        if cell is not None and (cell == dev.label_name or cell in task.labels):
+            return tasks.unofficial(dev)
     return tasks.unofficial(task.layout(split))
 
 
 def _has_labels(task, path):
     """Whether the first line of a file looks like that of the task's dev set."""
     layout = task.layout("dev")
-    columns = reading.first_columns(path, layout.quoted)
-    if len(columns) <= max(layout.label, 0):
+    cell = _first_label(layout, path)
+    if cell is None:
         return False
-    value = columns[layout.label]
-    return value == layout.label_name if layout.header else value in task.labels
+    return cell == layout.label_name if layout.header else cell in task.labels
+
+
+def _first_label(layout, path):
+    """The cell of the first line in the column of the label; None: it is too short."""
+    columns = reading.first_columns(path, layout.quoted)
+    return columns[layout.label] if len(columns) > max(layout.label, 0) else None

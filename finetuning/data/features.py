@@ -38,12 +38,14 @@ class EncodedExample(NamedTuple):
       first_segment: how many of them are in segment 0; the others are in segment 1.
       label_id: index of the label in the task's labels; in a regression, the number.
       full_length: number of tokens before truncation.
+      unknown_words: how many of the tokens are [UNK]. Each stands for a whole word.
     """
 
     token_ids: List[int]
     first_segment: int
     label_id: Union[int, float]
     full_length: int = 0
+    unknown_words: int = 0
 
     @property
     def truncated(self):
@@ -92,7 +94,12 @@ def convert_single_example(ex_index, example, label_list, max_seq_length, tokeni
 
 
 def encode_examples(
-    examples, label_list, max_seq_length, tokenizer, log_examples=False
+    examples,
+    label_list,
+    max_seq_length,
+    tokenizer,
+    log_examples=False,
+    on_unknown_words=None,
 ):
     """Encodes examples one by one, without padding.
 
@@ -102,6 +109,8 @@ def encode_examples(
       max_seq_length: as for `convert_single_example`.
       tokenizer: as for `convert_single_example`.
       log_examples: whether to log the first five.
+      on_unknown_words: function that is called with each `InputExample` in which a word
+        has become [UNK]; or None.
 
     Yields:
       `EncodedExample`.
@@ -110,6 +119,8 @@ def encode_examples(
         encoded = encode_example(example, label_list, max_seq_length, tokenizer)
         if log_examples and index < _LOGGED_EXAMPLES:
             _log_example(example, encoded.padded(max_seq_length), tokenizer)
+        if encoded.unknown_words and on_unknown_words is not None:
+            on_unknown_words(example)
         yield encoded
 
 
@@ -119,20 +130,22 @@ def encode_example(example, label_list, max_seq_length, tokenizer):
     Returns:
       `EncodedExample`.
     """
-    split, special = tokenizer.tokenize, ("[CLS]", "[SEP]")
+    split, special, unknown = tokenizer.tokenize, ("[CLS]", "[SEP]"), "[UNK]"
     straight_to_ids = _is_unmodified(tokenizer)
     if straight_to_ids:
         split = tokenizer.text_to_ids
         special = tokenizer.convert_tokens_to_ids(special)
+        unknown = tokenizer.vocab.get(unknown)
     a = split(example.text_a)
     b = split(example.text_b) if example.text_b else []
     tokens, first_segment = join_segments(a, b, max_seq_length, special)
     full_length = len(a) + len(b) + (3 if b else 2)
+    unknown_words = tokens.count(unknown)
     if not straight_to_ids:
         tokens = tokenizer.convert_tokens_to_ids(tokens)
     label = example.label
     label_id = list(label_list).index(label) if label_list else float(label)
-    return EncodedExample(tokens, first_segment, label_id, full_length)
+    return EncodedExample(tokens, first_segment, label_id, full_length, unknown_words)
 
 
 def _is_unmodified(tokenizer):

@@ -7,7 +7,7 @@ from typing import NamedTuple, Optional
 
 import tensorflow.compat.v1 as tf
 
-from finetuning.data import features, reading, records
+from finetuning.data import columns, features, reading, records, unknown_words
 from finetuning.data.tasks import DataFile
 from finetuning.utils.console import align_columns, log
 from finetuning.utils.errors import InputError
@@ -38,6 +38,7 @@ class Dataset(NamedTuple):
       length_needed: the smallest maximum length, in tokens, that would truncate at most
         `MAX_TRUNCATED` of the examples; 0 if the present one does.
       ids_and_labels: `IdsAndLabels` of the examples; None for a training set.
+      unknown: `unknown_words.UnknownWords`.
     """
 
     data_file: DataFile
@@ -46,6 +47,7 @@ class Dataset(NamedTuple):
     label_counts: collections.Counter
     length_needed: int = 0
     ids_and_labels: Optional["IdsAndLabels"] = None
+    unknown: unknown_words.UnknownWords = unknown_words.UnknownWords()
 
 
 def prepare(settings, inputs, directory):
@@ -90,16 +92,19 @@ def prepare(settings, inputs, directory):
 
 def _convert(settings, inputs, data_file, log_examples, directory):
     log.info("Reading %s", data_file.path)
+    if data_file.layout.first_line:
+        log.info(columns.describe(data_file))
     task, length = inputs.task, settings.max_seq_length
     name = RECORD_FILES[data_file.split] % data_file.suffix
     path = os.path.join(directory or settings.output_dir, name)
-    notes, statistics = [], _Statistics(counts_labels=not task.is_regression)
+    notes, unknown = [], unknown_words.Counter(inputs.tokenizer)
+    statistics = _Statistics(unknown, counts_labels=not task.is_regression)
     examples, ids_and_labels = _read(settings, task, data_file, notes), None
     if data_file.split != "train":
         ids_and_labels = IdsAndLabels()
         examples = ids_and_labels.keeping(examples)
     examples = features.encode_examples(
-        examples, task.labels, length, inputs.tokenizer, log_examples
+        examples, task.labels, length, inputs.tokenizer, log_examples, unknown.keep
     )
     counted = _counted(examples, statistics, data_file.path)
     label_type = tf.float32 if task.is_regression else tf.int32
@@ -124,6 +129,7 @@ def _convert(settings, inputs, data_file, log_examples, directory):
         statistics.label_counts,
         statistics.length_needed,
         ids_and_labels,
+        unknown.result(),
     )
 
 
@@ -177,8 +183,9 @@ class IdsAndLabels:
 class _Statistics:
     """Counts of the examples of a file, taken while they are converted."""
 
-    def __init__(self, counts_labels):
-        """Takes whether labels are ids, which are counted, or numbers."""
+    def __init__(self, unknown, counts_labels):
+        """Takes an `unknown_words.Counter`, and whether labels are ids to count."""
+        self._unknown = unknown
         self._counts_labels = counts_labels
         self._last_label = None
         self._truncated_lengths = collections.Counter()  # Before truncation.
@@ -211,6 +218,7 @@ class _Statistics:
                 self.label_counts[example.label_id] += 1
             self.label_changes += example.label_id != self._last_label
             self._last_label = example.label_id
+            self._unknown.add(example)
             self.without_text += len(example.token_ids) == _LENGTH_WITHOUT_TEXT
             yield example
 
@@ -245,7 +253,8 @@ def _warn_about_labels(task, data_file, statistics):
 
 def _table(datasets, max_seq_length):
     """Rows of a table of what was read; with GLUE's own counts if any is known."""
-    rows = [("examples", "read", "in GLUE", "truncated to %d" % max_seq_length)]
+    header = ("examples", "read", "in GLUE", "truncated to %d" % max_seq_length)
+    rows = [header + ("unknown words",)]
     for dataset in datasets:
         official = dataset.data_file.layout.rows
         rows.append(
@@ -254,6 +263,7 @@ def _table(datasets, max_seq_length):
                 str(dataset.records.count),
                 "-" if official is None else str(official),
                 str(dataset.truncated),
+                str(dataset.unknown.count),
             )
         )
     if all(dataset.data_file.layout.rows is None for dataset in datasets):

@@ -19,6 +19,13 @@ _NUMBER = re.compile(r" *[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)? *\Z", re.ASCII)
 _MAX_FLOAT32 = float(np.finfo(np.float32).max)
 # First column of the header of GLUE's test files, and of some labelled files.
 _INDEX_NAMES = ("index", "id")
+# What the files of GLUE and XNLI call the columns of their sentences.
+_TEXT_NAMES = (
+    *("sentence", "sentence1", "sentence2", "question", "question1", "question2"),
+    *("#1 String", "#2 String", "premise", "hypo"),
+)
+# A whole field as CSV quotes it.
+_QUOTED = re.compile(r'"(?:[^"]|"")*"\Z')
 _TEST_FILE = "this looks like a test file; expected a file with labels"
 
 
@@ -162,10 +169,12 @@ def _read_rows(data_file, is_label, notes):
     used = (layout.text_a, layout.text_b, layout.label, layout.guid)
     needed = 1 + max(column for column in used if column is not None)
     width, short, long_count, first_long = layout.columns, [], 0, None
+    quoted_fields = _QuotedFields(layout)
     for line, columns in _read_nonempty_lines(path, layout.quoted):
         width = width or len(columns)
         if line == 1 and layout.header:
             _check_header(path, columns, layout, is_label)
+            notes += _unknown_names(path, columns, layout)
             continue
         if len(columns) < needed:
             _check_short_row(path, line, columns, needed, layout)
@@ -175,7 +184,9 @@ def _read_rows(data_file, is_label, notes):
             long_count += 1
             first_long = first_long or line
         if layout.only is None or columns[layout.only[0]] == layout.only[1]:
+            quoted_fields.count(line, columns)
             yield line, columns
+    notes += quoted_fields.notes(path)
     if short:
         notes.append(
             "%s: skipped %d rows that lack columns, as they do in the official file: "
@@ -186,6 +197,43 @@ def _read_rows(data_file, is_label, notes):
             "%s: rows with more than %d columns: %d, the first on line %d; the "
             "additional columns are ignored" % (path, width, long_count, first_long)
         )
+
+
+class _QuotedFields:
+    """Counts the rows of a TSV file whose text seems to be quoted, as in CSV.
+
+    The quotes are read as part of the text. In official files they are.
+    """
+
+    def __init__(self, layout):
+        is_checked = not layout.quoted and layout.rows is None
+        texts = [
+            column for column in (layout.text_a, layout.text_b) if column is not None
+        ]
+        self._columns = texts if is_checked else []
+        self._rows = self._quoted = self._doubled = 0
+        self._first = None
+
+    def count(self, line, columns):
+        self._rows += 1
+        for column in self._columns:
+            text = columns[column]
+            if text[:1] == '"' and _QUOTED.match(text):
+                self._first = self._first or line
+                self._quoted += 1
+                self._doubled += '""' in text[1:-1]
+                break
+
+    def notes(self, path):
+        # A single sentence may be in quotes that belong to it.
+        if not self._doubled and 2 * self._quoted <= self._rows:
+            return []
+        return [
+            "%s: rows whose text is in quotes, as in CSV: %d, the first on line %d. In "
+            "a .tsv file, quotes are part of the text; if they are not, write the file "
+            "without them, or for --task_name=custom as .csv"
+            % (path, self._quoted, self._first)
+        ]
 
 
 def _read_nonempty_lines(path, quoted):
@@ -249,7 +297,10 @@ def _label(task, data_file, columns, line):
 
 
 def number(text):
-    """Parses a decimal number; returns None if it is none, or too large for float32."""
+    """Parses a decimal number; returns None if it is none, or too large for float32.
+
+    A label too small for float32 is allowed: 0 is as near to it as any number there.
+    """
     if not _NUMBER.match(text):  # float() also accepts "1_000" and non-ASCII digits.
         return None
     value = float(text)
@@ -287,6 +338,22 @@ def _check_header(path, columns, layout, is_label):
             "label %r; insert a header before the first example"
             % (path, columns[layout.label])
         )
+
+
+def _unknown_names(path, columns, layout):
+    """A note if the header of a GLUE task's file does not have the task's names."""
+    if layout.first_line:  # The user's own names, which flags have chosen.
+        return []
+    for column in (layout.text_a, layout.text_b):
+        if column is None or columns[column : column + 1] in ([n] for n in _TEXT_NAMES):
+            continue
+        found = repr(columns[column]) if column < len(columns) else "missing"
+        return [
+            "%s: line 1 is taken as the header, but its column %d is %s, not a name "
+            "such as sentence; if it is an example, insert a header before it"
+            % (path, column + 1, found)
+        ]
+    return []
 
 
 def _header_hint(line, columns, layout):

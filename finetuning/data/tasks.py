@@ -57,6 +57,7 @@ class FileLayout:
         columns. They are skipped; any other such line is an error.
       submission: name of the file with predictions that GLUE's server accepts, without
         extension; None if it accepts none.
+      first_line: cells of the first line of a file of the user's own task.
     """
 
     file: str
@@ -75,6 +76,7 @@ class FileLayout:
     other_rows: Optional[int] = None
     short_rows: Tuple[str, ...] = ()
     submission: Optional[str] = None
+    first_line: Tuple[str, ...] = ()
 
 
 class DataFile(NamedTuple):

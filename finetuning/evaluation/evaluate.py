@@ -34,7 +34,10 @@ def evaluate(run, weights):
     warnings += sanity_checks.training_set_warnings(
         datasets, weights.directory.saved_run, run.inputs.data_digests
     )
-    warnings += sanity_checks.score_warnings(scored, run.task.is_regression)
+    advice = sanity_checks.training_advice(
+        weights.contents, weights.directory, datasets, run.datasets_for("train")
+    )
+    warnings += sanity_checks.score_warnings(scored, run.task.is_regression, advice)
     content = dict(
         _provenance(run, weights.contents, datasets),
         results=scored.figures,
@@ -153,8 +156,9 @@ def _show_scores(run, datasets, scored):
 
 def _warnings(run, weights, datasets):
     """The warnings that results from these weights and datasets carry."""
-    truncation = sanity_checks.truncation_warnings(datasets, run.settings)
-    return weights.warnings + truncation
+    return weights.warnings + sanity_checks.text_warnings(
+        datasets, run.settings, run.inputs.config
+    )
 
 
 def _provenance(run, contents, datasets):
@@ -182,4 +186,5 @@ def _provenance(run, contents, datasets):
         data_sha256=run.inputs.data_digests[tuple(paths)],
         num_examples=sum(dataset.records.count for dataset in datasets),
         num_truncated=sum(dataset.truncated for dataset in datasets),
+        num_unknown_words=sum(dataset.unknown.count for dataset in datasets),
     )

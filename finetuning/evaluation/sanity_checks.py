@@ -9,6 +9,8 @@ from finetuning.run_info import fingerprints, saved_run
 
 # AX is made for models that are trained on MNLI.
 _DIAGNOSTIC = ("ax", "mnli")
+# BERT is fine-tuned with 1e-5 to 1e-4; with less than this it hardly changes.
+_LOW_LEARNING_RATE = 1e-6
 
 
 def weight_warnings(contents, directory, settings, digests):
@@ -96,34 +98,65 @@ def _unfinished_warnings(contents, directory):
     ]
 
 
-def truncation_warnings(datasets, settings):
-    """Warns if too many texts are truncated.
+def text_warnings(datasets, settings, config):
+    """Warns if too many texts are truncated, or too many words are unknown.
 
     Args:
       datasets: `preparation.Dataset`s that the results come from.
       settings: `settings.Settings`.
+      config: `modeling.BertConfig`.
 
     Returns:
       List of lines.
     """
+    warnings = [
+        "%s: %d words became [UNK] (%.0f %% of the tokens), because --vocab_file=%s "
+        "lacks them, %s"
+        % (
+            dataset.data_file.path,
+            dataset.unknown.count,
+            100 * dataset.unknown.count / dataset.unknown.tokens,
+            settings.vocab_file,
+            dataset.unknown.remedy,
+        )
+        for dataset in datasets
+        if dataset.unknown.are_many
+    ]
     count = sum(dataset.records.count for dataset in datasets)
     truncated = sum(dataset.truncated for dataset in datasets)
-    if truncated <= preparation.MAX_TRUNCATED * count:
-        return []
-    return [
-        "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; "
-        "--max_seq_length=%d would truncate at most %.0f %%. Train and evaluate with "
-        "a larger value, up to the model's max_position_embeddings"
-        % (
-            " and ".join(dataset.data_file.path for dataset in datasets),
-            truncated,
-            count,
-            100 * truncated / count,
-            settings.max_seq_length,
-            max(dataset.length_needed for dataset in datasets),
-            100 * preparation.MAX_TRUNCATED,
+    if truncated > preparation.MAX_TRUNCATED * count:
+        needed = max(dataset.length_needed for dataset in datasets)
+        warnings.append(
+            "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; %s"
+            % (
+                " and ".join(dataset.data_file.path for dataset in datasets),
+                truncated,
+                count,
+                100 * truncated / count,
+                settings.max_seq_length,
+                _length_advice(
+                    needed, settings.max_seq_length, config.max_position_embeddings
+                ),
+            )
         )
-    ]
+    return warnings
+
+
+def _length_advice(needed, length, maximum):
+    """What to do about truncation, in a model of `maximum` positions."""
+    effect = "would truncate at most %.0f %%" % (100 * preparation.MAX_TRUNCATED)
+    if needed <= maximum:
+        return (
+            "--max_seq_length=%d %s. Train and evaluate with a larger value, up to the "
+            "model's max_position_embeddings %d" % (needed, effect, maximum)
+        )
+    advice = (
+        "%d tokens %s, but the model's max_position_embeddings is %d: shorten or split "
+        "the texts" % (needed, effect, maximum)
+    )
+    if length < maximum:
+        advice += ", or train and evaluate with --max_seq_length=%d" % maximum
+    return advice
 
 
 def training_set_warnings(datasets, saved, digests):
@@ -148,12 +181,43 @@ def training_set_warnings(datasets, saved, digests):
     ]
 
 
-def score_warnings(scored, is_regression):
+def training_advice(contents, directory, datasets, training_sets):
+    """What to try if a model has learned nothing.
+
+    Args:
+      contents: `compatibility.CheckpointContents` of its weights.
+      directory: `OutputDir` of the run that trained them.
+      datasets: `preparation.Dataset`s that are scored.
+      training_sets: `preparation.Dataset`s that the current run has trained on.
+
+    Returns:
+      The end of a sentence about the scores.
+    """
+    if contents.fresh:
+        return "its classifier is untrained: train first"
+    if _unfinished_warnings(contents, directory):
+        return "its training is not finished: resume it first"
+    if any(dataset.unknown.are_most for dataset in (*training_sets, *datasets)):
+        return "most of the text is [UNK], which no other setting makes up for"
+    if any(len(dataset.label_counts) == 1 for dataset in training_sets):
+        return "all examples that it was trained on have the same label"
+    settings = directory.saved_run.settings
+    rate = settings.get("learning_rate")
+    is_low = isinstance(rate, float) and rate < _LOW_LEARNING_RATE
+    choices = ["another --random_seed", "more epochs"]
+    choices.append("a %s --learning_rate" % ("higher" if is_low else "lower"))
+    if not settings.get("adam_bias_correction"):
+        choices.append("--adam_bias_correction=true")
+    return "try %s or %s" % (", ".join(choices[:-1]), choices[-1])
+
+
+def score_warnings(scored, is_regression, advice):
     """Warns about the scores of a model that has learned nothing.
 
     Args:
       scored: `scoring.Evaluation`.
       is_regression: whether the labels are numbers.
+      advice: what `training_advice` returned.
 
     Returns:
       List of lines.
@@ -161,21 +225,20 @@ def score_warnings(scored, is_regression):
     warnings = []
     if scored.one_class:
         warnings.append(
-            "ALL PREDICTIONS ARE THE SAME (%s): the model has learned nothing; try "
-            "another --random_seed, more epochs, a lower --learning_rate or "
-            "--adam_bias_correction=true" % " and ".join(scored.only_labels)
+            "ALL PREDICTIONS ARE THE SAME (%s): the model has learned nothing; %s"
+            % (" and ".join(scored.only_labels), advice)
         )
     score, majority = scored.main_score, scored.majority_score
     # If all labels are the same, guessing is always right.
     if score <= majority < 1:
         warnings.append(
             "NO BETTER THAN GUESSING: the main score is %.4f, and always predicting "
-            "the %s scores %.4f; try another --random_seed, more epochs or a lower "
-            "--learning_rate"
+            "the %s scores %.4f; %s"
             % (
                 score,
                 "same number" if is_regression else "most frequent label",
                 majority,
+                advice,
             )
         )
     return warnings

@@ -36,6 +36,7 @@ class SavedRun:
       fingerprints: what `fingerprints.take` returned for the files of the run.
       changes: the settings that were changed on resuming, one phrase each.
       planned_steps: the number of optimiser steps that the run was to take.
+      columns: what the training file calls the columns that flags chose, by flag.
     """
 
     content: Optional[dict] = None
@@ -44,6 +45,7 @@ class SavedRun:
     fingerprints: dict = field(default_factory=dict)
     changes: tuple = ()
     planned_steps: Optional[int] = None
+    columns: dict = field(default_factory=dict)
 
     @property
     def exists(self):
@@ -87,6 +89,7 @@ def _parse(content):
         fingerprints=content.get("fingerprints") or {},
         changes=tuple(content.get("changes") or ()),
         planned_steps=content.get("planned_steps"),
+        columns=content.get("columns") or {},
     )
 
 
@@ -106,14 +109,20 @@ def _check_types(content):
     settings = _require(content, "settings", dict)
     _require(settings, "task_name", str)
     _require(settings, "early_stop", int)
-    for name in _require(content, "versions", dict):
-        _require(content["versions"], name, str)
+    _require_texts(content, "versions")
+    _require_texts(content, "columns")
     fingerprints.check(content.get("fingerprints") or {})
     if not all(isinstance(line, str) for line in _require(content, "changes", list)):
         raise ValueError("changes is no list of strings")
     for part in _require(content, "determinism_history", list):
         if not isinstance(part, dict) or type(part["from_step"]) is not int:
             raise ValueError("determinism_history is no list of parts with from_step")
+
+
+def _require_texts(content, name):
+    texts = _require(content, name, dict)
+    for key in texts:
+        _require(texts, key, str)
 
 
 def _require(content, name, kind):

@@ -1,7 +1,7 @@
 """A training run: what is saved about it before its first step, and its start."""
 
 from finetuning.checkpoints import cleanup, finding
-from finetuning.data import label_map
+from finetuning.data import columns, label_map
 from finetuning.device import determinism
 from finetuning.evaluation import history
 from finetuning.run_info import provenance, saved_run
@@ -109,4 +109,5 @@ def _save_settings(run, num_steps):
         fingerprints=saved_run.with_dev_set(before, inputs.fingerprints),
         changes=changes,
         planned_steps=num_steps,
+        columns=columns.names(inputs.data_files[0].layout),
     )

@@ -83,28 +83,37 @@ def test_a_file_that_is_not_text(tmp_path, content):
 # Size
 
 
-def notes_about_size(entries, vocab_size, last="x"):
+def compare_size(entries, vocab_size, has_weights, last="x"):
+    """The notes and the warnings."""
     vocab = {"t%d" % n: n for n in range(entries - 1)}
     vocab[last] = entries - 1
-    return vocabulary.compare_size("vocab.txt", vocab, vocab_size)
+    return vocabulary.compare_size("vocab.txt", vocab, vocab_size, has_weights)
 
 
+@pytest.mark.parametrize("has_weights, percent", [(False, 1), (True, 10)])
 @pytest.mark.parametrize("vocab_size", [100, 700, 30500])
-def test_one_percent_of_the_rows_may_be_unused(vocab_size):
-    unused = vocab_size // 100
-    assert notes_about_size(vocab_size, vocab_size) == []
-    (note,) = notes_about_size(vocab_size - unused, vocab_size)
+def test_some_of_the_rows_may_be_unused(vocab_size, has_weights, percent):
+    unused, most = vocab_size // 100, vocab_size * percent // 100
+    assert compare_size(vocab_size, vocab_size, has_weights) == ([], [])
+    (note,), warnings = compare_size(vocab_size - unused, vocab_size, has_weights)
     assert "%d of the model's %d rows unused" % (unused, vocab_size) in note
-    for entries in (vocab_size - unused - 1, vocab_size + 1):
+    assert warnings == []
+    for entries in (vocab_size - most - 1, vocab_size + 1):
         with pytest.raises(InputError) as caught:
-            notes_about_size(entries, vocab_size)
+            compare_size(entries, vocab_size, has_weights)
         assert str(caught.value).startswith("--vocab_file=vocab.txt has %d" % entries)
         assert "vocab_size is %d: " % vocab_size in str(caught.value)
 
 
+def test_a_published_checkpoint_with_a_shorter_vocabulary():
+    notes, (warning,) = compare_size(31102, 32102, has_weights=True)
+    assert notes == []
+    assert "31102 entries" in warning and "1000 rows are unused" in warning
+
+
 def test_a_blank_line_that_makes_it_too_long():
     with pytest.raises(InputError, match="line 11 is blank"):
-        notes_about_size(11, 10, last="")
+        compare_size(11, 10, True, last="")
 
 
 # Case

@@ -51,7 +51,6 @@ def columns(layout):
         (HEADER, {}, (None, 1, None, 3)),
         (HEADER, {"text_b_column": "other", "id_column": "id"}, (0, 1, 2, 3)),
         (HEADER, {"text_b_column": "3", "label_column": "4"}, (None, 1, 2, 3)),
-        ("2\ttext\t1\tlabel", {"text_a_column": "1"}, (None, 2, None, 3)),
         ("text\tlabel\ttext", {"text_a_column": "3"}, (None, 2, None, 1)),
     ],
 )
@@ -246,6 +245,12 @@ def test_a_column_of_texts_cannot_be_the_labels(tmp_path):
 )
 def test_invalid_labels_of_the_flag(labels, part):
     assert task_error(labels=labels).startswith("--labels=%s%s" % (labels, part))
+
+
+@pytest.mark.parametrize("other", ["a\tb", "a\r\nb"])
+def test_labels_that_look_the_same_in_a_table(tmp_path, other):
+    weights = save(tmp_path / "output", "a b", other)
+    assert task_error(weights=weights).startswith("the labels 'a b' and %r" % other)
 
 
 def test_invalid_labels_of_the_training_file(tmp_path):

@@ -210,6 +210,17 @@ def test_the_labels_of_a_file_to_predict_are_read(tmp_path, header, label):
     assert example.guid.startswith("test-")
 
 
+@pytest.mark.parametrize(
+    "task_name, row", [("SST-2", "fine .\t1"), ("RTE", "7\tA .\tB .\tentailment")]
+)
+def test_a_labelled_file_to_predict_without_its_header(tmp_path, task_name, row):
+    """With the columns of the test set, the label would be the text."""
+    path = write(tmp_path, "mine.tsv", row, row)
+    (file,), _ = find(task_name, do_predict=True, predict_file=path)
+    with pytest.raises(InputError, match="line 1: expected a header"):
+        list(reading.read_examples(tasks.find_task(task_name), file))
+
+
 # The user's own data
 
 

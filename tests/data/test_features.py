@@ -40,6 +40,24 @@ def convert(tokenizer, text_a, text_b, length, label="yes", labels=LABELS):
     return row
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_unknown_words_are_counted(tokenizer, is_replaced):
+    if is_replaced:  # By a tokenizer of the user's, which is called.
+        original = tokenizer.tokenize
+        tokenizer.tokenize = lambda text: original(text)
+    found = []
+    examples = [
+        InputExample("dev-1", "a zz b", "zebra a", "no"),
+        InputExample("dev-2", "a b", None, "no"),
+        InputExample("dev-3", "a b c d e f zz", None, "no"),
+    ]
+    encoded = features.encode_examples(
+        examples, LABELS, 8, tokenizer, on_unknown_words=found.append
+    )
+    assert [example.unknown_words for example in encoded] == [2, 0, 0]
+    assert found == examples[:1]
+
+
 # Whole examples
 
 

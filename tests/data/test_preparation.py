@@ -143,20 +143,39 @@ def test_the_table(corpus, lines):
     (start,) = [n for n, line in enumerate(lines()) if line.startswith("examples ")]
     table = [line.split() for line in lines()[start : start + 3]]
     assert table == [
-        ["examples", "read", "in", "GLUE", "truncated", "to", "8"],
-        ["train.tsv", "3", "3", "0"],
-        ["dev.tsv", "1", "1", "1"],
+        ["examples", "read", "in", "GLUE", "truncated", "to", "8", "unknown", "words"],
+        ["train.tsv", "3", "3", "0", "0"],
+        ["dev.tsv", "1", "1", "1", "0"],
     ]
     assert lines()[start + 3] == "Labels of the training set: 0: 1, 1: 2"
     assert lines()[start + 4].startswith("Read in ")
     assert lines("WARNING") == []
 
 
+def test_the_table_fits_a_terminal(corpus, lines):
+    corpus.task = tasks.find_task("MNLI")
+    row = "\t".join(["%d"] + ["x"] * 7 + ["a", "b", "neutral"])
+    layout = {"rows": 392702}
+    for index in (0, 1):
+        corpus.add("dev", ["\t".join(["h"] * 11), row % 1], index, **layout)
+    corpus.prepare()
+    assert any(line.startswith("dev_mismatched.tsv ") for line in lines("INFO"))
+    assert all(len(line) <= 80 for line in lines("INFO") if line.startswith("dev_"))
+
+
+def test_unknown_words_are_counted_within_the_maximum_length(corpus, lines):
+    corpus.add("dev", [HEADER, "0\ta x\tb zebra\t1", "1\ta a a a a a x\tb\t0"], rows=2)
+    (dev,) = corpus.prepare()
+    assert (dev.unknown.count, dev.unknown.tokens) == (2, 4 + 5)
+    assert "'x', 'zebra'" in dev.unknown.remedy
+    assert ["dev.tsv", "2", "2", "1", "2"] in [line.split() for line in lines()]
+
+
 def test_the_table_without_known_counts(corpus, lines):
     corpus.add("train", wnli("1", "0"), rows=None)
     corpus.prepare()
     assert "GLUE" not in "".join(lines())
-    assert ["train.tsv", "2", "0"] in [line.split() for line in lines()]
+    assert ["train.tsv", "2", "0", "0"] in [line.split() for line in lines()]
 
 
 def test_the_first_examples_of_one_file_are_logged(corpus, lines):
@@ -188,7 +207,9 @@ def test_unexpected_counts(corpus, lines, rows, other_rows, part):
 @pytest.mark.parametrize("rows, is_incomplete", [(3668, True), (0, False)])
 def test_advice_about_incomplete_copies_of_mrpc(corpus, lines, rows, is_incomplete):
     corpus.task = tasks.find_task("MRPC")
-    corpus.add("train", ["Quality\ti\tj\ts\tt", "1\t1\t2\ta\tb"], rows=rows)
+    corpus.add(
+        "train", ["Quality\ti\tj\t#1 String\t#2 String", "1\t1\t2\ta\tb"], rows=rows
+    )
     corpus.prepare()
     assert len(lines("WARNING")) == 1 + is_incomplete
     assert ("make data TASK=MRPC" in lines("WARNING")[-1]) == is_incomplete

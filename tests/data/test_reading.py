@@ -596,3 +596,67 @@ def test_labels_of_real_files(shared_dir, name, split, labels):
     (data_file,) = real_files(shared_dir, task, [split])
     examples = reading.read_examples(task, data_file)
     assert collections.Counter(example.label for example in examples) == labels
+
+
+# Notes about what was probably meant otherwise
+
+
+@pytest.mark.parametrize(
+    "task, split, header, shown",
+    [
+        ("RTE", "test", "index\tsentence1\tsentence2", None),
+        ("RTE", "test", "a7\tOne .\tTwo .", "column 2 is 'One .'"),
+        ("SST-2", "test", "id\ttext", "column 2 is 'text'"),
+        ("MRPC", "test", "index\ta\tb\t#1 String\tOne .", "column 5 is 'One .'"),
+    ],
+)
+def test_a_header_with_unknown_names(tmp_path, task, split, header, shown):
+    notes = []
+    read(
+        tmp_path, task, split, [header, "1" + "\tA ." * header.count("\t")], None, notes
+    )
+    assert len(notes) == (shown is not None)
+    for note in notes:
+        assert "line 1 is taken as the header" in note and shown in note
+
+
+@pytest.mark.parametrize("task_name", sorted(glue_rows.WANTED))
+def test_the_headers_of_the_tasks_are_known(tmp_path, task_name):
+    glue_rows.write(str(tmp_path), task_name)
+    task, notes = tasks.find_task(task_name), []
+    for split in ("train", "dev", "test"):
+        for layout in getattr(task, split):
+            path = os.path.join(str(tmp_path), *layout.file.split("/"))
+            list(reading.read_examples(task, DataFile(split, layout, path), notes))
+    assert not [note for note in notes if "header" in note]
+
+
+@pytest.mark.parametrize(
+    "texts, first",
+    [
+        (['"A ."', '"B ""c"" ."', "D ."], 1),  # Only where needed.
+        (["A .", '"B ."', '"C ."', '"D ."'], 2),  # All of them, or most.
+        (["A .", '"B ."', "C ."], None),  # Part of the text, as in a novel.
+        (['"A" or "B"', '"C" or "D"'], None),
+        (['"A .', '"B .'], None),
+    ],
+)
+def test_text_that_looks_quoted(tmp_path, texts, first):
+    rows = ["%s\tx\t1" % text for text in texts]
+    for layout, lines in (
+        (FileLayout("x.tsv", 0, 1, 2, header=False), rows),
+        (FileLayout("x.tsv", 1, 0, 2, header=False), rows),
+        (
+            FileLayout("x.csv", 0, 1, 2, False, quoted=True),
+            ["A,x,1", '"B ""c"" .",x,1'],
+        ),
+        (FileLayout("x.tsv", 0, 1, 2, header=False, rows=len(rows)), rows),
+    ):
+        notes = []
+        read_custom(tmp_path, layout, lines, notes=notes)
+        if layout.quoted or layout.rows or first is None:
+            assert notes == []
+        else:
+            (note,) = notes
+            assert "x.tsv: rows whose text is in quotes" in note
+            assert "first on line %d" % first in note

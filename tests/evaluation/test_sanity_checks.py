@@ -7,9 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
+import modeling
 from finetuning.checkpoints import compatibility
 from finetuning.checkpoints.output_dir import OutputDir
-from finetuning.data import preparation, records, tasks
+from finetuning.data import preparation, records, tasks, unknown_words
 from finetuning.device.detect import Device
 from finetuning.evaluation import inference, sanity_checks, scoring
 from finetuning.flags.settings import Settings
@@ -36,7 +37,7 @@ def score_warnings(task, gold, predicted):
     losses = np.ones(len(gold), np.float32)
     predictions = inference.Predictions(rows, losses, np.array(gold))
     scored = scoring.evaluate(task, [("", predictions)], 3)
-    return sanity_checks.score_warnings(scored, task.is_regression)
+    return sanity_checks.score_warnings(scored, task.is_regression, "try this")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +60,7 @@ def score_warnings(task, gold, predicted):
 def test_scores_of_a_model_that_learned_nothing(task, gold, predicted, expected):
     found = score_warnings(task, gold, predicted)
     assert starts(found) == expected
+    assert all(line.endswith("; try this") for line in found)
     if expected == [GUESSING] and task == "RTE" and predicted[0] == 0:
         assert found[0].count("0.6000") == 2  # Its score and the one to beat.
 
@@ -66,10 +68,18 @@ def test_scores_of_a_model_that_learned_nothing(task, gold, predicted, expected)
 # Truncation
 
 
-def dataset(count, truncated):
+def dataset(count, truncated=0, unknown=(0, 1), labels=(), needed=None):
     file = records.RecordFile("x", count, 16)
     source = tasks.DataFile("dev", None, "dev.tsv")
-    return preparation.Dataset(source, file, truncated, {}, 20 + truncated)
+    unknown = unknown_words.UnknownWords(*unknown, remedy="such as x; do y")
+    needed = 20 + truncated if needed is None else needed
+    return preparation.Dataset(source, file, truncated, labels, needed, unknown=unknown)
+
+
+def text_warnings(datasets, maximum=512, **values):
+    settings = Settings(vocab_file="v.txt", **dict({"max_seq_length": 16}, **values))
+    config = modeling.BertConfig(30522, max_position_embeddings=maximum)
+    return sanity_checks.text_warnings(datasets, settings, config)
 
 
 @pytest.mark.parametrize(
@@ -84,13 +94,40 @@ def dataset(count, truncated):
     ],
 )
 def test_text_that_was_cut(datasets, shown):
-    found = sanity_checks.truncation_warnings(
-        [dataset(*each) for each in datasets], Settings(max_seq_length=16)
-    )
+    found = text_warnings([dataset(*each) for each in datasets])
     assert bool(found) == (shown is not None)
     for line in found:
         assert shown in line and "--max_seq_length=16" in line
         assert str(20 + max(truncated for _, truncated in datasets)) in line
+
+
+@pytest.mark.parametrize(
+    "length, needed, maximum, parts, absent",
+    [
+        (16, 40, 64, ["--max_seq_length=40 would", "up to", "64"], "shorten"),
+        (16, 64, 64, ["--max_seq_length=64 would"], "shorten"),
+        (16, 65, 64, ["65 tokens would", "is 64: shorten", "=64"], "=65"),
+        (64, 65, 64, ["is 64: shorten or split the texts"], "or train"),
+    ],
+)
+def test_a_length_beyond_the_model_is_not_advised(
+    length, needed, maximum, parts, absent
+):
+    (line,) = text_warnings(
+        [dataset(9, 9, needed=needed)], maximum, max_seq_length=length
+    )
+    assert all(part in line for part in parts) and absent not in line
+
+
+@pytest.mark.parametrize(
+    "unknown, shown",
+    [((3, 100), None), ((4, 100), "4 words became [UNK] (4 % of the"), ((0, 0), None)],
+)
+def test_words_that_the_vocabulary_lacks(unknown, shown):
+    found = text_warnings([dataset(9, unknown=unknown), dataset(9)])
+    assert len(found) == (shown is not None)
+    for line in found:
+        assert line.startswith("dev.tsv: " + shown) and line.endswith("; do y")
 
 
 # The weights
@@ -171,6 +208,42 @@ def test_weights_from_elsewhere(tmp_path):
 def test_weights_of_another_task(tmp_path, before, now, warned):
     found = weight_warnings(tmp_path, 3, now=now, task_name=before)
     assert starts(found) == (["DIFFERENT TASK"] if warned else [])
+
+
+# What to try
+
+
+def advice(directory, fresh=(), step=15, datasets=(), training_sets=(), **saved):
+    weight_warnings(directory, 15, planned=15, **saved)
+    weights = contents(directory / "model.ckpt-15", step, fresh)
+    return sanity_checks.training_advice(
+        weights, OutputDir(str(directory)), datasets, training_sets
+    )
+
+
+def test_advice_about_a_model_that_learned_nothing(tmp_path):
+    assert advice(tmp_path) == (
+        "try another --random_seed, more epochs, a lower --learning_rate or "
+        "--adam_bias_correction=true"
+    )
+    assert advice(tmp_path, learning_rate=1e-7, adam_bias_correction=True) == (
+        "try another --random_seed, more epochs or a higher --learning_rate"
+    )
+
+
+def test_no_advice_to_train_differently_where_that_cannot_help(tmp_path):
+    unreadable, good = dataset(9, unknown=(6, 10)), dataset(9, unknown=(5, 10))
+    one_label, two = dataset(9, labels={1: 9}), dataset(9, labels={0: 4, 1: 5})
+    for values, part in [
+        ({"fresh": ("output_weights",)}, "untrained: train first"),
+        ({"step": 7}, "resume it first"),
+        ({"datasets": [good, unreadable]}, "[UNK]"),
+        ({"training_sets": [unreadable]}, "[UNK]"),
+        ({"training_sets": [one_label]}, "same label"),
+    ]:
+        line = advice(tmp_path, **values)
+        assert part in line and "--" not in line
+    assert "--random_seed" in advice(tmp_path, datasets=[good], training_sets=[two])
 
 
 # In whole runs

@@ -49,6 +49,13 @@ def _sort_rows(content):
     return b"\n".join([header, *sorted(rows), b""])
 
 
+def _quote_texts(content):
+    header, *rows = content.decode().split("\n")[:-1]
+    cells = [row.split("\t") for row in rows]
+    quoted = ["\t".join([*c[:3], *('"%s"' % text for text in c[3:])]) for c in cells]
+    return "\n".join([header, *quoted, ""]).encode()
+
+
 def _corrupt_footer(content):
     return content[:-48] + b"\xff" * 9 + b"\1" + b"\0" * 30 + content[-8:]
 
@@ -97,6 +104,7 @@ FLAGS = cases(
     ("a boolean that is neither", "--do_eval=maybe", _says("=maybe", "true or false")),
     ("a negative learning rate", "--learning_rate=-1e-5", _says("_rate=-1e-05")),
     ("a learning rate that is not finite", "--learning_rate=nan"),
+    ("a learning rate that is 0 in float32", "--learning_rate=1e-46"),
     ("no epochs", "--num_train_epochs=0"),
     ("a warm-up longer than the run", "--warmup_proportion=1.5"),
     ("a length with no room for tokens", "--max_seq_length=2"),
@@ -123,6 +131,7 @@ FLAGS = cases(
     ("a missing file", "--vocab_file=vocab", _says("--vocab_file=vocab:")),
     ("a directory instead of a file", "--bert_config_file=data"),
     ("class weights for an unknown label", "--class_weights=yes=2"),
+    ("a class weight that is 0 in float32", "--class_weights=0=1e-50,1=1"),
     ("an unknown kind of path", "--vocab_file=foo://vocab.txt", _says("'foo'")),
     ("too many steps to count", "--num_train_epochs=1e12"),
 )
@@ -183,10 +192,22 @@ OWN = cases(
     ),
     _own("a column that exists twice", "text\ttext\tlabel\nben\tx\tyes\n"),
     _own(
+        "a number that is also the name of another column",
+        "0\t1\t2\nben\tyes\tx\n",
+        *_NUMBERS,
+        _says("--text_a_column=1", "own.tsv", "#1", "name:1"),
+    ),
+    _own(
         "a header read as an example",
         "text\tlabel\n" + "ben\tyes\nanna\tno\n" * 5,
         *_NUMBERS,
         "--has_header=false",
+    ),
+    _own(
+        "labels that differ only in line ends",
+        'text,label\nben,"a\nb"\nanna,a b\n',
+        _says("'a\\nb'", "'a b'"),
+        name="own.csv",
     ),
     _own("an example read as the header", "ben\tyes\nanna\tno\n" * 5, *_NUMBERS),
     _own(
@@ -219,7 +240,7 @@ VOCABULARY = cases(
     ("a special token missing", replace(VOCAB, "[SEP]", "sep"), _says(VOCAB, "[SEP]")),
     ("[PAD] not first", replace(VOCAB, "[PAD]\n[UNK]", "[UNK]\n[PAD]")),
     ("more entries than the model has", edit(VOCAB, lambda c: c + b"more\n")),
-    ("fewer entries", edit(VOCAB, lambda c: c[: c.rindex(b"\nthanked") + 1])),
+    ("far fewer entries", edit(VOCAB, lambda c: c[: c.rindex(b"\ncarla") + 1])),
     ("an extra blank line", edit(VOCAB, lambda c: c + b"\n")),
     ("a special token twice", replace(VOCAB, "anna", "[SEP]"), _says(VOCAB, "[SEP]")),
     (
@@ -400,6 +421,29 @@ WARNINGS = cases(
     "Accepted with a warning",
     ("extra columns", line(TRAIN, 3, _GOOD_ROW + "\tx"), _says(TRAIN, "line 3")),
     ("a token twice", replace(VOCAB, "anna", "ben"), _says(VOCAB, "ben")),
+    (
+        "a few entries fewer than the checkpoint has",
+        edit(VOCAB, lambda c: c[: c.rindex(b"\nthanked") + 1]),
+        _says(VOCAB, "unused"),
+    ),
+    (
+        "text that the vocabulary lacks",
+        edit(TRAIN, lambda c: c.replace(b"paid", "\u4ed8".encode())),
+        _says(TRAIN, "[UNK]", "\u4ed8"),
+    ),
+    (
+        "text in quotes, as in CSV",
+        edit(TRAIN, _quote_texts),
+        "--train_file=data/train.tsv",
+        _says(TRAIN, "line 2"),
+    ),
+    (
+        "an example read as the header of a GLUE task",
+        "--do_predict=true",
+        "--predict_file=mine.tsv",
+        write("mine.tsv", "one\t1\t2\tanna paid ben .\tben paid anna .\n" * 2),
+        _says("mine.tsv: line 1"),
+    ),
     ("a key that the model does not use", _config(author="me"), _says("author")),
     ("empty texts", line(TRAIN, 3, "1\t1\t2\t\t"), _says("without any text")),
     ("a quarter of the rows", _first_lines(TRAIN, 11), _says(TRAIN, "are missing")),

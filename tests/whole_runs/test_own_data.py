@@ -74,8 +74,8 @@ def test_pairs_with_two_labels(pairs):
         r"^tokens: \[CLS\] anna paid ben \. \[SEP\] anna paid ben \. \[SEP\]$",
         r"^guid: train-row1$",
         r"^label: yes \(id = 1\)$",
-        r"^train\.tsv +24 +0$",
-        r"^test\.tsv +5 +0$",
+        r"^train\.tsv +24 +0 +\d+$",
+        r"^test\.tsv +5 +0 +\d+$",
         r"^  main score \(macro_f1\) +[0-9.]+$",
     ):
         assert re.search(line, run.out, re.M), line + "\n" + run.out
@@ -151,7 +151,7 @@ def test_three_labels_in_csv(topics):
     for line in (
         r"^tokens: \[CLS\] \[UNK\] ben called carla \. \[UNK\] \[SEP\]$",
         r"^tokens: \[CLS\] david paid emma \. ben \. \[SEP\]$",
-        r"^train\.csv +24 +0$",
+        r"^train\.csv +24 +0 +\d+$",
     ):
         assert re.search(line, run.out, re.M), line + "\n" + run.out
     assert saved_json(out, "labels.json")["labels"] == sorted(TOPICS)
@@ -223,7 +223,7 @@ def test_numbers_without_a_heading(flags, tmp_path):
         + ["--regression", *PHASES]
         + ["--data_dir=" + data, "--output_dir=" + out]
     )
-    assert re.search(r"^train\.tsv +16 +0$", run.out, re.M)
+    assert re.search(r"^train\.tsv +16 +0 +\d+$", run.out, re.M)
     assert "\n  main score (mean of pearson and spearman)" in run.out
     assert "majority class" not in run.out
     found = table(out, "eval_predictions.tsv")
@@ -272,7 +272,7 @@ def test_fewer_examples_and_given_labels(one_step, tmp_path):
     few = ["--max_train_examples=10", "--train_batch_size=5"]
     run = one_step("few", "--labels=yes,perhaps,no", *few)
     assert "Training: 10 examples, batch size 5, 1 epochs: 2 steps" in run.out
-    assert re.search(r"^train\.tsv +10 +0$", run.out, re.M)
+    assert re.search(r"^train\.tsv +10 +0 +\d+$", run.out, re.M)
     labels = saved_json(str(tmp_path / "few"), "labels.json")["labels"]
     assert labels == ["yes", "perhaps", "no"]
     # Not the first ones, as a file may be sorted; in its order; the same every time.
@@ -281,6 +281,44 @@ def test_fewer_examples_and_given_labels(one_step, tmp_path):
     assert guids == sorted(guids, key=int)
     again = one_step("again", "--check", *few)
     assert re.findall(r"guid: train-row(\d+)", again.out) == guids
+
+
+# What the program warns about
+
+
+def test_text_that_the_vocabulary_lacks(flags, tmp_path):
+    """Another seed would not help."""
+    data, out = str(tmp_path / "data"), str(tmp_path / "out")
+    lines = ["text\tlabel"] + ["\u4eca\u5929 \ud55c\uad6d\tno", "\u5929 x\tyes"] * 8
+    for name in ("train", "dev", "test"):
+        corpus.write_lines(os.path.join(data, name + ".tsv"), lines)
+    columns = ["--text_a_column=text", "--label_column=label"]
+    names = ["--data_dir=" + data, "--output_dir=" + out]
+    run = succeed(flags + columns + names + PHASES)
+    assert re.search(r"^dev\.tsv +16 +0 +40$", run.out, re.M)
+    for name in ("eval_results.json", "predict_results.json"):
+        content = saved_json(out, name)
+        assert content["num_unknown_words"] == 40
+        assert "40 words became [UNK] (100 % of the tokens)" in content["warnings"][0]
+    (line,) = re.findall("ALL PREDICTIONS ARE THE SAME.*", run.out)
+    assert "[UNK]" in line and "--random_seed" not in line
+
+
+def test_a_file_to_predict_without_its_header(flags, pairs, tmp_path):
+    """Columns by number do not show that the line is no header; the training does."""
+    _, trained, data = pairs
+    bare = str(tmp_path / "bare.tsv")
+    with open(os.path.join(data, "test.tsv"), encoding="utf-8") as file:
+        header, *lines = file.read().splitlines()
+    corpus.write_lines(bare, lines)
+    arguments = without(flags, "init_checkpoint") + ["--init_checkpoint=" + trained]
+    arguments += ["--text_b_column=1", "--text_a_column=2", "--do_predict"]
+    for path, is_warned in ((bare, True), (os.path.join(data, "test.tsv"), False)):
+        out = "--output_dir=%s" % (tmp_path / str(is_warned))
+        run = succeed([*arguments, "--predict_file=" + path, out])
+        assert path + ": line 1 is the header; --text_a_column is column 2" in run.out
+        warned = "WARNING: %s: line 1 is taken as the header" % path in run.out
+        assert warned is is_warned
 
 
 # What is refused
