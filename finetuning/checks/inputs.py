@@ -75,10 +75,7 @@ def check_inputs(settings, output_dir):
         settings, lambda: _labels_directory(settings, output_dir), watched
     )
     initial_prefix = _initial_prefix(settings)
-    watched.add(settings.vocab_file)
-    watched.add(settings.bert_config_file)
-    if settings.do_train and initial_prefix is not None:  # Its fingerprint is saved.
-        watched.add(initial_prefix + ".index")
+    _watch_model(watched, settings, initial_prefix)
     class_weights.parse(settings.class_weights, task.labels)
     has_weights = bool(initial_prefix or output_dir.latest.prefix)
     config, tokenizer, about_model, warnings = _read_model(settings, has_weights)
@@ -97,12 +94,7 @@ def check_inputs(settings, output_dir):
         output_dir.require_best_usable()
         if not settings.do_train:
             output_dir.require_best()
-    if not (settings.do_train or resumed or initial):
-        raise InputError(
-            "--output_dir=%s contains no checkpoint and --init_checkpoint is not "
-            "given, so there are no weights to use; pass --do_train=true or "
-            "--init_checkpoint" % settings.output_dir
-        )
+    _require_weights(settings, resumed, initial)
     notes += about_model + _about_weights(settings, output_dir, resumed, initial)
     warnings += columns.header_warnings(
         settings, files_found, _trained_columns(output_dir, files_found, initial)
@@ -121,6 +113,22 @@ def check_inputs(settings, output_dir):
         data_digests=fingerprints.of_data(files_found),
         changes=tuple(changes),
     )
+
+
+def _watch_model(watched, settings, initial_prefix):
+    watched.add(settings.vocab_file)
+    watched.add(settings.bert_config_file)
+    if settings.do_train and initial_prefix is not None:  # Its fingerprint is saved.
+        watched.add(initial_prefix + ".index")
+
+
+def _require_weights(settings, resumed, initial):
+    if not (settings.do_train or resumed or initial):
+        raise InputError(
+            "--output_dir=%s contains no checkpoint and --init_checkpoint is not "
+            "given, so there are no weights to use; pass --do_train=true or "
+            "--init_checkpoint" % settings.output_dir
+        )
 
 
 def _labels_directory(settings, output_dir):
