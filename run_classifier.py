@@ -58,12 +58,12 @@ def main(argv=None):
                 with suppress(BrokenPipeError):  # As by --help | head.
                     print(command_line.help_text(argv[0]), flush=True)
                 return exit_status.SUCCESS
-            settings, ignored_flags = command_line.parse(argv)
+            settings, notes = command_line.parse(argv)
             backend.start()
             # Imported here, so that --help and a misspelt flag need no TensorFlow.
             from finetuning import run
 
-            run.main(settings, ignored_flags, resources)
+            run.main(settings, notes, resources)
         except (Exception, KeyboardInterrupt) as error:
             return exit_status.report(error, debug)
     return exit_status.SUCCESS

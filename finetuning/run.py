@@ -7,6 +7,7 @@ from typing import Tuple
 
 from encoder import mixed_precision
 from finetuning import classifier
+from finetuning.checkpoints import model_files
 from finetuning.checkpoints.output_dir import LOCK_FILE, OutputDir
 from finetuning.checks.inputs import Inputs, check_inputs
 from finetuning.data import preparation
@@ -86,12 +87,12 @@ class Run:
 
 @failures.tensorflow_errors()
 @failures.disk_full_errors()
-def main(settings, ignored_flags, resources):
+def main(settings, notes, resources):
     """Trains, evaluates and predicts, as the settings say.
 
     Args:
       settings: `Settings`.
-      ignored_flags: names of flags that were given and have no effect.
+      notes: lines to log about the flags, from `command_line.parse`.
       resources: `contextlib.ExitStack` that keeps the lock and the log file open, so
         that the caller can still log what ended the run.
 
@@ -112,7 +113,7 @@ def main(settings, ignored_flags, resources):
         resources.enter_context(console.log_file(output_dir.path))
     seed, seed_source = provenance.choose_seed(settings, output_dir.saved_run)
     run = Run(settings, inputs, output_dir, device, compute, seed)
-    report(run, seed_source, ignored_flags, device_warnings)
+    report(run, seed_source, notes, device_warnings)
     run = prepare_data(run, resources)
     training_plan = plan.make_plan(run) if settings.do_train else None
     if settings.check:
@@ -130,6 +131,28 @@ def evaluate_and_predict(run, weights):
         evaluate.evaluate(run, weights)
     if run.settings.do_predict:
         evaluate.predict(run, weights)
+    if not run.settings.do_train:
+        _complete_directory(run, weights)
+
+
+def _complete_directory(run, weights):
+    """Saves what the weights need for their use, if they are in the output directory.
+
+    A training run does so itself. One of an earlier version or of the original did not,
+    and if this run reads text in another way than that one did, it is not known how.
+    """
+    contents, directory, _ = weights
+    is_initial = contents is run.inputs.initial
+    if is_initial or run.output_dir.lock_holder() is not None:
+        return
+    if sanity_checks.reading_warnings(
+        contents, directory, run.settings, run.inputs.fingerprints
+    ):
+        return
+    where = os.path.dirname(contents.prefix)
+    written = model_files.complete(where, run)
+    if written:
+        log.info("Saved next to the weights, for their use: %s", ", ".join(written))
 
 
 def take_lock(settings, output_dir, resources):
@@ -194,7 +217,7 @@ def create_output_dir(settings, output_dir, inputs, resources):
     return inputs
 
 
-def report(run, seed_source, ignored_flags, device_warnings):
+def report(run, seed_source, notes, device_warnings):
     """Logs the device, the task, the seed and whatever is unusual about the run."""
     log.info("Device: %s", run.device.line())
     for line in device_warnings:
@@ -206,9 +229,7 @@ def report(run, seed_source, ignored_flags, device_warnings):
             "Matrix products in %s, everything else in float32", precision.dtype.name
         )
     log.info("Task: %s, results in %s", run.task.name, run.output_dir.path)
-    for name in ignored_flags:
-        log.info("--%s has no effect: it is a TPU option of the original", name)
-    for note in run.inputs.notes:
+    for note in (*notes, *run.inputs.notes):
         log.info(note)
     for line in run.inputs.warnings:
         log.warning(line)

@@ -2,9 +2,10 @@
 
 import os
 
-from finetuning.checkpoints import compatibility, finding
+from finetuning.checkpoints import compatibility, finding, model_files
 from finetuning.data import preparation
 from finetuning.evaluation import history
+from finetuning.flags import text_settings
 from finetuning.run_info import fingerprints, saved_run
 
 # AX is made for models that are trained on MNLI.
@@ -27,12 +28,7 @@ def weight_warnings(contents, directory, settings, digests):
     """
     warnings = []
     if not settings.do_train:
-        saved = directory.saved_run
-        for change in saved_run.changed_reading(saved, settings, digests):
-            warnings.append(
-                "The weights were trained with different settings: %s" % change
-            )
-        warnings += _other_task_warnings(directory.saved_run, settings)
+        warnings += reading_warnings(contents, directory, settings, digests)
     if contents.fresh:
         warnings.append(
             "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so are the "
@@ -43,8 +39,31 @@ def weight_warnings(contents, directory, settings, digests):
     return warnings + _unfinished_warnings(contents, directory)
 
 
-def _other_task_warnings(saved, settings):
-    trained = saved.settings.get("task_name")
+def reading_warnings(contents, directory, settings, digests):
+    """Warns if text is read in another way than by the run that trained the weights.
+
+    Args and returned value: see `weight_warnings`.
+    """
+    warnings = [
+        "The weights were trained with different settings: %s" % change
+        for change in _changed_reading(contents, directory, settings, digests)
+    ]
+    return warnings + _other_task_warnings(contents, directory, settings)
+
+
+def _changed_reading(contents, directory, settings, digests):
+    """How the run reads text differently from the one that trained the weights."""
+    if directory.saved_run.exists:
+        return saved_run.changed_reading(directory.saved_run, settings, digests)
+    where = os.path.dirname(contents.prefix)
+    changes = saved_run.changed_text_settings(text_settings.load(where), settings)
+    return changes + model_files.differences(where, digests)
+
+
+def _other_task_warnings(contents, directory, settings):
+    saved = directory.saved_run.settings
+    saved = saved or text_settings.load(os.path.dirname(contents.prefix))
+    trained = saved.get("task_name")
     names = (settings.task_name.lower(), trained and trained.lower())
     if trained is None or names[0] == names[1] or names == _DIAGNOSTIC:
         return []

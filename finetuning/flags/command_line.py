@@ -10,6 +10,7 @@ import textwrap
 
 from absl import flags
 
+from finetuning.flags import text_settings
 from finetuning.flags.settings import (
     FILE_FLAGS,
     MAX_FLOAT,
@@ -46,24 +47,36 @@ def parse(argv):
         that file, one per line.
 
     Returns:
-      `Settings`, and the names of flags that were given but have no effect.
+      `Settings`, with flags that are not given taken from the directory of the weights
+      (see `text_settings.defaults`); and lines about flags that were given but have no
+      effect, and about those that were taken.
 
     Raises:
       InputError: an argument is unknown, misspelt, of the wrong type, out of range,
         missing or contradicts another.
 
     Example:
-      settings, ignored = parse(["run_classifier.py", "--task_name=MRPC", ...])
+      settings, notes = parse(["run_classifier.py", "--task_name=MRPC", ...])
     """
     values = _parse_flags(argv)
-    settings = Settings(**{name: values[name].value for name in flags_with()})
+    given = {name: values[name].value for name in flags_with() if values[name].present}
+    _check_values(given)
+    taken, directory = text_settings.defaults(given)
+    _check_values(taken)
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    settings = Settings(**{**defaults, **taken, **given})
     _check_required(settings)
-    for field in dataclasses.fields(Settings):
-        _check_value(field, getattr(settings, field.name))
     _check_phases(settings)
     _check_combinations(settings)
-    ignored = [name for name in flags_with(group=NO_EFFECT) if values[name].present]
-    return settings, ignored
+    notes = [
+        "--%s has no effect: it is a TPU option of the original" % name
+        for name in flags_with(group=NO_EFFECT)
+        if name in given
+    ]
+    if taken:
+        shown = ", ".join(as_flag(name, taken[name]) for name in taken)
+        notes.append("Not given, so taken from %s: %s" % (directory, shown))
+    return settings, notes
 
 
 def _parse_flags(argv):
@@ -158,6 +171,12 @@ def _check_required(settings):
         hint = "--data_dir (or %s)" % " and ".join(alternatives)
         shown = shown.replace("--data_dir", hint)
     raise InputError("%s must be given (see --help)" % shown)
+
+
+def _check_values(values):
+    for field in dataclasses.fields(Settings):
+        if field.name in values:
+            _check_value(field, values[field.name])
 
 
 def _check_value(field, value):

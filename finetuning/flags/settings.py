@@ -22,8 +22,8 @@ NO_EFFECT = "Accepted for compatibility with the original; no effect"
 # Rules that all flags of a group share, unless a flag says otherwise.
 _GROUP_RULES = {
     _FILES: {"is_path": True, "affects": "weights"},
-    _CUSTOM_DATA: {"affects": "weights", "needs": "custom"},
-    _TEXT: {"affects": "weights"},
+    _CUSTOM_DATA: {"affects": "weights", "needs": "custom", "saved_with_weights": True},
+    _TEXT: {"affects": "weights", "saved_with_weights": True},
     _TRAINING: {"affects": "weights"},
     _EVALUATION: {"affects": "scores"},
 }
@@ -50,6 +50,8 @@ def _flag(group, default, help_text, **rules):
         is_path: True if the value is a path.
         affects: "weights" if a run with another value trains other weights, so that a
           run must not be resumed with one; "scores" if only the run's scores change.
+        saved_with_weights: True if the flag decides how text is read, so that its value
+          is saved next to the weights, see `text_settings`.
         needs: what the flag has no effect without: "do_train", "do_eval",
           "do_predict", "evaluation" (during training) or "custom" (the task).
         required: True if the flag must be given.
@@ -57,7 +59,13 @@ def _flag(group, default, help_text, **rules):
         choices: the strings that are accepted.
     """
     shared = _GROUP_RULES.get(group, {})
-    metadata = dict({"is_path": False, "affects": None, "needs": None}, **shared)
+    metadata = {
+        "is_path": False,
+        "affects": None,
+        "needs": None,
+        "saved_with_weights": False,
+    }
+    metadata.update(shared)
     metadata.update(rules, group=group, help=help_text)
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -73,6 +81,7 @@ class Settings:
         "(with a model trained on MNLI), XNLI; or custom for your own data.",
         required=True,
         affects="weights",
+        saved_with_weights=True,
     )
     do_train: bool = _flag(_TASK, False, "Fine-tune on the training set.")
     do_eval: bool = _flag(_TASK, False, "Evaluate on the dev set.")
@@ -149,6 +158,7 @@ class Settings:
         None,
         "Column of the example's id. If not given: its line number, counted from 0.",
         affects=None,
+        saved_with_weights=False,  # The files to predict may have no ids.
     )
     has_header: bool = _flag(
         _CUSTOM_DATA, True, "Whether the first line of each file is a header."
@@ -158,6 +168,7 @@ class Settings:
         None,
         "Labels in the order of their ids, separated by commas. If not given: the "
         "sorted labels of the training file, which are saved with the checkpoint.",
+        saved_with_weights=False,  # `label_map` saves those of every task.
     )
     regression: bool = _flag(
         _CUSTOM_DATA, False, "Labels are numbers; train with mean squared error."

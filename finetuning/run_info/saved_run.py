@@ -186,15 +186,29 @@ def changed_reading(saved, settings, digests):
     Returns:
       List of phrases, as `changed_training` returns them.
     """
-    current = settings.as_dict()
-    changes = _changed(saved.settings, current, SHAPE_READING)
-    changes += [
-        change + " (correct if that column contains the same text)"
-        for change in _changed(saved.settings, current, TEXT_COLUMNS)
-    ]
+    changes = changed_text_settings(saved.settings, settings)
     if saved.fingerprints:
         changes += changed_files(saved.fingerprints, digests, fingerprints.READERS)
     return changes
+
+
+def changed_text_settings(before, settings):
+    """How a run reads text differently from other settings.
+
+    Args:
+      before: dictionary from flag name to value, of `run_settings.json` or of
+        `text_settings.json`.
+      settings: `settings.Settings` of the current run.
+
+    Returns:
+      List of phrases, as `changed_training` returns them.
+    """
+    current = settings.as_dict()
+    changes = _changed(before, current, SHAPE_READING)
+    return changes + [
+        change + " (correct if that column contains the same text)"
+        for change in _changed(before, current, TEXT_COLUMNS)
+    ]
 
 
 def changed_versions(saved, description):

@@ -6,8 +6,7 @@ evaluations for its own, nor overwrite what the user may still need.
 
 import os
 
-from finetuning.checkpoints import finding
-from finetuning.data import label_map
+from finetuning.checkpoints import finding, model_files
 from finetuning.evaluation import history, result_files
 from finetuning.flags import flag_file
 from finetuning.run_info import saved_run
@@ -16,7 +15,7 @@ from finetuning.utils import files
 _FOLDER = "earlier_run_%d"
 _EVENTS = "events.out.tfevents."
 # Every run rewrites these, so they are worth keeping only together with the rest.
-_DESCRIPTION = (label_map.FILE, flag_file.FILE, saved_run.SETTINGS_FILE)
+_DESCRIPTION = (*model_files.NAMES, flag_file.FILE, saved_run.SETTINGS_FILE)
 
 
 def set_aside(output_dir):
@@ -64,7 +63,7 @@ def _names(output_dir, folder, is_wanted):
 
 def _is_best_weights(name):
     is_part = name.startswith("model.ckpt-") and finding.part_of(name) is not None
-    return is_part or name in (finding.STATE_FILE, label_map.FILE)
+    return is_part or name in (finding.STATE_FILE, *model_files.NAMES)
 
 
 def _is_events(name):

@@ -1,7 +1,7 @@
 """A training run: what is saved about it before its first step, and its start."""
 
-from finetuning.checkpoints import cleanup, finding
-from finetuning.data import columns, label_map
+from finetuning.checkpoints import cleanup, finding, model_files
+from finetuning.data import columns
 from finetuning.device import determinism
 from finetuning.evaluation import history
 from finetuning.run_info import provenance, saved_run
@@ -33,11 +33,11 @@ def train(run, plan):
         _set_earlier_run_aside(output_dir)
     report_start(run)
     _save_settings(run, plan.hyperparameters.num_steps)
-    label_map.save(output_dir.path, run.task)
+    model_files.save(output_dir.path, run)
     if settings.keep_best:
         best = output_dir.join(finding.BEST)
         files.make_directory(best)
-        label_map.save(best, run.task)
+        model_files.save(best, run)
     try:
         with run.memory_errors("training", "train_batch_size"):
             loop.train(run, plan)

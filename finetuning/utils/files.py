@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import stat
 
 from finetuning.utils.errors import InputError
@@ -381,6 +382,19 @@ def replacing(path):
     sync_directory(os.path.dirname(path))
 
 
+def copy(source, target):
+    """Copies a file, completely or not at all.
+
+    Raises:
+      InputError: the source cannot be read.
+    """
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open_binary(source))
+        temporary = stack.enter_context(replacing(target))
+        copied = stack.enter_context(open_write(temporary, "wb"))
+        shutil.copyfileobj(file, copied)
+
+
 def write_text(path, text):
     """Writes a UTF-8 file, completely or not at all."""
     write_lines(path, [text])
@@ -413,8 +427,10 @@ def tsv_line(cells):
     return "\t".join(_LINE_PARTS.sub(" ", cell) for cell in cells) + "\n"
 
 
-def open_write(path):
-    """Opens a UTF-8 text file for writing, with LF as line end."""
+def open_write(path, mode="w"):
+    """Opens a file for writing: of bytes ("wb"), or UTF-8 text with LF as line end."""
     if is_remote(path):
-        return _gfile().GFile(path, "w")
-    return open(path, "w", encoding="utf-8", newline="\n")
+        return _gfile().GFile(path, mode)
+    if mode == "wb":
+        return open(path, mode)
+    return open(path, mode, encoding="utf-8", newline="\n")
