@@ -7,7 +7,7 @@ from typing import Optional, Tuple
 
 import modeling
 import tokenization
-from finetuning.checkpoints import compatibility, finding
+from finetuning.checkpoints import compatibility, finding, model_files
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.checks import model_config, vocabulary
 from finetuning.checks import output_dir as output_dir_checks
@@ -84,6 +84,8 @@ def check_inputs(settings, output_dir):
         digests, changes = output_dir_checks.compare_with_saved_run(
             settings, output_dir, files_found, initial_prefix
         )
+        for directory in (output_dir.path, output_dir.join(finding.BEST)):
+            model_files.require_not_overwritten(settings, directory, digests)
     else:
         digests, changes = fingerprints.take(settings, (), None), []
     resumed = output_dir_checks.read_latest(settings, output_dir, config, task)

@@ -7,7 +7,7 @@ from finetuning.checkpoints import compatibility, finding, mean_loss
 from finetuning.checkpoints.output_dir import LOCK_FILE
 from finetuning.data import label_map, preparation
 from finetuning.evaluation import history, result_files
-from finetuning.flags import flag_file
+from finetuning.flags import flag_file, text_settings
 from finetuning.run_info import fingerprints, saved_run
 from finetuning.utils import console, files
 from finetuning.utils.errors import InputError
@@ -19,6 +19,7 @@ _OWN_FILES = (
     history.FILE,
     mean_loss.FILE,
     label_map.FILE,
+    text_settings.FILE,
     saved_run.SETTINGS_FILE,
     finding.STATE_FILE,
     LOCK_FILE,
