@@ -15,6 +15,7 @@ LAYERS = [
     ["checkpoints"],
     ["evaluation"],
     ["training", "checks"],
+    ["trained_model"],
     ["run"],
     ["run_classifier"],
 ]

@@ -23,29 +23,30 @@ _PART = re.compile(r"\.(index|meta|data-\d{5}-of-\d{5})$")
 _RUN_CHECKPOINT = re.compile(r"model\.ckpt-(\d+)\.index$")
 
 
-def resolve(path, flag):
+def resolve(path, flag=None):
     """Returns the prefix of a checkpoint that is given by prefix, file or directory.
 
     Args:
       path: `.../model.ckpt-12`, the same followed by `.index`, `.meta` or `.data-...`,
         or a directory that contains one checkpoint or a `checkpoint` file.
-      flag: name of the flag that gave the path, for the message.
+      flag: name of the flag that gave the path, for the message; None: there is none.
 
     Raises:
       InputError: there is no checkpoint.
     """
+    what = "--%s=%s" % (flag, path) if flag else path
     if files.is_directory(path):
-        return _resolve_directory(path, flag)
+        return _resolve_directory(path, what)
     for prefix in (path, _PART.sub("", path)):
         if files.exists(prefix + ".index"):
             return prefix
     raise InputError(
-        "--%s=%s: no checkpoint found (%s.index is missing); pass the prefix of one, "
-        "such as .../bert_model.ckpt" % (flag, path, path)
+        "%s: no checkpoint found (%s.index is missing); pass the prefix of one, "
+        "such as .../bert_model.ckpt" % (what, path)
     )
 
 
-def _resolve_directory(path, flag):
+def _resolve_directory(path, what):
     latest = latest_in(path)
     if latest:
         return latest
@@ -57,9 +58,8 @@ def _resolve_directory(path, flag):
     if len(names) == 1:
         return os.path.join(path, names[0])
     raise InputError(
-        "--%s=%s: the directory contains %s; pass the prefix of one, such as "
-        ".../bert_model.ckpt"
-        % (flag, path, first_few(names) if names else "no checkpoint")
+        "%s: the directory contains %s; pass the prefix of one, such as "
+        ".../bert_model.ckpt" % (what, first_few(names) if names else "no checkpoint")
     )
 
 

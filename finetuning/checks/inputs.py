@@ -78,7 +78,7 @@ def check_inputs(settings, output_dir):
     _watch_model(watched, settings, initial_prefix)
     class_weights.parse(settings.class_weights, task.labels)
     has_weights = bool(initial_prefix or output_dir.latest.prefix)
-    config, tokenizer, about_model, warnings = _read_model(settings, has_weights)
+    config, tokenizer, about_model, warnings = read_model(settings, has_weights)
     output_dir_checks.require_nothing_overwritten(settings, files_found)
     if settings.do_train:
         digests, changes = output_dir_checks.compare_with_saved_run(
@@ -142,8 +142,20 @@ def _labels_directory(settings, output_dir):
     return None
 
 
-def _read_model(settings, has_weights):
-    """The config, the tokenizer, and notes and warnings about how they fit together."""
+def read_model(settings, has_weights):
+    """Reads the config and the vocabulary, and compares them with each other.
+
+    Args:
+      settings: `settings.Settings`.
+      has_weights: whether there is a checkpoint, whose table has the config's size.
+
+    Returns:
+      `modeling.BertConfig`; `tokenization.FullTokenizer`; and notes and warnings about
+      what is unusual but allowed, two lists of str.
+
+    Raises:
+      InputError: one of them cannot be used, or they do not fit together.
+    """
     config_file, vocab_file = settings.bert_config_file, settings.vocab_file
     config = model_config.read_config(config_file)
     if settings.max_seq_length > config.max_position_embeddings:
