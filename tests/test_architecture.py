@@ -16,6 +16,7 @@ LAYERS = [
     ["evaluation"],
     ["training", "checks"],
     ["trained_model"],
+    ["export"],
     ["run"],
     ["run_classifier"],
 ]

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PROGRAMS = ["demo", "errors_page", "fetch", "make_submission", "scores_page", "sweep"]
+PROGRAMS = ["demo", "errors_page", "export", "fetch", "make_submission"]
+PROGRAMS += ["scores_page", "sweep"]
 
 
 @pytest.mark.parametrize("as_module", [False, True])

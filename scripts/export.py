@@ -1,0 +1,107 @@
+"""Writes a trained model in a form that other programs load.
+
+  python -m scripts.export --format=huggingface RUN --output=DIR
+  python -m scripts.export --format=checkpoint RUN --output=DIR
+
+RUN is the --output_dir of a run, its best/, or the prefix of a checkpoint in one of
+these. The formats are:
+
+%(formats)s
+
+DIR must be new or empty. It appears when it is complete.
+
+Exit status: 0 the export is complete; 2 an error that the user can fix, in one line.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from typing import NamedTuple, Tuple
+
+if not __package__:  # Started by its path.
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from finetuning.utils import early_interrupt
+
+if __name__ == "__main__":
+    early_interrupt.report()
+
+from finetuning.device import backend
+from finetuning.utils.console import log
+from finetuning.utils.errors import InputError
+from scripts import entry
+
+
+class Format(NamedTuple):
+    """What a format is for, and the names of the flags that only it has.
+
+    The module of its name in `finetuning/export/` writes it.
+    """
+
+    about: str
+    flags: Tuple[str, ...] = ()
+
+
+FORMATS = {
+    "checkpoint": Format("the weights and their files for this program, as in best/"),
+}
+
+
+def parse(argv):
+    """The flags of a command line as a namespace.
+
+    Raises:
+      InputError: they are wrong, or a flag belongs to another format.
+    """
+    table = "\n".join("  %-12s %s" % (name, FORMATS[name].about) for name in FORMATS)
+    parser = entry.Parser(
+        prog="export.py",
+        description=__doc__ % {"formats": table},
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("run", metavar="RUN", help="see above")
+    parser.add_argument("--format", choices=FORMATS, required=True, help="see above")
+    parser.add_argument(
+        "--output", metavar="DIR", required=True, help="directory to write"
+    )
+    flags = parser.parse_args(argv)
+    for name, format_ in FORMATS.items():
+        surplus = [flag for flag in format_.flags if flag in flags]
+        if surplus and name != flags.format:
+            raise InputError("--%s is a flag of --format=%s only" % (surplus[0], name))
+    return flags
+
+
+def run(argv):
+    """Exports a model and says how to load it."""
+    flags = parse(argv)
+    backend.start()
+    # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
+    from finetuning import trained_model
+
+    options = {
+        name: getattr(flags, name)
+        for name in FORMATS[flags.format].flags
+        if name in flags
+    }
+    exporter = importlib.import_module("finetuning.export." + flags.format)
+    model = trained_model.load(flags.run)
+    usage = exporter.export(model, flags.output, **options)
+    log.info("%s was exported to %s", model.contents.prefix, flags.output)
+    log.info("To use it:")
+    for line in usage:
+        log.info("  %s", line)
+
+
+def main(argv=None):
+    """Runs one command line; returns the exit status."""
+    return entry.status_of(
+        lambda: run(argv), interrupted="interrupted; nothing unfinished was left"
+    )
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    sys.exit(main())
