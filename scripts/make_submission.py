@@ -130,9 +130,7 @@ def contents(paths, filled):
     texts = {}
     for name, (task, layout) in FILES.items():
         if name not in filled:
-            submission.check(task, layout, paths[name])
-            text = files.read_text(paths[name]).rstrip("\n") + "\n"
-            texts[name] = text, paths[name]
+            texts[name] = submission.read(task, layout, paths[name]), paths[name]
         elif name in paths:
             raise InputError("--fill=%s: the file exists: %s" % (name, paths[name]))
         else:

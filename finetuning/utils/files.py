@@ -161,6 +161,9 @@ def refuse_special(path):
 def state(path):
     """Returns what changes when a file is written to or replaced, to be compared.
 
+    These are its size and time of change, not its inode, which is not constant on file
+    systems such as gcsfuse.
+
     Raises:
       OSError, or an error of TensorFlow's for a remote path: there is no such file.
     """
@@ -169,7 +172,7 @@ def state(path):
         return stat_.length, stat_.mtime_nsec
     # TensorFlow's stat has times in whole seconds only.
     stat_ = os.stat(path)
-    return stat_.st_size, stat_.st_mtime_ns, stat_.st_ino
+    return stat_.st_size, stat_.st_mtime_ns
 
 
 def open_append(path):
