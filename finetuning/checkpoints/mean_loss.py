@@ -43,8 +43,7 @@ class MeanLoss(tf.train.CheckpointSaverListener):
         Raises:
           InputError: the file is corrupt.
         """
-        if files.exists(self._path):
-            self._saved = _read(self._path)
+        self._saved = read(self._directory)
         if step in self._saved:
             self._sum, self._count = self._saved[step]
         else:
@@ -71,7 +70,15 @@ class MeanLoss(tf.train.CheckpointSaverListener):
         files.write_json(self._path, content)
 
 
-def _read(path):
+def read(directory):
+    """Returns what an output directory has: step -> sum and count of the losses.
+
+    Raises:
+      InputError: the file is corrupt.
+    """
+    path = os.path.join(directory, FILE)
+    if not files.exists(path):
+        return {}
     return files.read_json(
         path,
         "the sum and the count of the training losses since the last evaluation, by "

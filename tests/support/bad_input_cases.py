@@ -413,6 +413,13 @@ OUTPUT = cases(
         "--keep_best=true",
         _without("do_train", says=("best",)),
     ),
+    (
+        "the best weights where another run has its output",
+        "--eval_steps=5",
+        "--keep_best=true",
+        write("out/best/run_settings.json", "{}"),
+        _says("out/best", "another run"),
+    ),
     trained=True,
 )
 
