@@ -79,7 +79,7 @@ def check_inputs(settings, output_dir):
     class_weights.parse(settings.class_weights, task.labels)
     has_weights = bool(initial_prefix or output_dir.latest.prefix)
     config, tokenizer, about_model, warnings = _read_model(settings, has_weights)
-    output_dir_checks.require_nothing_overwritten(settings, files_found)
+    output_dir_checks.require_nothing_overwritten(settings, files_found, initial_prefix)
     if settings.do_train:
         digests, changes = output_dir_checks.compare_with_saved_run(
             settings, output_dir, files_found, initial_prefix

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 
+from finetuning.utils import characters
 from finetuning.utils.errors import InputError
 
 # Names of temporary files, see `replacing`.
@@ -64,9 +65,44 @@ def require_file(what, path):
       InputError: it does not exist or is a directory.
     """
     if not exists(path):
-        raise InputError("%s: no such file" % what)
+        raise InputError("%s: no such file%s" % (what, missing_hint(path)))
     if is_directory(path):
         raise InputError("%s is a directory, expected a file" % what)
+
+
+def missing_hint(path):
+    """Why a path may be missing, to be appended to the message; often empty."""
+    top = "/".join(path.split("/")[:2])
+    if path.startswith("/") and not os.path.lexists(top):
+        return " (nor is there %s: was a shell variable before it unset?)" % top
+    return characters.hint(path)
+
+
+def directories_with(name, directory, depth=2):
+    """Where below a local directory, or in its parent, there is a file of a name.
+
+    Args:
+      name: of the file; it may contain directories.
+      directory: an existing directory.
+      depth: how many levels to look below it.
+
+    Returns:
+      The sorted paths of the directories to which the name is relative.
+    """
+    if is_remote(directory):
+        return []
+    found = [os.path.dirname(os.path.abspath(directory))]
+    level = [directory]
+    for _ in range(depth):
+        level = [entry.path for path in level for entry in _directories_in(path)]
+        found += level
+    return [path for path in found if os.path.isfile(os.path.join(path, name))]
+
+
+def _directories_in(directory):
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        return sorted((e for e in entries if e.is_dir()), key=lambda e: e.name)
+    return []
 
 
 def require_writable(what, directory):
@@ -90,7 +126,7 @@ def require_writable(what, directory):
 
 
 def is_same(first, second):
-    """Whether two paths name the same directory; False if either does not exist."""
+    """Whether two paths name the same file or directory; False if one is missing."""
     if is_remote(first) or is_remote(second):
         return first.rstrip("/") == second.rstrip("/")
     return (
@@ -173,13 +209,6 @@ def state(path):
     # TensorFlow's stat has times in whole seconds only.
     stat_ = os.stat(path)
     return stat_.st_size, stat_.st_mtime_ns
-
-
-def open_append(path):
-    """Opens a UTF-8 text file for appending."""
-    if is_remote(path):
-        return _gfile().GFile(path, "a")
-    return open(path, "a", encoding="utf-8")
 
 
 def read_text(path):
