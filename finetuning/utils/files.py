@@ -78,22 +78,21 @@ def missing_hint(path):
     return characters.hint(path)
 
 
-def directories_with(name, directory, depth=2):
-    """Where below a local directory, or in its parent, there is a file of a name.
+def directories_with(name, directory):
+    """Where near a directory there is a file: up to two levels below, or in its parent.
 
     Args:
       name: of the file; it may contain directories.
-      directory: an existing directory.
-      depth: how many levels to look below it.
+      directory: an existing directory; near one that is not local, nothing is found.
 
     Returns:
-      The sorted paths of the directories to which the name is relative.
+      The paths of the directories to which the name is relative.
     """
     if is_remote(directory):
         return []
     found = [os.path.dirname(os.path.abspath(directory))]
     level = [directory]
-    for _ in range(depth):
+    for _ in range(2):
         level = [entry.path for path in level for entry in _directories_in(path)]
         found += level
     return [path for path in found if os.path.isfile(os.path.join(path, name))]
