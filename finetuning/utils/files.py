@@ -73,7 +73,7 @@ def require_file(what, path):
 def missing_hint(path):
     """Why a path may be missing, to be appended to the message; often empty."""
     top = "/".join(path.split("/")[:2])
-    if path.startswith("/") and not os.path.lexists(top):
+    if os.path.isabs(path) and not os.path.lexists(top):
         return " (nor is there %s: was a shell variable before it unset?)" % top
     return characters.hint(path)
 
@@ -84,9 +84,6 @@ def directories_with(name, directory):
     Args:
       name: of the file; it may contain directories.
       directory: an existing directory; near one that is not local, nothing is found.
-
-    Returns:
-      The paths of the directories to which the name is relative.
     """
     if is_remote(directory):
         return []
