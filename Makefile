@@ -13,6 +13,16 @@ ifneq ($(filter-out tf1 tf2,$(STACK)),)
 $(error STACK is "$(STACK)"; it must be tf1 or tf2)
 endif
 
+# A misspelt variable would be ignored, and `make data TASKS=MRPC` would do nothing.
+variables = STACK PYTHON_TF1 PYTHON_TF2 TASK NAME FROM BASE_URL GLUE_DIR \
+	CHECKPOINT_DIR ORIGINAL DATA_DIR BENCH_ARGS SCORES_ARGS PYTEST_ARGS REQUIRE
+on_command_line = $(foreach name,$(.VARIABLES),$(if \
+	$(filter command,$(firstword $(origin $(name)))),$(name)))
+ifneq ($(filter-out $(variables) MAKE% PIP_% SHELL,$(on_command_line)),)
+$(error unknown variable: $(filter-out $(variables) MAKE% PIP_% SHELL,\
+	$(on_command_line)); expected some of $(strip $(variables)))
+endif
+
 .PHONY: help
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile

@@ -20,7 +20,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
 from benchmarks.timing import measurements, report  # noqa: E402
-from benchmarks.timing.programs import BenchmarkError, Worker, interpreter  # noqa: E402
+from benchmarks.timing.programs import (  # noqa: E402
+    BenchmarkError,
+    Worker,
+    interpreter,
+    positive,
+    positive_numbers,
+)
 from finetuning.device import backend  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
 
@@ -58,7 +64,9 @@ def main(argv=None):
 
 def parse_arguments(argv=None):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add, path = parser.add_argument, os.path.abspath
     add("--mode", default="train,infer", help="any of %s" % ",".join(MODES))
@@ -67,18 +75,23 @@ def parse_arguments(argv=None):
     add("--other_python", type=interpreter, help="Python with another TensorFlow")
     for name in _FILES:
         add("--" + name, type=path, help="as for run_classifier.py, for MRPC")
-    add("--layers", type=int, default=6)
-    add("--hidden", type=int, default=384, help="hidden size; 4 times in the FFN")
-    add("--heads", type=int, default=12)
-    add("--batch_size", default="32,5", help="for training, comma-separated")
-    add("--infer_batch_size", type=int, default=8)
-    add("--examples", type=int, default=408, help="for inference; 408 as in MRPC")
-    add("--max_seq_length", type=int, default=128)
-    add("--rounds", type=int, default=5, help="number of turns of each program")
-    add("--steps", type=int, default=2, help="training steps in a turn")
-    add("--threads", type=int, default=backend.physical_cores())
+    add("--layers", type=positive, default=6)
+    add("--hidden", type=positive, default=384, help="hidden size; 4 times in the FFN")
+    add("--heads", type=positive, default=12)
+    add(
+        "--batch_size",
+        type=positive_numbers,
+        default="32,5",
+        help="for training, comma-separated",
+    )
+    add("--infer_batch_size", type=positive, default=8)
+    add("--examples", type=positive, default=408, help="for inference; 408 as in MRPC")
+    add("--max_seq_length", type=positive, default=128)
+    add("--rounds", type=positive, default=5, help="number of turns of each program")
+    add("--steps", type=positive, default=2, help="training steps in a turn")
+    add("--threads", type=positive, default=backend.physical_cores())
     add("--epochs", type=float, default=3.0, help="epochs of the whole command")
-    add("--command_rounds", type=int, default=1, help="runs of the whole command")
+    add("--command_rounds", type=positive, default=1, help="runs of the whole command")
     add("--output_dir", default=os.path.join(ROOT, "benchmarks", "results"))
     arguments = parser.parse_args(argv)
     arguments.mode = arguments.mode.split(",")
@@ -91,7 +104,6 @@ def parse_arguments(argv=None):
             parser.error("--mode=%s requires --%s" % (mode, ", --".join(missing)))
     if arguments.data_dir and not arguments.vocab_file:
         parser.error("--data_dir requires --vocab_file")
-    arguments.batch_size = [int(size) for size in arguments.batch_size.split(",")]
     return arguments
 
 

@@ -19,7 +19,13 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, ROOT)
 
-from benchmarks.timing.programs import Worker, interpreter  # noqa: E402
+from benchmarks.timing.programs import (  # noqa: E402
+    BenchmarkError,
+    Worker,
+    interpreter,
+    positive,
+    positive_numbers,
+)
 
 _WORDS = ["w%d" % n for n in range(5000)]
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -108,15 +114,25 @@ def measure(flags, python=sys.executable):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument(
-        "--rows", default="10000,100000", help="of each file, comma-separated"
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n", 1)[0], allow_abbrev=False
     )
     parser.add_argument(
-        "--batch_size", default="8,32", help="for training, comma-separated"
+        "--rows",
+        type=positive_numbers,
+        default="10000,100000",
+        help="of each file, comma-separated",
     )
-    parser.add_argument("--steps", type=int, default=20, help="of each training run")
-    parser.add_argument("--max_seq_length", type=int, default=128)
+    parser.add_argument(
+        "--batch_size",
+        type=positive_numbers,
+        default="8,32",
+        help="for training, comma-separated",
+    )
+    parser.add_argument(
+        "--steps", type=positive, default=20, help="of each training run"
+    )
+    parser.add_argument("--max_seq_length", type=positive, default=128)
     parser.add_argument(
         "--infer", action="store_true", help="also evaluate and predict"
     )
@@ -128,13 +144,16 @@ def main(argv=None):
     )
     arguments = parser.parse_args(argv)
     print("%9s  %10s  %8s  %8s" % ("rows", "batch size", "peak MB", "seconds"))
-    for rows in map(int, arguments.rows.split(",")):
+    for rows in arguments.rows:
         with tempfile.TemporaryDirectory() as directory:
             inputs, path = write_inputs(directory, rows)
-            for size in map(int, arguments.batch_size.split(",")):
+            for size in arguments.batch_size:
                 sizes = (rows, size, arguments.steps, arguments.max_seq_length)
                 flags = run_flags(*sizes, path if arguments.infer else None)
-                peak, seconds = measure(inputs + flags, arguments.python)
+                try:
+                    peak, seconds = measure(inputs + flags, arguments.python)
+                except BenchmarkError as failure:
+                    raise SystemExit("memory: %s" % failure) from None
                 line = "%9d  %10d  %8.0f  %8.1f" % (rows, size, peak / 1e6, seconds)
                 print(line, flush=True)
 

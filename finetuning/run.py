@@ -103,8 +103,10 @@ def main(settings, notes, resources):
     output_dir = OutputDir(settings.output_dir)
     # Any other directory is locked after the checks: nothing is written before them.
     is_used = os.path.isfile(output_dir.join(LOCK_FILE))
-    if settings.do_train and is_used:
-        take_lock(settings, output_dir, resources)
+    if settings.do_train and is_used and not settings.check:
+        take_lock(output_dir, resources)
+    elif settings.do_train:
+        output_dir.require_unlocked()
     inputs = check_inputs(settings, output_dir)
     device, compute, device_warnings = choose_device(settings)
     if not settings.check:
@@ -155,11 +157,8 @@ def _complete_directory(run, weights):
         log.info("Saved next to the weights, for their use: %s", ", ".join(written))
 
 
-def take_lock(settings, output_dir, resources):
-    """Keeps other training runs out of the directory; --check only looks for one."""
-    if settings.check:
-        output_dir.require_unlocked()
-        return
+def take_lock(output_dir, resources):
+    """Keeps other training runs out of the directory."""
     lock_file = output_dir.lock()
     if lock_file is not None:
         resources.enter_context(lock_file)
@@ -210,7 +209,7 @@ def create_output_dir(settings, output_dir, inputs, resources):
     files.make_directory(output_dir.path)
     if settings.do_train:
         checked = output_dir.latest.prefix
-        take_lock(settings, output_dir, resources)
+        take_lock(output_dir, resources)
         output_dir.refresh()
         if output_dir.latest.prefix != checked:
             return check_inputs(settings, output_dir)

@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from finetuning.flags import values
 from finetuning.utils import console, exit_status
 from finetuning.utils.errors import InputError
 
@@ -16,9 +17,38 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *arguments, **options):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*arguments, allow_abbrev=False, **options)
+        self._paths = []
+
+    def add_path(self, *arguments, **options):
+        """Like `add_argument`, for a path or a list of paths; see `resolve_path`."""
+        self._paths.append(self.add_argument(*arguments, **options))
+
+    def parse_known_args(self, args=None, namespace=None):
+        namespace, rest = super().parse_known_args(args, namespace)
+        for action in self._paths:
+            given = getattr(namespace, action.dest)
+            resolved = [_resolve(action, path) for path in _as_list(given)]
+            setattr(
+                namespace,
+                action.dest,
+                resolved if isinstance(given, list) else (resolved or [None])[0],
+            )
+        return namespace, rest
 
     def error(self, message):
         raise InputError("%s (see --help)" % message)
+
+
+def _as_list(given):
+    if given is None:
+        return []
+    return given if isinstance(given, list) else [given]
+
+
+def _resolve(action, path):
+    if not action.option_strings:
+        return values.resolve_path(action.metavar, path, shown=path)
+    return values.resolve_path(action.option_strings[0].lstrip("-"), path)
 
 
 def status_of(action, failures=(), interrupted="interrupted"):

@@ -49,14 +49,14 @@ def parse(argv):
             metavar="NAME",
             help="tasks or checkpoints; without any, lists all",
         )
-        command.add_argument(
+        command.add_path(
             folder_flag,
             dest="folder",
             metavar="DIR",
             default=folder,
             help="where to create a folder for each name (default: %(default)s)",
         )
-        command.add_argument(
+        command.add_path(
             "--from",
             dest="source",
             metavar="DIR",

@@ -51,7 +51,9 @@ def find(directories):
     paths = {}
     for directory in directories:
         if not os.path.isdir(directory):
-            raise InputError("%s: no such directory" % directory)
+            raise InputError(
+                "%s: no such directory%s" % (directory, files.missing_hint(directory))
+            )
         if os.path.isfile(os.path.join(directory, SWEEP_JSON)):
             directory = best_run(directory)
         candidates = {name: os.path.join(directory, name + ".tsv") for name in FILES}
@@ -130,9 +132,7 @@ def contents(paths, filled):
     texts = {}
     for name, (task, layout) in FILES.items():
         if name not in filled:
-            submission.check(task, layout, paths[name])
-            text = files.read_text(paths[name]).rstrip("\n") + "\n"
-            texts[name] = text, paths[name]
+            texts[name] = submission.read(task, layout, paths[name]), paths[name]
         elif name in paths:
             raise InputError("--fill=%s: the file exists: %s" % (name, paths[name]))
         else:
@@ -158,10 +158,8 @@ def write_zip(path, texts):
 
 def parse(argv):
     parser = entry.Parser(prog="make_submission.py", description=__doc__)
-    parser.add_argument(
-        "output_dirs", nargs="+", metavar="OUTPUT_DIR", help="see above"
-    )
-    parser.add_argument("--output", default="submission.zip", help="zip file to write")
+    parser.add_path("output_dirs", nargs="+", metavar="OUTPUT_DIR", help="see above")
+    parser.add_path("--output", default="submission.zip", help="zip file to write")
     parser.add_argument(
         "--fill",
         default="",

@@ -70,10 +70,10 @@ def run(arguments):
 
 def parse(argv):
     parser = entry.Parser(prog="scores_page.py", description=__doc__)
-    parser.add_argument(
+    parser.add_path(
         "--add", action="append", metavar="DIR", help="see above; may be repeated"
     )
-    parser.add_argument(
+    parser.add_path(
         "--docs", default=DOCS, help="directory of %s and %s/" % (PAGE, DATA)
     )
     return parser.parse_args(argv)

@@ -48,7 +48,9 @@ def parse(argv):
     """Returns the sweep's own arguments, and the list of flags to pass on."""
     parser = entry.Parser(prog="sweep.py", description=__doc__)
     add = parser.add_argument
-    add("--sweep_dir", required=True, help="directory for everything the sweep writes")
+    parser.add_path(
+        "--sweep_dir", required=True, help="directory for everything the sweep writes"
+    )
     add(
         "--seeds",
         required=True,
@@ -63,8 +65,10 @@ def parse(argv):
         help="paper: batch sizes 16, 32, rates 5e-5, 3e-5, 2e-5, epochs 2, 3, 4",
     )
     add("--keep_checkpoints", choices=KEEP, help="see above")
-    add("--python", default=sys.executable, help="Python interpreter of the runs")
-    add(
+    parser.add_path(
+        "--python", default=sys.executable, help="Python interpreter of the runs"
+    )
+    parser.add_path(
         "--script",
         default=_PROGRAM,
         help="another program with the same flags and eval_results.json, such as "
@@ -83,7 +87,6 @@ def plan(arguments, flags):
     Raises:
       InputError: a flag is unknown or invalid, or an input file is missing.
     """
-    command_line.check_home("sweep_dir", arguments.sweep_dir)
     output_dir = os.path.join(arguments.sweep_dir, RUNS_DIR)
     required = ["--output_dir=" + output_dir, "--do_train=true", "--do_eval=true"]
     command = [arguments.script, *required, *flags]

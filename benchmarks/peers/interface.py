@@ -48,7 +48,11 @@ def parse(argv, also_supported=()):
 
     Raises:
       InputError: a flag is wrong, missing, or not supported.
+      SystemExit: the program's help was asked for, and is shown.
     """
+    if {"-h", "--help"} & set(argv[1:]):
+        print(sys.modules["__main__"].__doc__)
+        raise SystemExit(0)
     settings, _ = command_line.parse(argv)
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)

@@ -1,7 +1,9 @@
 """Programs in processes of their own, which take turns: noise affects them alike."""
 
+import argparse
 import json
 import os
+import re
 import shutil
 import statistics
 import subprocess
@@ -62,6 +64,18 @@ class Program:
 def interpreter(command):
     """The absolute path of an interpreter, for processes in other directories."""
     return os.path.abspath(shutil.which(command) or command)
+
+
+def positive(text):
+    """The whole number above 0 that a flag gives, for argparse."""
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) == 0:
+        raise argparse.ArgumentTypeError("%r is not a whole number above 0" % text)
+    return int(text)
+
+
+def positive_numbers(text):
+    """The comma-separated whole numbers above 0 that a flag gives, as a list."""
+    return [positive(part) for part in text.split(",")]
 
 
 class Worker:

@@ -78,14 +78,21 @@ class CheckpointContents:
     def lines(self):
         """Yields lines for the log about what is restored and what is not."""
         yield "%d variables restored from %s" % (len(self.restored), self.prefix)
-        for name, source in self.restored.items():
-            if name != source:
-                yield "its names differ: %s is %s there" % (name, source)
-                break
         if self.fresh:
             yield "newly initialised: %s" % ", ".join(self.fresh)
         if self.unused:
             yield "in the checkpoint but not used: %s" % finding.first_few(self.unused)
+
+    def notes(self):
+        """Yields a line if it has other names for the model's variables."""
+        for name, source in self.restored.items():
+            if name != source:
+                yield "%s has the encoder under other names: %s is %s there" % (
+                    self.prefix,
+                    name,
+                    source,
+                )
+                return
 
     def warnings(self):
         """Yields lines about a training run that starts from it."""

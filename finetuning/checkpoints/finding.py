@@ -188,6 +188,20 @@ def _candidates(directory, listed):
     return [os.path.join(directory, name) for name in first + in_order]
 
 
+def files_of(prefix):
+    """Lists the paths of the files of a checkpoint, its index first.
+
+    By exact names: TensorFlow's own functions take a prefix as a pattern, in which
+    [1] means 1, and would find another checkpoint's files.
+    """
+    directory, start = os.path.split(prefix)
+    directory = directory or os.curdir
+    names = files.list_directory(directory) if files.is_directory(directory) else []
+    parts = [name for name in names if part_of(name) == start]
+    parts.sort(key=lambda name: not name.endswith(".index"))
+    return [os.path.join(directory, name) for name in parts]
+
+
 def part_of(name):
     """Returns the name of the checkpoint that a file is part of, or None."""
     return _PART.sub("", name) if _PART.search(name) else None

@@ -1,6 +1,5 @@
 """The mean training loss since the last evaluation, which outlives a stop."""
 
-import json
 import math
 import os
 
@@ -8,7 +7,6 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.utils import files
 from finetuning.utils.console import log
-from finetuning.utils.errors import InputError
 
 FILE = "training_loss.json"
 
@@ -45,8 +43,7 @@ class MeanLoss(tf.train.CheckpointSaverListener):
         Raises:
           InputError: the file is corrupt.
         """
-        if files.exists(self._path):
-            self._saved = _parse(self._path, files.read_text(self._path))
+        self._saved = read(self._directory)
         if step in self._saved:
             self._sum, self._count = self._saved[step]
         else:
@@ -73,15 +70,27 @@ class MeanLoss(tf.train.CheckpointSaverListener):
         files.write_json(self._path, content)
 
 
-def _parse(path, text):
-    try:
-        return {
-            int(step): (float(loss["sum"]), int(loss["count"]))
-            for step, loss in json.loads(text).items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise InputError(
-            "%s is corrupt: expected the sum and the count of the training losses "
-            "since the last evaluation, by step; restore or remove it. Without it, the "
-            "next training_loss is the mean of the steps after resuming" % path
-        ) from None
+def read(directory):
+    """Returns what an output directory has: step -> sum and count of the losses.
+
+    Raises:
+      InputError: the file is corrupt.
+    """
+    path = os.path.join(directory, FILE)
+    if not files.exists(path):
+        return {}
+    return files.read_json(
+        path,
+        "the sum and the count of the training losses since the last evaluation, by "
+        "step",
+        "restore or remove it; without it, the next training_loss is the mean of the "
+        "steps after resuming",
+        _parse,
+    )
+
+
+def _parse(content):
+    return {
+        int(step): (float(loss["sum"]), int(loss["count"]))
+        for step, loss in content.items()
+    }

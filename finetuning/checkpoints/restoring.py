@@ -24,14 +24,10 @@ def exact_prefix(prefix):
     Raises:
       InputError: the path would need links, but is not a local one.
     """
+    require_readable(prefix)
     if not _PATTERN.search(prefix):
         yield prefix
         return
-    if files.is_remote(prefix):
-        raise InputError(
-            "%s: TensorFlow takes the characters [ ? * \\ in the path of a checkpoint "
-            "as a pattern; use a path without them" % prefix
-        )
     directory, start = os.path.split(os.path.abspath(prefix))
     with tempfile.TemporaryDirectory() as links:
         for name in files.list_directory(directory):
@@ -39,6 +35,19 @@ def exact_prefix(prefix):
                 link = os.path.join(links, "checkpoint" + name[len(start) :])
                 os.symlink(os.path.join(directory, name), link)
         yield os.path.join(links, "checkpoint")
+
+
+def require_readable(path):
+    """Checks that TensorFlow can read a checkpoint whose path starts like this.
+
+    Raises:
+      InputError: it would need symbolic links, but is not a local path.
+    """
+    if files.is_remote(path) and _PATTERN.search(path):
+        raise InputError(
+            "%s: TensorFlow takes the characters [ ? * \\ in the path of a checkpoint "
+            "as a pattern; use a path without them" % path
+        )
 
 
 @contextlib.contextmanager

@@ -60,7 +60,8 @@ class Saver(tf.train.Saver):
         state = os.path.join(os.path.dirname(prefix), finding.STATE_FILE)
         files.write_lines(state, lines)
         for old in surplus:
-            tf.train.remove_checkpoint(old)
+            for path in finding.files_of(old):
+                files.remove_if_exists(path)
 
 
 def _sync(prefix):

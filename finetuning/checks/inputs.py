@@ -79,7 +79,7 @@ def check_inputs(settings, output_dir):
     class_weights.parse(settings.class_weights, task.labels)
     has_weights = bool(initial_prefix or output_dir.latest.prefix)
     config, tokenizer, about_model, warnings = read_model(settings, has_weights)
-    output_dir_checks.require_nothing_overwritten(settings, files_found)
+    output_dir_checks.require_nothing_overwritten(settings, files_found, initial_prefix)
     if settings.do_train:
         digests, changes = output_dir_checks.compare_with_saved_run(
             settings, output_dir, files_found, initial_prefix
@@ -239,19 +239,36 @@ def _trained_columns(output_dir, files_found, initial):
 
 
 def _about_weights(settings, output_dir, resumed, initial):
-    """Notes about the run that is resumed or used."""
+    """Notes about the weights that the run starts from or uses."""
     has_settings = output_dir.saved_run.exists  # A corrupt file is an error anyway.
     if resumed is None:
-        return []
-    notes = []
+        return _about_initial(settings, initial)
+    notes = list(resumed.notes())
     if initial is not None:
         notes.append(
             "--init_checkpoint=%s is not used: --output_dir contains %s, which takes "
             "precedence" % (settings.init_checkpoint, resumed.prefix)
         )
     if not has_settings:
-        notes.append(
-            "--output_dir=%s has no %s, so it is not known whether its run used the "
-            "same flags and files" % (settings.output_dir, saved_run.SETTINGS_FILE)
-        )
+        notes.append(_nothing_saved("output_dir", settings.output_dir))
     return notes
+
+
+def _about_initial(settings, initial):
+    if initial is None:
+        return []
+    notes = list(initial.notes())
+    is_trained = not set(compatibility.HEAD) & set(initial.fresh)
+    if is_trained and not settings.do_train:
+        saved = OutputDir.of_checkpoint(initial.prefix).saved_run
+        if not saved.exists:
+            notes.append(_nothing_saved("init_checkpoint", settings.init_checkpoint))
+    return notes
+
+
+def _nothing_saved(flag, path):
+    # The original program saves no settings.
+    return (
+        "--%s=%s has no %s, so it is not known whether its run used the same flags and "
+        "files" % (flag, path, saved_run.SETTINGS_FILE)
+    )

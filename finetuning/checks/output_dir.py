@@ -3,13 +3,13 @@
 import errno
 import os
 
-from finetuning.checkpoints import compatibility, finding, mean_loss
+from finetuning.checkpoints import compatibility, finding, mean_loss, restoring
 from finetuning.checkpoints.output_dir import LOCK_FILE
 from finetuning.data import label_map, preparation
 from finetuning.evaluation import history, result_files
 from finetuning.flags import flag_file, text_settings
 from finetuning.run_info import fingerprints, saved_run
-from finetuning.utils import console, files
+from finetuning.utils import appending, console, files
 from finetuning.utils.errors import InputError
 
 # Files that every run, or every training run, writes.
@@ -26,14 +26,17 @@ _OWN_FILES = (
     "graph.pbtxt",
     *(name % "" for name in preparation.RECORD_FILES.values()),
 )
+# Files that are opened by name for writing; all others are replaced by new ones.
+_APPENDED = (console.LOG_FILE, LOCK_FILE)
 
 
 def require_usable(path):
     """Checks that --output_dir is a writable directory, or can be made one.
 
     Raises:
-      InputError: it cannot.
+      InputError: it cannot, or checkpoints in it could not be read.
     """
+    restoring.require_readable(path)
     try:
         if not files.is_remote(path):
             os.lstat(path)
@@ -58,28 +61,29 @@ def require_usable(path):
     files.require_writable("--output_dir=%s" % path, parent or os.curdir)
 
 
-def require_nothing_overwritten(settings, data_files):
+def require_nothing_overwritten(settings, data_files, initial_prefix):
     """Checks that no result would replace an input or collide with a directory.
 
     Args:
       settings: `settings.Settings`.
       data_files: `tasks.DataFile`s of the run.
+      initial_prefix: prefix of the initial checkpoint, or None.
 
     Raises:
-      InputError: one would.
+      InputError: one would, or a file that the run appends to is a link.
     """
+    for name in _APPENDED if settings.do_train else _APPENDED[:1]:
+        appending.require_own(os.path.join(settings.output_dir, name))
+    if settings.do_train and settings.keep_best:
+        _require_no_link(settings.output_dir, finding.BEST)
     written = set(_OWN_FILES)
     for data_file in data_files:
         written |= result_files.names(data_file.suffix, data_file.layout.submission)
     inputs = [data_file.path for data_file in data_files]
-    for path in [*inputs, settings.vocab_file, settings.bert_config_file]:
-        directory, name = os.path.split(path)
-        same = files.is_same(directory or os.curdir, settings.output_dir)
-        if same and name in written:
-            raise InputError(
-                "--output_dir=%s: a result would overwrite %s, which is an input of "
-                "this run; use another directory" % (settings.output_dir, path)
-            )
+    inputs += [settings.vocab_file, settings.bert_config_file]
+    inputs += finding.files_of(initial_prefix) if initial_prefix else []
+    for path in inputs:
+        _require_not_written(settings.output_dir, written, path)
     for name in ("eval", finding.BEST):
         path = os.path.join(settings.output_dir, name)
         if files.exists(path) and not files.is_directory(path):
@@ -96,6 +100,29 @@ def require_nothing_overwritten(settings, data_files):
                 "written; move it, or use another output directory"
                 % (settings.output_dir, path)
             )
+
+
+def _require_not_written(output_dir, written, path):
+    """Refuses an input that is one of the files to write, by whatever name."""
+    for name in sorted(written):
+        target = os.path.join(output_dir, name)
+        if files.is_same(target, path):
+            shown = path if os.path.basename(path) == name else "%s (%s)" % (path, name)
+            raise InputError(
+                "--output_dir=%s: a result would overwrite %s, which is an input of "
+                "this run; use another directory" % (output_dir, shown)
+            )
+
+
+def _require_no_link(output_dir, name):
+    """Refuses a directory, in which old files are removed, that is elsewhere."""
+    path = os.path.join(output_dir, name)
+    if not files.is_remote(path) and os.path.islink(path):
+        raise InputError(
+            "--output_dir=%s: %s is a symbolic link to %s, where this run would remove "
+            "old checkpoints; remove the link, or use another directory"
+            % (output_dir, path, os.readlink(path))
+        )
 
 
 def compare_with_saved_run(settings, output_dir, data_files, initial_prefix):

@@ -1,6 +1,7 @@
 """Weights of the labels in the training loss, for imbalanced data."""
 
 from finetuning.flags.settings import MAX_FLOAT, MIN_FLOAT
+from finetuning.utils import characters
 from finetuning.utils.errors import InputError
 
 BALANCED = "balanced"
@@ -38,8 +39,14 @@ def parse(spec, labels):
     if not complete or None in weights.values():
         raise InputError(
             "--class_weights=%s: expected balanced, or every label with a number from "
-            "%g to %g, such as %s"
-            % (spec, MIN_FLOAT, MAX_FLOAT, ",".join(label + "=1" for label in labels))
+            "%g to %g, such as %s%s"
+            % (
+                spec,
+                MIN_FLOAT,
+                MAX_FLOAT,
+                ",".join(label + "=1" for label in labels),
+                characters.hint(spec),
+            )
         )
     return tuple(weights[label] for label in labels)
 

@@ -124,17 +124,22 @@ def find_file(settings, split):
     names = [split + extension for extension in _EXTENSIONS]
     paths = [os.path.join(settings.data_dir, name) for name in names]
     existing = [path for path in paths if files.exists(path)]
-    if len(existing) != 1:
-        raise InputError(
-            "--data_dir=%s contains %s of %s; expected one of them; otherwise pass --%s"
-            % (
-                settings.data_dir,
-                "both" if existing else "neither",
-                " and ".join(names),
-                FILE_FLAGS[split],
-            )
+    if len(existing) == 1:
+        return existing[0]
+    nearby = []
+    if not existing:
+        for name in names:
+            nearby += files.directories_with(name, settings.data_dir)
+    raise InputError(
+        "--data_dir=%s contains %s of %s; expected one of them%s; otherwise pass --%s"
+        % (
+            settings.data_dir,
+            "both" if existing else "neither",
+            " and ".join(names),
+            ", as in " + nearby[0] if len(nearby) == 1 else "",
+            FILE_FLAGS[split],
         )
-    return existing[0]
+    )
 
 
 def read_layout(settings, split, path):

@@ -1,6 +1,7 @@
 """Resolves the task of a run and its files: the task's own, or those of flags."""
 
 import os
+import shlex
 
 from finetuning.data import custom_task, reading, tasks
 from finetuning.data.tasks import DataFile
@@ -33,7 +34,10 @@ def find(settings, find_weights_directory=lambda: None, watched=None):
     """
     task = None if settings.is_custom else tasks.find_task(settings.task_name)
     if settings.data_dir and not files.exists(settings.data_dir):
-        raise InputError("--data_dir=%s: no such directory" % settings.data_dir)
+        hint = files.missing_hint(settings.data_dir)
+        raise InputError(
+            "--data_dir=%s: no such directory%s" % (settings.data_dir, hint)
+        )
     if settings.data_dir and not files.is_directory(settings.data_dir):
         raise InputError(
             "--data_dir=%s is a file, expected a directory" % settings.data_dir
@@ -75,8 +79,8 @@ def _official_files(data_dir, task, split, notes, watched):
             continue
         if not files.exists(path):
             raise InputError(
-                "--data_dir=%s: %s is missing, which %s requires"
-                % (data_dir, layout.file, task.name)
+                "--data_dir=%s: %s is missing, which %s requires%s"
+                % (data_dir, layout.file, task.name, _where(data_dir, task, layout))
             )
         if files.is_directory(path):
             raise InputError(
@@ -93,6 +97,34 @@ def _official_files(data_dir, task, split, notes, watched):
         suffix = "_" + layout.part if is_second else ""
         data_files.append(DataFile(split, layout, path, suffix))
     return data_files
+
+
+def _where(data_dir, task, layout):
+    """Where a missing file is, or what it is made from, to append to the message."""
+    names = files.list_directory(data_dir)
+    raw = [name for name in names if _is_raw(name, task)]
+    if raw:
+        return "; it is made from %s by: make data TASK=%s FROM=%s" % (
+            " and ".join(raw),
+            task.name,
+            shlex.quote(data_dir),
+        )
+    directories = files.directories_with(layout.file, data_dir)
+    named = [path for path in directories if _is_named(path, task)]
+    if named or len(directories) == 1:
+        return "; it is in %s: pass that directory" % (named or directories)[0]
+    return ""
+
+
+def _is_raw(name, task):
+    """Whether a file is one that the task's files are made from."""
+    if task.name == "MRPC" and name.startswith("msr_paraphrase_"):
+        return True
+    return name.lower() == task.name.lower() + ".zip"
+
+
+def _is_named(directory, task):
+    return os.path.basename(directory).lower() == task.name.lower()
 
 
 def _layout(task, split, path):

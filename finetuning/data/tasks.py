@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Mapping, NamedTuple, Optional, Tuple
 
 from finetuning.flags.settings import CUSTOM
+from finetuning.utils import characters
 from finetuning.utils.errors import InputError
 
 # The flag whose phase reads each split.
@@ -348,5 +349,6 @@ def find_task(name):
     known = ", ".join([task.name for task in _TASKS] + [CUSTOM])
     nearest = difflib.get_close_matches(name.lower(), list(TASKS) + [CUSTOM], n=1)
     spelling = {CUSTOM: CUSTOM, **{key: task.name for key, task in TASKS.items()}}
-    hint = "; did you mean %s?" % spelling[nearest[0]] if nearest else ""
+    hint = characters.hint(name)
+    hint += "; did you mean %s?" % spelling[nearest[0]] if nearest else ""
     raise InputError("--task_name=%s is unknown; known: %s%s" % (name, known, hint))

@@ -147,7 +147,8 @@ class ResultSet:
         """
         content = dict(content, files=list(self._digests), sha256=dict(self._digests))
         self.write(json_name, [files.json_text(content)])
-        with locking.held_briefly(self._output_dir):
+        log_file = os.path.join(self._output_dir, console.LOG_FILE)
+        with locking.held_briefly(log_file):
             files.remove_if_exists(os.path.join(self._output_dir, json_name))
             for name, temporary in self._temporaries.items():
                 files.rename(temporary, os.path.join(self._output_dir, name))

@@ -30,10 +30,17 @@ def weight_warnings(contents, directory, settings, digests):
     if not settings.do_train:
         warnings += reading_warnings(contents, directory, settings, digests)
     if contents.fresh:
+        others = [name for name in contents.unused if "classifier" in name]
         warnings.append(
-            "UNTRAINED CLASSIFIER: %s has no %s; they are random, and so are the "
+            "UNTRAINED CLASSIFIER: %s has no %s%s; they are random, and so are the "
             "results. Train first, or pass a fine-tuned --init_checkpoint"
-            % (contents.prefix, " and ".join(contents.fresh))
+            % (
+                contents.prefix,
+                " and ".join(contents.fresh),
+                " (%s, of another program, is not read)" % finding.first_few(others)
+                if others
+                else "",
+            )
         )
     warnings += _best_weights_warnings(contents, directory)
     return warnings + _unfinished_warnings(contents, directory)

@@ -37,19 +37,23 @@ def values(task, predicted):
     return [task.labels[label] for label in predicted]
 
 
-def check(task, layout, path):
-    """Refuses a file that GLUE's server would refuse or score wrongly.
+def read(task, layout, path):
+    """Reads a file, and refuses one that GLUE's server would refuse or score wrongly.
 
     Args:
       task: `tasks.Task`.
       layout: `tasks.FileLayout` of the test set.
       path: the file.
 
+    Returns:
+      The text that was checked.
+
     Raises:
       InputError: the heading, the numbering, a value or the number of lines is wrong.
     """
-    count = 0
+    count, lines = 0, []
     for line, content in files.read_text_lines(path):
+        lines.append(content)
         if line == 1:
             if content != HEADER:
                 raise InputError(
@@ -69,6 +73,7 @@ def check(task, layout, path):
             "official %s of %s again"
             % (path, count, layout.rows, layout.file, task.name)
         )
+    return "\n".join(lines) + "\n"
 
 
 def _is_value(task, value):

@@ -10,7 +10,7 @@ import textwrap
 
 from absl import flags
 
-from finetuning.flags import text_settings
+from finetuning.flags import flag_file, text_settings
 from finetuning.flags.settings import (
     FILE_FLAGS,
     MAX_FLOAT,
@@ -22,6 +22,8 @@ from finetuning.flags.settings import (
     flags_with,
     type_of,
 )
+from finetuning.flags.values import check_text, resolve_path
+from finetuning.utils import characters
 from finetuning.utils.errors import InputError
 
 _HELP_FLAGS = ("--help", "-help", "-h", "--h", "--helpshort", "--helpfull")
@@ -58,14 +60,17 @@ def parse(argv):
     Example:
       settings, notes = parse(["run_classifier.py", "--task_name=MRPC", ...])
     """
-    values = _parse_flags(argv)
+    arguments, flag_files = flag_file.expand(argv[1:])
+    values = _parse_flags([argv[0], *arguments])
     given = {name: values[name].value for name in flags_with() if values[name].present}
     _check_values(given)
+    given.update(_resolved_paths(given))
     taken, directory = text_settings.defaults(given)
     _check_values(taken)
     defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
     settings = Settings(**{**defaults, **taken, **given})
     _check_required(settings)
+    flag_file.require_kept(flag_files, settings.output_dir)
     _check_phases(settings)
     _check_combinations(settings)
     notes = [
@@ -93,8 +98,6 @@ def _parse_flags(argv):
             field.name, field.default, field.metadata["help"], flag_values=values
         )
     names = [argument.lstrip("-") for argument in argv[1:]]
-    if "flagfile=" in names:
-        raise InputError(_empty_flag("flagfile"))
     # Absl's flag that lists misspelt flags to ignore; this program has none.
     if any(name.startswith("undefok") for name in names):
         raise InputError(_unknown_flag("undefok"))
@@ -104,9 +107,6 @@ def _parse_flags(argv):
         raise InputError(_unknown_flag(error.flagname)) from None
     except flags.Error as error:
         raise InputError(_translated(error)) from None
-    except UnicodeDecodeError:
-        files = [argument for argument in argv if "flagfile" in argument]
-        raise InputError("%s is not UTF-8" % ", ".join(files)) from None
     except ValueError as error:
         # A value for a negated flag (--nodo_train=true), which absl reports like this.
         name = re.search(r"--(\w+)", str(error))
@@ -117,20 +117,25 @@ def _parse_flags(argv):
 
 
 def _unknown_flag(name):
+    found = characters.first_lookalike(name)
+    if found:
+        plain = characters.to_ascii(name).lstrip("-")
+        return "--%s contains %s; write --%s" % (name, found, plain)
     nearest = difflib.get_close_matches(name, flags_with(), n=1, cutoff=0.0)[0]
     return "--%s is not a flag; did you mean --%s? (see --help)" % (name, nearest)
 
 
 def _translated(error):
     """Rewrites an error message from absl as one line of our own."""
-    message = " ".join(str(error).replace("ERROR::", "").split())
+    message = " ".join(str(error).replace("ERROR::", "").strip().splitlines())
     invalid = re.match(r"flag --(\w+)=(.*?): ", message)
     if invalid is None:
         return message + " (see --help)"
     name, value = invalid.groups()
     expected = {bool: "true or false", int: "a whole number", float: "a number"}
     kind = type_of(Settings.__dataclass_fields__[name])
-    return "%s: expected %s" % (as_flag(name, value), expected[kind])
+    hint = characters.hint(value)
+    return "%s: expected %s%s" % (as_flag(name, value), expected[kind], hint)
 
 
 def _unexpected_argument(argument):
@@ -139,10 +144,12 @@ def _unexpected_argument(argument):
             "unexpected blank argument: a backslash that continues a line must be its "
             "last character, with no blanks after it"
         )
-    if argument.startswith("\ufeff"):
-        return (
-            "unexpected argument %r: the flag file starts with a byte-order mark; save "
-            "it as UTF-8 without one" % argument
+    plain = characters.to_ascii(argument).strip()
+    if plain.startswith("-") and plain[:2] != argument[:2]:
+        return "unexpected argument '%s': it starts with %s; write --%s" % (
+            argument,
+            characters.first_lookalike(argument),
+            plain.lstrip("-"),
         )
     return (
         "unexpected argument %r: write flags as --name=value, such as --do_train=true"
@@ -182,59 +189,24 @@ def _check_values(values):
 def _check_value(field, value):
     choices = field.metadata.get("choices", (value,))
     if isinstance(value, str):
-        _check_text(field.name, value)
-        if field.metadata["is_path"]:
-            check_home(field.name, value)
+        check_text(field.name, value)
     if value not in choices:
         raise InputError(
-            "%s: expected %s" % (as_flag(field.name, value), " or ".join(choices))
+            "%s: expected %s%s"
+            % (
+                as_flag(field.name, value),
+                " or ".join(choices),
+                characters.hint(value),
+            )
         )
     if type(value) in (int, float):
         _check_range(field, value)
 
 
-def _check_text(name, value):
-    """Rejects text that cannot be part of a path, the log or a flag file."""
-    if not value.strip():
-        raise InputError(_empty_flag(name))
-    try:
-        contains_nul = b"\0" in value.encode("utf-8")
-    except UnicodeEncodeError:
-        raise InputError(
-            "--%s=%s is not UTF-8; rename the file or column, or use a UTF-8 locale"
-            % (name, value)
-        ) from None
-    if contains_nul:
-        raise InputError("--%s=%s contains a NUL character; remove it" % (name, value))
-    if "\n" in value or "\r" in value:
-        raise InputError(
-            "--%s=%r contains a line break, which cannot be logged or written to a "
-            "flag file; remove it, or rename the file or column" % (name, value)
-        )
-
-
-def check_home(name, path):
-    """Rejects ~ for the home directory, which would become a directory named ~.
-
-    Args:
-      name: of the flag.
-      path: its value.
-
-    Raises:
-      InputError: the path starts with ~/.
-    """
-    if path == "~" or path.startswith("~/"):
-        raise InputError(
-            "--%s=%s: the shell does not replace ~ after --%s=; write $HOME%s, or in a "
-            "flag file the whole path" % (name, path, name, path[1:])
-        )
-
-
-def _empty_flag(name):
-    return (
-        "--%s= is empty (an unset shell variable?); give it a value or omit the flag"
-        % name
-    )
+def _resolved_paths(given):
+    """The values of those flags that are paths, without ~, by name."""
+    names = [name for name in flags_with(is_path=True) if name in given]
+    return {name: resolve_path(name, given[name]) for name in names}
 
 
 def _check_range(field, value):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from finetuning import classifier
-from finetuning.checkpoints import compatibility
+from finetuning.checkpoints import compatibility, mean_loss
 from finetuning.data import class_weights, label_map, preparation
 from finetuning.evaluation import history
 from finetuning.run_info import saved_run
@@ -135,6 +135,7 @@ def _is_finished(run, num_steps, schedule):
     evaluations_since_best = 0
     if schedule is not None:
         past = history.History(settings.output_dir, _continues_history(run))
+        mean_loss.read(settings.output_dir)  # Refuses a corrupt file early.
         if _is_evaluation_missing(run, schedule, past):
             return False
         evaluations_since_best = past.since_best(step)

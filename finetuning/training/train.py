@@ -24,7 +24,7 @@ def train(run, plan):
     settings, output_dir = run.settings, run.output_dir
     removed = cleanup.remove_leftovers(output_dir.path)
     if removed:
-        log.info("Removed temporary files of a killed run: %s", ", ".join(removed))
+        log.info("Removed what a killed run left: %s", ", ".join(removed))
     if plan.is_finished:
         return
     if run.inputs.resumed is not None:

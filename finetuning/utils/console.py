@@ -8,7 +8,7 @@ import time
 
 from tqdm import tqdm
 
-from finetuning.utils import files, streams
+from finetuning.utils import appending, files, streams
 
 LOG_FILE = "run.log"
 _REMOTE_FLUSH_SECONDS = 60.0
@@ -75,7 +75,7 @@ class _File(logging.Handler):
     def __init__(self, path):
         super().__init__()
         self._path = path
-        self._stream = files.open_append(path)
+        self._stream = appending.open_append(path)
         self._flush_seconds = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
         self._flushed = time.monotonic()
 

@@ -11,6 +11,7 @@ import re
 import shutil
 import stat
 
+from finetuning.utils import characters
 from finetuning.utils.errors import InputError
 
 # Names of temporary files, see `replacing`.
@@ -65,9 +66,40 @@ def require_file(what, path):
       InputError: it does not exist or is a directory.
     """
     if not exists(path):
-        raise InputError("%s: no such file" % what)
+        raise InputError("%s: no such file%s" % (what, missing_hint(path)))
     if is_directory(path):
         raise InputError("%s is a directory, expected a file" % what)
+
+
+def missing_hint(path):
+    """Why a path may be missing, to be appended to the message; often empty."""
+    top = "/".join(path.split("/")[:2])
+    if os.path.isabs(path) and not os.path.lexists(top):
+        return " (nor is there %s: was a shell variable before it unset?)" % top
+    return characters.hint(path)
+
+
+def directories_with(name, directory):
+    """Where near a directory there is a file: up to two levels below, or in its parent.
+
+    Args:
+      name: of the file; it may contain directories.
+      directory: an existing directory; near one that is not local, nothing is found.
+    """
+    if is_remote(directory):
+        return []
+    found = [os.path.dirname(os.path.abspath(directory))]
+    level = [directory]
+    for _ in range(2):
+        level = [entry.path for path in level for entry in _directories_in(path)]
+        found += level
+    return [path for path in found if os.path.isfile(os.path.join(path, name))]
+
+
+def _directories_in(directory):
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:
+        return sorted((e for e in entries if e.is_dir()), key=lambda e: e.name)
+    return []
 
 
 def require_writable(what, directory):
@@ -91,7 +123,7 @@ def require_writable(what, directory):
 
 
 def is_same(first, second):
-    """Whether two paths name the same directory; False if either does not exist."""
+    """Whether two paths name the same file or directory; False if one is missing."""
     if is_remote(first) or is_remote(second):
         return first.rstrip("/") == second.rstrip("/")
     return (
@@ -162,6 +194,9 @@ def refuse_special(path):
 def state(path):
     """Returns what changes when a file is written to or replaced, to be compared.
 
+    These are its size and time of change, not its inode, which is not constant on file
+    systems such as gcsfuse.
+
     Raises:
       OSError, or an error of TensorFlow's for a remote path: there is no such file.
     """
@@ -170,14 +205,7 @@ def state(path):
         return stat_.length, stat_.mtime_nsec
     # TensorFlow's stat has times in whole seconds only.
     stat_ = os.stat(path)
-    return stat_.st_size, stat_.st_mtime_ns, stat_.st_ino
-
-
-def open_append(path):
-    """Opens a UTF-8 text file for appending."""
-    if is_remote(path):
-        return _gfile().GFile(path, "a")
-    return open(path, "a", encoding="utf-8")
+    return stat_.st_size, stat_.st_mtime_ns
 
 
 def read_text(path):

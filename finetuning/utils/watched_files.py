@@ -1,7 +1,5 @@
 """Notices when a file changes between the first and the last time a run reads it."""
 
-import contextlib
-
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
@@ -19,7 +17,7 @@ class WatchedFiles:
 
     def add(self, path):
         """Adds a file, before it is read; one that is missing is reported by others."""
-        with contextlib.suppress(OSError):
+        if files.exists(path):
             self._states.setdefault(path, files.state(path))
 
     def require_unchanged(self):
@@ -32,6 +30,6 @@ class WatchedFiles:
             if files.exists(path) and files.state(path) == state:
                 continue
             raise InputError(
-                "%s was changed while it was read; wait until the program that writes "
-                "it has ended, and rerun the same command" % path
+                "%s was changed or removed while it was read; wait until the program "
+                "that does so has ended, and rerun the same command" % path
             )

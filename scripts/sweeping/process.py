@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from finetuning.utils import streams
+from finetuning.utils import appending, streams
 from finetuning.utils.console import Bar
 
 # How long an interrupted run may take to finish its step and save a checkpoint: a step
@@ -25,7 +25,7 @@ def execute(command, output, lock):
     Args:
       command: list of the program and its arguments.
       output: path of the file.
-      lock: open lock file, or None.
+      lock: `locking.Lock`, or None.
 
     Returns:
       None on success, otherwise the command's error message as one line.
@@ -41,12 +41,12 @@ def execute(command, output, lock):
         start_new_session=True,
         # In the background of a shell script SIGINT is ignored, and that is inherited.
         preexec_fn=_accept_interrupts,
-        pass_fds=() if lock is None else (lock.fileno(),),
+        pass_fds=() if lock is None else lock.descriptors,
         env=dict(os.environ, PYTHONUNBUFFERED="1"),
     )
     lines = collections.deque(maxlen=_LINES_KEPT)
     try:
-        with open(output, "a", encoding="utf-8") as file, _status_line() as status_line:
+        with appending.open_append(output) as file, _status_line() as status_line:
             for line in process.stdout:
                 file.write(line)
                 file.flush()

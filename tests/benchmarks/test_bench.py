@@ -116,6 +116,9 @@ def test_every_mode_on_a_tiny_model(tmp_path):
         (["--mode=trains"], "trains"),
         (["--mode=command", "--data_dir=x"], "--vocab_file, --bert_config_file"),
         (["--data_dir=x"], "--vocab_file"),
+        (["--batch_size=8,x"], "--batch_size: 'x' is not a whole number above 0"),
+        (["--rounds=0"], "--rounds: '0' is not a whole number above 0"),
+        (["--round=3"], "unrecognized arguments: --round=3"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message, capsys):

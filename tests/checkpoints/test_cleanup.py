@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from finetuning.checkpoints import cleanup
 from finetuning.utils import files
+from tests.support import models
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +57,26 @@ def test_what_only_a_training_run_writes_is_removed_at_once(tmp_path, dead, fold
     removed = cleanup.remove_leftovers(str(tmp_path))
     assert removed == [os.path.join(folder, name) for name in leftovers]
     assert os.listdir(str(directory)) == ["model.ckpt-5.meta"]
+
+
+def test_best_weights_that_were_replaced(tmp_path):
+    """A run was killed after it had saved better ones, before it removed these."""
+    best = tmp_path / "best"
+    for step in (3, 6, 12):
+        models.save_checkpoint(str(best / ("model.ckpt-%d" % step)), {"v": np.zeros(9)})
+    (best / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-6"\n')
+    for name in ("labels.json", "model.ckpt-3.meta", "model.ckpt-x.index"):
+        (best / name).write_text("")
+    before = set(os.listdir(str(best)))
+    replaced = {"model.ckpt-3.index", "model.ckpt-3.data-00000-of-00001"}
+    # Not if those that replaced them are corrupt.
+    content = (best / "model.ckpt-6.index").read_bytes()
+    (best / "model.ckpt-6.index").write_bytes(b"")
+    assert cleanup.remove_leftovers(str(tmp_path)) == []
+    (best / "model.ckpt-6.index").write_bytes(content)
+    removed = cleanup.remove_leftovers(str(tmp_path))
+    assert set(removed) == {os.path.join("best", name) for name in replaced}
+    assert set(os.listdir(str(best))) == before - replaced
 
 
 def test_the_name_is_that_of_files_being_written(tmp_path):

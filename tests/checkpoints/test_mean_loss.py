@@ -48,5 +48,5 @@ def test_a_resumed_run_continues_from_any_checkpoint(tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"1": 2}', '{"x": {"sum": 1}}'])
 def test_a_corrupt_file(tmp_path, text):
     (tmp_path / "training_loss.json").write_text(text)
-    with pytest.raises(InputError, match="training_loss.json is corrupt"):
+    with pytest.raises(InputError, match="training_loss.json is not .*remove it"):
         MeanLoss(str(tmp_path)).restore(1)

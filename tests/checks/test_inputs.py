@@ -213,7 +213,10 @@ def test_an_evaluation_needs_weights(user, phase):
     assert "--output_dir=" + user.path("output") in message
     assert "--init_checkpoint" in message
     prefix = user.write_checkpoint("bert", "bert_model.ckpt")
-    assert user.check(init_checkpoint=prefix, **chosen).initial.prefix == prefix
+    found = user.check(init_checkpoint=prefix, **chosen)
+    assert found.initial.prefix == prefix
+    (note,) = found.notes
+    assert note.startswith("--init_checkpoint=%s has no run_settings.json" % prefix)
     latest = user.write_run()
     found = user.check(init_checkpoint=prefix, **chosen)
     assert found.resumed.prefix == latest

@@ -148,6 +148,15 @@ def test_find_file(tmp_path, name):
     assert custom_task.find_file(custom(data_dir=str(tmp_path)), "train") == path
 
 
+def test_a_file_in_a_directory_below(tmp_path):
+    write(tmp_path, "dev.tsv")
+    (tmp_path / "below").mkdir()
+    path = write(tmp_path / "below", "train.csv")
+    with pytest.raises(InputError) as caught:
+        custom_task.find_file(custom(data_dir=str(tmp_path)), "train")
+    assert ", as in %s;" % os.path.dirname(path) in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "names, part", [([], "neither"), (["dev.tsv", "dev.csv"], "both")]
 )

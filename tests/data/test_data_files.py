@@ -77,6 +77,41 @@ def test_a_missing_file(tmp_path, task_name, phase, present, missing):
     assert message.startswith("--data_dir=%s: %s is missing" % (tmp_path, missing))
 
 
+@pytest.mark.parametrize(
+    "task_name, present, given, found",
+    [
+        ("MRPC", ["glue/MRPC", "glue/RTE"], "glue", "glue/MRPC"),
+        ("mrpc", ["data/glue/MRPC", "data/glue/RTE"], "data", "data/glue/MRPC"),
+        ("MRPC", ["MRPC"], "MRPC/original", "MRPC"),
+        ("MRPC", ["corpus/tables"], "corpus", "corpus/tables"),
+        ("MRPC", ["corpus/one", "corpus/two"], "corpus", None),
+        ("MRPC", ["other"], "corpus", None),
+    ],
+)
+def test_a_data_directory_that_is_near(tmp_path, task_name, present, given, found):
+    for name in present:
+        write(tmp_path, name + "/dev.tsv")
+    data_dir = tmp_path / given
+    data_dir.mkdir(parents=True, exist_ok=True)
+    message = error(task_name, data_dir=str(data_dir), do_eval=True)
+    if found:
+        where = os.path.join(str(tmp_path), found)
+        assert message.endswith("; it is in %s: pass that directory" % where)
+    else:
+        assert message.endswith("is missing, which MRPC requires")
+
+
+@pytest.mark.parametrize(
+    "task_name, name",
+    [("MRPC", "msr_paraphrase_train.txt"), ("CoLA", "CoLA.zip"), ("RTE", "rte.zip")],
+)
+def test_the_files_that_a_task_is_made_from(tmp_path, task_name, name):
+    write(tmp_path, "a b/" + name)
+    message = error(task_name, data_dir=str(tmp_path / "a b"), do_eval=True)
+    command = "make data TASK=%s FROM='%s'" % (task_name, tmp_path / "a b")
+    assert message.endswith("; it is made from %s by: %s" % (name, command))
+
+
 @pytest.mark.parametrize("name", ["dev_matched.tsv", "dev_mismatched.tsv"])
 def test_a_directory_instead_of_a_file(tmp_path, name):
     for other in {"dev_matched.tsv", "dev_mismatched.tsv"} - {name}:

@@ -103,6 +103,20 @@ def test_datasets(corpus):
     assert os.path.basename(dev.records.path) == "eval.tf_record"
 
 
+def test_ids_and_labels_are_kept(corpus):
+    """As they are in the file, in its order; a training set needs none."""
+    corpus.task = tasks.find_task("STS-B")
+    columns = ["a \u00e9", *"bcdefg", "a", "b"]
+    lines = ["\t".join([*columns, label]) for label in ("score", "3.80", "1")]
+    lines.append("\t" * 7 + "a\tb\t3.80")
+    for split in ("train", "dev"):
+        corpus.add(split, lines)
+    train, dev = corpus.prepare()
+    expected = [("a \u00e9", "3.80"), ("a \u00e9", "1"), ("", "3.80")]
+    assert list(dev.ids_and_labels) == list(dev.ids_and_labels) == expected
+    assert train.ids_and_labels is None
+
+
 def test_a_check_writes_nothing(corpus):
     corpus.add("train", wnli("1", "0", "1"))
     (train,) = corpus.prepare(write=False)

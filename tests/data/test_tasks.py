@@ -137,6 +137,14 @@ def test_an_unknown_name(name, nearest):
     assert message.endswith("; did you mean %s?" % nearest)
 
 
+def test_a_name_in_typographic_quotes():
+    with pytest.raises(InputError) as caught:
+        tasks.find_task("\u00abMRPC\u00bb")
+    message = str(caught.value)
+    assert "(LEFT-POINTING DOUBLE ANGLE QUOTATION MARK)" in message
+    assert message.endswith("; did you mean MRPC?")
+
+
 def test_an_unknown_name_that_is_not_similar_to_any():
     with pytest.raises(InputError, match="=squad is unknown; .*, XNLI, custom$"):
         tasks.find_task("squad")

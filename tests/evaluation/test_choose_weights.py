@@ -57,6 +57,17 @@ def test_the_latest_checkpoint_is_that_after_the_data_was_read(evaluated_run, li
     assert "restoring %s/model.ckpt-16" % live_run.directory in run.out
 
 
+def test_another_run_with_other_labels_starts_after_the_checks(evaluated_run, live_run):
+    labels = os.path.join(live_run.directory, "labels.json")
+    run = Run(
+        [*evaluated_run.flags, "--do_eval", "--output_dir=" + live_run.directory],
+        when="Read in",
+        do=lambda: corpus.write_lines(labels, ['{"labels": ["no", "yes"]}']),
+    )
+    assert run.status == 2, run.out + run.err
+    assert "the weights there were trained with the labels no, yes" in run.err
+
+
 def test_the_best_weights_while_the_latest_are_replaced(evaluated_run, live_run):
     """The evaluation is not repeated for it."""
     run = evaluate(

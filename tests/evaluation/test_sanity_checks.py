@@ -1,5 +1,6 @@
 """Warnings about results that are not what they seem."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -199,6 +200,9 @@ def test_weights_from_elsewhere(tmp_path):
     head = contents(prefix, 3, fresh=("output_weights",))
     found = warnings_about(head, "mrpc")
     assert starts(found) == ["UNTRAINED CLASSIFIER"]
+    other = dataclasses.replace(head, unused=("classifier/kernel", "cls/bias"))
+    (line,) = warnings_about(other, "mrpc")
+    assert "(classifier/kernel, of another program, is not read)" in line
 
 
 @pytest.mark.parametrize(

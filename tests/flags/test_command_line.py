@@ -10,6 +10,7 @@ import textwrap
 import pytest
 
 from finetuning.flags import command_line
+from finetuning.flags import flag_file as flag_file_module
 from finetuning.flags.settings import NO_EFFECT, Settings, flags_with, type_of
 from finetuning.utils.errors import InputError
 
@@ -29,6 +30,12 @@ NEEDED = {
     "do_predict": ["--do_predict=true"],
     "evaluation": EVALUATES,
     "custom": ["--task_name=custom"],
+}
+DESCRIPTION = {
+    "versions": {"python": "3"},
+    "device": "CPU",
+    "git_revision": None,
+    "random_seed": 1,
 }
 FIELDS = {field.name: field for field in dataclasses.fields(Settings)}
 
@@ -217,16 +224,79 @@ def test_text_that_cannot_be_part_of_a_path(value, part):
     assert error(output_dir=value).startswith(part)
 
 
-@pytest.mark.parametrize("name", ["output_dir", "data_dir", "vocab_file"])
-@pytest.mark.parametrize("path, instead", [("~", "$HOME,"), ("~/out", "$HOME/out,")])
-def test_home_directory_that_the_shell_has_not_replaced(name, path, instead):
-    message = error(**{name: path})
-    assert message.startswith("--%s=%s: the shell" % (name, path))
-    assert "write %s" % instead in message
+@pytest.mark.parametrize("name", flags_with(is_path=True))
+def test_the_home_directory(name, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for path, whole in (("~", "/home/me"), ("~/a/~", "/home/me/a/~")):
+        flags = ["--%s=%s" % (name, path), *needed_by(name)]
+        assert getattr(parse(*flags), name) == whole
 
 
 def test_names_that_begin_with_a_tilde():
     assert parse(output_dir="~out").output_dir == "~out"
+
+
+NOT_MEANT = [
+    ("$OUT/x", "$OUT was not replaced"),
+    ("a/${OUT}/x", "${OUT} was not replaced"),
+    ("$(pwd)/x", "$(pwd) was not replaced"),
+    (" out", "(SPACE)"),
+    ("out\u3000", "(IDEOGRAPHIC SPACE)"),
+    ("'a b'", "(APOSTROPHE)"),
+    ("\u201ca b\u201d", "(LEFT DOUBLE QUOTATION MARK)"),
+    ("C:\\out", "backslash"),
+    ("out\u00a0--do_train=true", "another flag (--d...)"),
+]
+
+
+@pytest.mark.parametrize("name", flags_with(is_path=True))
+@pytest.mark.parametrize("path, part", NOT_MEANT)
+def test_a_path_that_the_shell_should_have_changed(
+    name, path, part, tmp_path, monkeypatch
+):
+    """Such a name is accepted if there is a file or directory of it."""
+    monkeypatch.chdir(str(tmp_path))
+    flags = ["--%s=%s" % (name, path), *needed_by(name)]
+    message = error(*flags)
+    shown = path.replace("\u3000", "\\u3000").replace("\u00a0", "\\xa0")
+    assert message.startswith("--%s=%s: " % (name, shown)) and part in message
+    assert os.listdir(str(tmp_path)) == []
+    os.makedirs(path)
+    assert getattr(parse(*flags), name) == path
+    assert error("--%s=%s" % (name, path + "$x"), *needed_by(name))
+    new = os.path.join(path, "new")
+    if not path.endswith("\u3000"):
+        assert getattr(parse("--%s=%s" % (name, new), *needed_by(name)), name) == new
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "exp[1]", "w?", "w*", "~x", "a$", "costs $ 5", "it's", "\u4e00-b"]
+)
+def test_unusual_names(name):
+    assert parse(output_dir=name).output_dir == name
+
+
+@pytest.mark.parametrize(
+    "argument, char, instead",
+    [
+        ("\u2013do_train", "EN DASH", "--do_train"),
+        ("\u2014task_name=MRPC", "EM DASH", "--task_name=MRPC"),
+        ("\u2212\u2212do_train", "MINUS SIGN", "--do_train"),
+        ("-\u2010do_train", "HYPHEN", "--do_train"),
+        ("\uff0d\uff0ddo_train", "FULLWIDTH HYPHEN-MINUS", "--do_train"),
+        ("\u3000--do_train", "IDEOGRAPHIC SPACE", "--do_train"),
+        ("--task_name\uff1dMRPC", "FULLWIDTH EQUALS SIGN", "--task_name=MRPC"),
+        ("--learning_rate=2e\u22125", "MINUS SIGN", None),
+        ("--num_train_epochs=3\u3002\uff15", "IDEOGRAPHIC FULL STOP", None),
+        ("--do_train=true\u00a0--do_eval=true", "NO-BREAK SPACE", None),
+        ("--precision=\u201cmixed\u201d", "LEFT DOUBLE QUOTATION MARK", None),
+    ],
+)
+def test_characters_that_look_like_those_of_a_flag(argument, char, instead):
+    message = error(argument)
+    assert "the character " in message and "(%s)" % char in message
+    if instead:
+        assert message.endswith("; write %s" % instead)
 
 
 # Unknown and missing flags
@@ -410,16 +480,44 @@ def test_a_flag_file_can_contain_all_flags(flag_file):
         ("--learning_rat=1", "did you mean --learning_rate"),
         ("learning_rate=1", "unexpected argument"),
         ("--max_seq_length=0", "--max_seq_length=0: "),
-        ("\ufeff--max_seq_length=8", "byte-order mark"),
+        ("--max_seq_length=8 \\", "mrpc.flags, line 1 ends with a backslash"),
     ],
 )
 def test_flag_files_are_parsed_strictly(flag_file, line, part):
     assert part in error(flag_file(line))
 
 
+def test_a_flag_file_that_begins_with_a_byte_order_mark(flag_file):
+    assert parse(flag_file("\ufeff--max_seq_length=8")).max_seq_length == 8
+
+
+def test_flag_files_within_flag_files(flag_file, tmp_path):
+    outer = tmp_path / "outer.flags"
+    inner = flag_file("--max_seq_length=8")
+    outer.write_text("--max_seq_length=9\n%s\n" % inner)
+    assert parse("--flagfile", str(outer)).max_seq_length == 8
+    outer.write_text("--flagfile=%s\n" % outer)
+    assert "outer.flags: the file refers to itself" in error("--flagfile=%s" % outer)
+
+
+def test_a_flag_file_that_the_run_would_replace(tmp_path):
+    """But the one that a run wrote can be used to resume it."""
+    own = tmp_path / "run.flags"
+    own.write_text("--max_seq_length=8\n")
+    (tmp_path / "link").symlink_to(own)
+    for name in ("run.flags", "link"):
+        message = error("--flagfile=%s" % (tmp_path / name), output_dir=str(tmp_path))
+        assert "would replace it by its own run.flags" in message
+    parse("--flagfile=%s" % own)
+    own.write_text(flag_file_module.text(parse(), DESCRIPTION))
+    parse("--flagfile=%s" % own, output_dir=str(tmp_path))
+
+
 def test_flag_files_that_cannot_be_read(tmp_path):
     (tmp_path / "latin").write_bytes(b"--data_dir=caf\xe9\n")
-    for path in (tmp_path / "none", tmp_path, tmp_path / "latin"):
+    os.mkfifo(str(tmp_path / "pipe"))
+    for name in ("none", "", "latin", "pipe"):
+        path = tmp_path / name
         assert str(path) in error("--flagfile=%s" % path)
     assert error("--flagfile=").startswith("--flagfile= is empty")
 

@@ -242,6 +242,14 @@ def test_help_is_the_default_and_lists_the_targets(checkout):
     assert max(map(len, shown.splitlines())) <= 88
 
 
+def test_a_misspelt_variable_is_refused(checkout):
+    made = checkout.make("data", "TASKS=MRPC", "STACK=tf2")
+    assert made.returncode == 2
+    assert "unknown variable: TASKS; expected some of STACK" in made.stderr
+    assert not (checkout.root / ".venv").exists()
+    assert checkout.make("help", "TASK=MRPC", "FROM=here").returncode == 0
+
+
 def test_env_sets_up_what_it_finds_a_python_for(checkout):
     made = checkout.make("env")
     assert made.returncode == 0

@@ -6,6 +6,7 @@ import zipfile
 
 import pytest
 
+from finetuning.evaluation import submission
 from scripts import make_submission
 from tests.support.glue_rows import SUBMISSION_LINES
 
@@ -124,6 +125,22 @@ def test_a_malformed_file(directories, tmp_path, refused, name, rows, message):
     path = write(tmp_path / name, name, rows)
     line = refused(*directories.values())
     assert line.startswith("ERROR: " + path) and message in line
+
+
+def test_a_file_that_is_replaced_after_it_was_checked(directories, target, monkeypatch):
+    read, checked = submission.read, {}
+
+    def read_and_replace(task, layout, path):
+        checked[layout.submission] = read(task, layout, path)
+        with open(path, "w") as file:
+            file.write("another")
+        return checked[layout.submission]
+
+    monkeypatch.setattr(submission, "read", read_and_replace)
+    assert run(*directories.values(), "--output=%s" % target) == 0
+    with zipfile.ZipFile(str(target)) as archive:
+        for name, text in checked.items():
+            assert archive.read(name + ".tsv").decode() == text
 
 
 def test_the_same_file_twice(directories, tmp_path, refused):

@@ -305,7 +305,7 @@ def test_files_that_are_not_the_sweeps_are_left_alone(place, refused):
         (["--data_dir=nowhere"], "--data_dir=nowhere: no such directory"),
         (["--script=nowhere.py"], "--script=nowhere.py: no such file"),
         (["--sweep_dir=" + PROGRAM], "is a file, expected a directory"),
-        (["--sweep_dir=~/sweep"], "--sweep_dir=~/sweep: the shell"),
+        (["--sweep_dir=$OUT/sweep"], "--sweep_dir=$OUT/sweep: $OUT was not"),
     ],
 )
 def test_invalid_arguments(place, refused, arguments, message):

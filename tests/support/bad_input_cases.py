@@ -10,6 +10,7 @@ from tests.support.bad_inputs import (
     cases,
     copy,
     edit,
+    hard_link,
     line,
     link,
     make_directory,
@@ -38,6 +39,10 @@ def _config(**values):
         return json.dumps(kept).encode()
 
     return edit(CONFIG, change)
+
+
+def _own_link(path):
+    return link("../vocab.txt", path)
 
 
 def _first_lines(path, count):
@@ -118,14 +123,35 @@ FLAGS = cases(
     ("a flag for your own data with a task", "--text_a_column=1"),
     ("XLA without a GPU", "--xla=true"),
     ("a missing flag file", "--flagfile=mine.flags", _says("mine.flags")),
+    ("a pipe as flag file", "--flagfile=mine.flags", make_pipe("mine.flags")),
     (
-        "a flag file that begins with a byte-order mark",
+        "a flag file with the backslashes of a shell",
         "--flagfile=mine.flags",
-        write("mine.flags", "\ufeff--learning_rate=1e-5\n"),
-        _says("byte-order mark"),
+        write("mine.flags", "--learning_rate=1e-5 \\\n"),
+        _says("mine.flags, line 1", "backslash"),
     ),
+    (
+        "a flag file that the run would replace",
+        "--flagfile=out/run.flags",
+        write("out/run.flags", "--learning_rate=1e-5\n"),
+    ),
+    (
+        "a dash of a word processor",
+        "\u2013learning_rate=1e-5",
+        _says("EN DASH", "--learning_rate"),
+    ),
+    (
+        "a full-width equals sign",
+        "--learning_rate\uff1d1e-5",
+        _says("FULLWIDTH EQUALS SIGN", "write --learning_rate=1e-5"),
+    ),
+    ("a minus sign", "--learning_rate=1e\u22125", _says("MINUS SIGN")),
     ("a line break in a name", "--output_dir=o\nut"),
-    ("~ for the home directory", "--output_dir=~/out", _says("=~/out:", "$HOME/out")),
+    ("a variable in single quotes", "--output_dir=$OUT/a", _says("$OUT was not")),
+    ("a path of Windows", "--output_dir=C:\\out", _says("=C:\\out:", "backslash")),
+    ("quotes in a flag file", '--vocab_file="vocab.txt"', _says("QUOTATION MARK")),
+    ("a blank before a path", "--output_dir= out", _says("SPACE")),
+    ("a variable that is unset", "--data_dir=/MRPC", _says("=/MRPC:", "variable")),
     ("a missing directory", "--data_dir=dta", _says("--data_dir=dta")),
     ("a file instead of a directory", "--data_dir=vocab.txt"),
     ("a missing file", "--vocab_file=vocab", _says("--vocab_file=vocab:")),
@@ -359,6 +385,30 @@ OUTPUT = cases(
     ("a file where a directory belongs", write("out/eval", "")),
     ("the directory of the initial weights", "--output_dir=encoder"),
     (
+        "a pattern in a path that is not local",
+        "--output_dir=gs://bucket/out[1]",
+        _says("gs://bucket/out[1]", "pattern"),
+    ),
+    ("a link where the log belongs", _own_link("out/run.log")),
+    ("a link where the lock file belongs", _own_link("out/.lock")),
+    ("a hard link where the log belongs", hard_link(VOCAB, "out/run.log")),
+    ("a pipe where the lock file belongs", make_pipe("out/.lock")),
+    ("a .lock that is not this program's", write("out/.lock", "mine")),
+    (
+        "a link where the best weights belong",
+        "--eval_steps=5",
+        "--keep_best=true",
+        link("../encoder", "out/best"),
+    ),
+    (
+        "an input file that is a link to a result file",
+        "--do_predict=true",
+        "--predict_file=mine.tsv",
+        copy(DEV, "out/predictions.tsv"),
+        link("out/predictions.tsv", "mine.tsv"),
+        _says("mine.tsv (predictions.tsv)", "--output_dir=out"),
+    ),
+    (
         "a result file that would overwrite an input",
         "--task_name=AX",
         "--do_predict=true",
@@ -412,6 +462,13 @@ OUTPUT = cases(
         "no best weights to evaluate",
         "--keep_best=true",
         _without("do_train", says=("best",)),
+    ),
+    (
+        "the best weights where another run has its output",
+        "--eval_steps=5",
+        "--keep_best=true",
+        write("out/best/run_settings.json", "{}"),
+        _says("out/best", "another run"),
     ),
     trained=True,
 )

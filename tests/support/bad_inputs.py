@@ -146,15 +146,29 @@ def make_directory(path):
 
 
 def link(target, path):
-    return Change(path, lambda: os.symlink(target, path))
+    return Change(path, _below(path, lambda: os.symlink(target, path)))
+
+
+def hard_link(target, path):
+    return Change(path, _below(path, lambda: os.link(target, path)))
 
 
 def make_pipe(path):
-    return Change(path, lambda: os.mkfifo(path))
+    return Change(path, _below(path, lambda: os.mkfifo(path)))
 
 
 def copy(source, target):
-    return Change(target, lambda: shutil.copy(source, target))
+    return Change(target, _below(target, lambda: shutil.copy(source, target)))
+
+
+def _below(path, make):
+    """Makes a file after its directory, if that is missing."""
+
+    def apply():
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        make()
+
+    return apply
 
 
 # ---- Running a case ----

@@ -424,7 +424,7 @@ def test_a_run_without_saved_losses(interrupted_run, tmp_path):
     out = interrupted_run.copy(tmp_path)
     arguments = [*interrupted_run.flags, "--do_train", "--output_dir=" + out]
     corpus.write_lines(os.path.join(out, "training_loss.json"), ["[4]"])
-    assert "training_loss.json is corrupt" in refused([*arguments, "--eval_steps=5"])
+    assert "training_loss.json is not valid" in refused([*arguments, "--eval_steps=5"])
     os.remove(os.path.join(out, "training_loss.json"))
     run = succeed([*arguments, "--eval_steps=5"])
     assert "No training loss was saved with step 4" in run.out

@@ -74,7 +74,7 @@ class Full:
 
 
 def test_a_log_file_that_cannot_be_written_is_given_up(screen, tmp_path, monkeypatch):
-    monkeypatch.setattr(console.files, "open_append", lambda _: Full())
+    monkeypatch.setattr(console.appending, "open_append", lambda _: Full())
     with console.log_file(str(tmp_path)):
         log.info("one")
         log.info("two")

@@ -227,24 +227,15 @@ def test_lines_that_fail_midway_keep_the_older_file(place, tmp_path, error):
     assert os.listdir(str(tmp_path)) == ["file"]
 
 
-def test_open_append(place, tmp_path):
-    for text in ("one \u00e9\n", "two\n"):
-        stream = files.open_append(place("log"))
-        stream.write(text)
-        stream.close()
-    assert read_bytes(tmp_path, "log") == b"one \xc3\xa9\ntwo\n"
-
-
 def test_local_files_are_utf8_in_any_locale_and_need_no_tensorflow(tmp_path, root):
     code = (
         "import sys; sys.modules['tensorflow'] = None\n"
-        "from finetuning.utils import files\n"
+        "from finetuning.utils import appending, files\n"
         "path = sys.argv[1] + '/a/file'\n"
         "files.make_directory(sys.argv[1] + '/a')\n"
         "files.write_text(path, '\\u535a')\n"
-        "stream = files.open_append(path)\n"
-        "stream.write('\\xe9')\n"
-        "stream.close()\n"
+        "with appending.open_append(path) as stream:\n"
+        "    stream.write('\\xe9')\n"
         "assert files.read_text(path) == '\\u535a\\xe9'\n"
         "assert files.list_directory(sys.argv[1] + '/a') == ['file']\n"
         "files.remove_if_exists(path)\n"
@@ -300,3 +291,22 @@ def test_json_that_is_read(place, tmp_path):
     write_bytes(tmp_path, "a.json", b'{"caf\xe9": 1}')
     with pytest.raises(InputError, match="line 1, byte 6: 0xe9 is not UTF-8"):
         files.read_json(place("a.json"), "", "")
+
+
+# Messages
+
+
+@pytest.mark.parametrize(
+    "path, hint",
+    [
+        ("/MRPC", " (nor is there /MRPC: was a shell variable before it unset?)"),
+        ("/no_bert/vocab.txt", " (nor is there /no_bert: was a shell variable before"),
+        ("/tmp/vocab.txt", ""),
+        ("data/vocab.txt", ""),
+        ("data/MRPC\u2014small", "; it contains the character \u2014 (EM DASH)"),
+        ("gs://bucket/vocab.txt", ""),
+    ],
+)
+def test_the_hint_about_a_missing_file(path, hint):
+    found = files.missing_hint(path)
+    assert found.startswith(hint) and bool(found) == bool(hint)

@@ -12,6 +12,7 @@ import pytest
 
 from finetuning.checkpoints import finding, restoring
 from finetuning.utils import locking
+from finetuning.utils.errors import InputError
 from tests.support import corpus
 from tests.support.running import ONE_THREAD, Run, refused, saved_json, succeed
 
@@ -53,6 +54,49 @@ def test_one_process_at_a_time_holds_a_lock(root, tmp_path):
         assert "process %d on " % os.getpid() in locking.holder(path)
 
 
+def test_removing_the_lock_file_admits_nobody(root, tmp_path):
+    path = str(tmp_path / ".lock")
+    with holding(root, path):
+        os.remove(path)
+        assert locking.holder(path) == "unknown process"
+        with pytest.raises(locking.HeldError, match="unknown process"):
+            locking.acquire(path)
+        assert os.listdir(str(tmp_path)) == []
+    with locking.acquire(path):
+        pass
+
+
+def test_a_directory_that_is_a_link(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with locking.acquire(str(tmp_path / "link" / ".lock")):
+        assert locking.holder(str(tmp_path / "link" / ".lock"))
+        assert locking.holder(str(tmp_path / "out" / ".lock"))
+
+
+def test_a_file_of_the_users_is_not_taken_for_a_lock_file(tmp_path):
+    path = tmp_path / ".lock"
+    path.write_bytes(b"mine\xff")
+    with pytest.raises(InputError, match="was not written by this program"):
+        locking.acquire(str(path))
+    assert path.read_bytes() == b"mine\xff"
+    assert locking.holder(str(path)) is None
+
+
+def test_a_brief_lock_makes_others_wait(root, tmp_path):
+    path = str(tmp_path / "run.log")
+    program = "import sys; sys.path.insert(0, sys.argv[1])\n"
+    program += "from finetuning.utils import locking\n"
+    program += "with locking.held_briefly(sys.argv[2]): print('in')"
+    command = [sys.executable, "-c", program, root, path]
+    # A training run has the directory, which does not matter.
+    with locking.acquire(str(tmp_path / ".lock")), locking.held_briefly(path):
+        other = subprocess.Popen(command, stdout=subprocess.PIPE)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.communicate(timeout=1.5)
+    assert other.communicate()[0] == b"in\n"
+
+
 def test_paths_without_locks(caplog):
     path = "gs://bucket/out/.lock"
     assert locking.acquire(path) is None
@@ -79,12 +123,16 @@ def locked(root, finished_run, tmp_path):
         yield out
 
 
+@pytest.mark.parametrize("is_removed", [False, True])
 @pytest.mark.parametrize("more", [[], ["--check"]])
-def test_a_second_training_run_is_refused(finished_run, locked, more):
+def test_a_second_training_run_is_refused(finished_run, locked, more, is_removed):
+    if is_removed:
+        os.remove(os.path.join(locked, ".lock"))
     before = state(locked)
     flags = [*finished_run.flags, "--do_train", "--output_dir=" + locked, *more]
     line = refused(flags)
-    assert "--output_dir=%s: a training run is writing there (process" % locked in line
+    holder = "unknown process)" if is_removed else "process "
+    assert "=%s: a training run is writing there (%s" % (locked, holder) in line
     assert "wait until it ends, or use another --output_dir" in line
     assert state(locked) == before
 

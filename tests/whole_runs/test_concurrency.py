@@ -92,7 +92,7 @@ def test_a_file_that_is_edited_while_it_is_read(own, tmp_path, phase, change):
         when="Reading ",
         do=lambda: os.utime(path, ns=(before, before + 1)),
     )
-    assert error.startswith("ERROR: %s was changed while it was read" % path)
+    assert error.startswith("ERROR: %s was changed or removed while it was read" % path)
     assert results_in(out) == []
 
 

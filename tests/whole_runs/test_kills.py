@@ -84,6 +84,7 @@ MOMENTS = [
     "unnamed 6",
     "after eval_history.tsv",
     "surplus 4",
+    "surplus 3",  # Of best/.
     "evaluation",
     "before eval_results.txt",
     "after eval_results.json",
