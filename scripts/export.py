@@ -45,6 +45,7 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    "huggingface": Format("what from_pretrained of Hugging Face's transformers loads"),
     "checkpoint": Format("the weights and their files for this program, as in best/"),
 }
 

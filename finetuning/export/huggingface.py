@@ -1,0 +1,114 @@
+"""A directory that Hugging Face's transformers loads as it is."""
+
+import dataclasses
+import os
+import shutil
+
+import numpy as np
+from safetensors import numpy as safetensors
+
+from finetuning import classifier
+from finetuning.checkpoints import restoring
+from finetuning.device import failures
+from finetuning.export import card, output, tokenizer_files
+from finetuning.flags import text_settings
+from finetuning.utils import files
+
+_WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
+_HEAD = {"output_weights": "classifier.weight", "output_bias": "classifier.bias"}
+_PARTS = {"gamma": "weight", "beta": "bias", "kernel": "weight"}
+
+
+@failures.tensorflow_errors(only_files=True)
+def export(model, path):
+    """Writes weights, config, tokenizer and model card.
+
+    `AutoModelForSequenceClassification`, `AutoTokenizer` and `pipeline` load the
+    directory and compute the same token ids and logits.
+
+    Args:
+      model: `trained_model.TrainedModel`.
+      path: the directory to write, which must be new or empty.
+
+    Returns:
+      Lines of Python that use it.
+
+    Raises:
+      InputError: something is at `path`, the disk is full, or the run's
+        `eval_results.json` is damaged.
+      VanishedError: the checkpoint was removed or replaced since it was read.
+      OSError: the directory cannot be written.
+    """
+    with output.new_directory(path) as directory:
+        weights, config_file = (
+            os.path.join(directory, name) for name in (_WEIGHTS, _CONFIG)
+        )
+        files.write_json(config_file, config(model))
+        safetensors.save_file(_tensors(model.contents), weights, {"format": "pt"})
+        shutil.copymode(
+            config_file, weights
+        )  # Safetensors 0.8 lets only its user read.
+        files.sync(weights)
+        vocab = text_settings.VOCAB_FILE
+        files.copy(os.path.join(model.directory, vocab), os.path.join(directory, vocab))
+        for name, content in tokenizer_files.contents(model).items():
+            files.write_json(os.path.join(directory, name), content)
+        files.write_text(os.path.join(directory, _CARD), card.text(model))
+    return card.usage(model, path)
+
+
+def _tensors(contents):
+    """Dictionary from transformers' names to float32 arrays."""
+    with contents.restoring(), restoring.open_reader(contents.prefix) as reader:
+        return {
+            name_of(name): _array(name, reader.get_tensor(source))
+            for name, source in contents.restored.items()
+        }
+
+
+def name_of(name):
+    """Transformers' name of a variable.
+
+    Example:
+      >>> name_of("bert/encoder/layer_0/output/LayerNorm/gamma")
+      'bert.encoder.layer.0.output.LayerNorm.weight'
+    """
+    if name in _HEAD:
+        return _HEAD[name]
+    scope, _, part = name.replace("layer_", "layer.").rpartition("/")
+    if part.endswith("_embeddings"):
+        part += "/weight"
+    return "/".join([scope, _PARTS.get(part, part)]).replace("/", ".")
+
+
+def _array(name, value):
+    """A variable's value as transformers has it: kernels are transposed."""
+    value = value.T if name.endswith("/kernel") else value
+    return np.ascontiguousarray(value, np.float32)
+
+
+def config(model):
+    """The content of `config.json`, a dictionary."""
+    ours = model.config
+    labels = list(model.labels) or ["LABEL_0"]
+    return dict(
+        {field.name: getattr(ours, field.name) for field in dataclasses.fields(ours)},
+        architectures=["BertForSequenceClassification"],
+        model_type="bert",
+        hidden_act=_activation(ours),
+        classifier_dropout=classifier.HEAD_DROPOUT,
+        layer_norm_eps=1e-12,
+        pad_token_id=model.tokenizer.vocab["[PAD]"],
+        problem_type=(
+            "regression" if model.is_regression else "single_label_classification"
+        ),
+        num_labels=len(labels),
+        id2label={str(number): label for number, label in enumerate(labels)},
+        label2id={label: number for number, label in enumerate(labels)},
+    )
+
+
+def _activation(ours):
+    """Transformers' name of the activation that this program computes."""
+    name = str(ours.hidden_act).lower()
+    return "gelu_new" if name.startswith("gelu") else name
