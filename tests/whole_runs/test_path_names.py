@@ -22,7 +22,7 @@ NAMES = {
     "{a,b}": "a",
     "b\\s": "bs",
     "~": "x",
-    "~root": "root",
+    "~nobody_of_this_name": "nobody",
     "$HOME": "HOME",
     "costs $ 5": "costs  5",
     "a b": "a",
