@@ -17,7 +17,7 @@ import zipfile
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt
+from finetuning.utils import early_interrupt, json_files
 
 if __name__ == "__main__":
     early_interrupt.report()
@@ -83,7 +83,7 @@ def best_run(sweep_dir):
     path = os.path.join(sweep_dir, SWEEP_JSON)
     expected = "the runs of a sweep with their scores"
     advice = "run the sweep again"
-    scores = files.read_json(path, expected, advice, _main_scores, allow_nan=True)
+    scores = json_files.read(path, expected, advice, _main_scores, allow_nan=True)
     if not scores:
         raise InputError("%s: no run of this sweep has finished" % sweep_dir)
     name = summary.best(scores)

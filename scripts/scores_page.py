@@ -15,7 +15,7 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry
@@ -40,7 +40,7 @@ def make(docs):
     if not groups:
         raise InputError("%s contains no runs; add some with --add=DIR" % directory)
     introduction = files.read_text(os.path.join(directory, INTRODUCTION)) + "\n"
-    published = files.read_json(
+    published = json_files.read(
         os.path.join(directory, runs.PUBLISHED),
         "a list of tables with title, setting, source, columns and rows",
         "restore it",

@@ -26,7 +26,7 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt
+from finetuning.utils import early_interrupt, json_files
 
 if __name__ == "__main__":
     early_interrupt.report()
@@ -132,7 +132,7 @@ def write_report(directory, sweep, results):
     collected = report.collect(sweep.description(), sweep.points, results)
     lines = report.lines(collected)
     files.write_text(os.path.join(directory, TEXT), "\n".join(lines) + "\n")
-    files.write_json(os.path.join(directory, JSON), collected)
+    json_files.write(os.path.join(directory, JSON), collected)
     if collected["runs"]:
         picture.draw(os.path.join(directory, PICTURE), collected)
     return lines

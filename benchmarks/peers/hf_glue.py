@@ -29,7 +29,7 @@ from benchmarks.timing import examples  # noqa: E402
 from finetuning.data import data_files  # noqa: E402
 from finetuning.evaluation import scoring  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
-from finetuning.utils import files  # noqa: E402
+from finetuning.utils import json_files  # noqa: E402
 from finetuning.utils.console import log  # noqa: E402
 from finetuning.utils.errors import InputError  # noqa: E402
 from finetuning.utils.progress import Progress  # noqa: E402
@@ -89,7 +89,7 @@ def run(argv):
 def load_model(settings, task):
     """The pretrained encoder with a fresh head, on the GPU if there is one."""
     path = settings.bert_config_file
-    config = files.read_json(
+    config = json_files.read(
         path,
         "one JSON object of numbers and strings",
         "pass the bert_config.json of the checkpoint",

@@ -9,7 +9,7 @@ import time
 from finetuning.evaluation import result_files
 from finetuning.flags import command_line
 from finetuning.flags.settings import as_flag
-from finetuning.utils import files
+from finetuning.utils import json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 
@@ -92,7 +92,7 @@ def write(program, settings, task, scored, **facts):
     }
     os.makedirs(settings.output_dir, exist_ok=True)
     path = os.path.join(settings.output_dir, result_files.EVAL_JSON)
-    files.write_json(path, dict(content, **facts))
+    json_files.write(path, dict(content, **facts))
     for line in result_files.table("Scores", sorted(scored.figures.items())):
         log.info(line)
     log.info("Written to %s", path)

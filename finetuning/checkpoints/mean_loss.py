@@ -5,7 +5,7 @@ import os
 
 import tensorflow.compat.v1 as tf
 
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.console import log
 
 FILE = "training_loss.json"
@@ -67,7 +67,7 @@ class MeanLoss(tf.train.CheckpointSaverListener):
             str(step): {"sum": total, "count": count}
             for step, (total, count) in self._saved.items()
         }
-        files.write_json(self._path, content)
+        json_files.write(self._path, content)
 
 
 def read(directory):
@@ -79,7 +79,7 @@ def read(directory):
     path = os.path.join(directory, FILE)
     if not files.exists(path):
         return {}
-    return files.read_json(
+    return json_files.read(
         path,
         "the sum and the count of the training losses since the last evaluation, by "
         "step",

@@ -6,7 +6,7 @@ import numpy as np
 
 import modeling
 from finetuning.flags.settings import MIN_FLOAT
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.errors import InputError, in_one_line
 
 # The sizes that define a model, with the minimum and maximum of each. The maximum is
@@ -40,7 +40,7 @@ def read_config(path):
         repeated, or no model can have the values.
     """
     files.require_file("--bert_config_file=%s" % path, path)
-    values = files.read_json(
+    values = json_files.read(
         path,
         "one JSON object of numbers and strings",
         "pass the bert_config.json of the checkpoint",

@@ -3,7 +3,7 @@
 import json
 import os
 
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.errors import InputError
 
 FILE = "labels.json"
@@ -29,7 +29,7 @@ def load(directory):
     path = os.path.join(directory, FILE)
     if not files.exists(path):
         return None
-    return files.read_json(
+    return json_files.read(
         path,
         "a JSON object with a list of labels",
         'restore it, or write one such as {"labels": ["no", "yes"]} in the order that '

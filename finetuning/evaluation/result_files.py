@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 from finetuning.data import tasks
-from finetuning.utils import console, files, locking
+from finetuning.utils import console, files, json_files, locking
 
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
@@ -146,7 +146,7 @@ class ResultSet:
           content: its content, without `files` and `sha256`.
         """
         content = dict(content, files=list(self._digests), sha256=dict(self._digests))
-        self.write(json_name, [files.json_text(content)])
+        self.write(json_name, [json_files.as_text(content)])
         log_file = os.path.join(self._output_dir, console.LOG_FILE)
         with locking.held_briefly(log_file):
             files.remove_if_exists(os.path.join(self._output_dir, json_name))

@@ -14,7 +14,7 @@ import sklearn
 from finetuning.flags import flag_file
 from finetuning.flags.settings import MAX_SEED
 from finetuning.run_info import saved_run
-from finetuning.utils import files
+from finetuning.utils import json_files
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -78,7 +78,7 @@ def save(settings, description, **facts):
         settings between resumptions, `planned_steps`, `columns`.
     """
     path = os.path.join(settings.output_dir, saved_run.SETTINGS_FILE)
-    files.write_json(path, dict(description, **facts))
+    json_files.write(path, dict(description, **facts))
     flag_file.write(settings, description, facts.get("changes", ()))
 
 

@@ -6,7 +6,7 @@ from typing import Optional
 
 from finetuning.flags.settings import MAX_SEED, as_value, flags_with
 from finetuning.run_info import fingerprints
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 
 SETTINGS_FILE = "run_settings.json"
 # Compared by themselves: the seed only if it is given, the labels by `label_map`.
@@ -72,7 +72,7 @@ def load(output_dir):
     path = os.path.join(output_dir, SETTINGS_FILE)
     if not files.exists(path):
         return SavedRun()
-    return files.read_json(
+    return json_files.read(
         path,
         "the JSON object that a training run saves, with its random_seed",
         "remove the file and pass --random_seed, or use another --output_dir",

@@ -4,7 +4,7 @@ import os
 
 import pooch
 
-from finetuning.utils import files
+from finetuning.utils import json_files
 from finetuning.utils.errors import InputError
 from scripts.fetching import archive, download, given, sources
 
@@ -100,7 +100,7 @@ def problem(checkpoint, folder):
 def _read_shape(path):
     """Layers, hidden size and heads in a config; None for those that it lacks."""
     name = os.path.basename(path)
-    config = files.read_json(path, "the model's sizes", "it is damaged", name=name)
+    config = json_files.read(path, "the model's sizes", "it is damaged", name=name)
     return tuple(config.get(key) for key in _SHAPE_KEYS)
 
 

@@ -13,7 +13,7 @@ import os
 from finetuning.data import tasks
 from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
-from finetuning.utils import files
+from finetuning.utils import json_files
 from finetuning.utils.errors import InputError
 from scripts.sweeping import run_files, summary
 
@@ -69,7 +69,7 @@ def read(path):
       InputError: the file is not such a result, or its scores cannot be compared: they
         are not those of a known training run on a task's whole dev set.
     """
-    return files.read_json(
+    return json_files.read(
         path,
         "the results of an evaluation by this version",
         "evaluate again",
@@ -186,7 +186,7 @@ def add(directory, places):
     ordered = sorted(known.values(), key=_order)
     for task, runs in itertools.groupby(ordered, lambda run: run["task"]):
         path = os.path.join(directory, task.lower() + ".json")
-        files.write_json(path, list(runs))
+        json_files.write(path, list(runs))
     return len(known) - before
 
 
@@ -217,7 +217,7 @@ def load(directory):
     runs = []
     for name in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
         if name.endswith(".json") and name != PUBLISHED:
-            runs += files.read_json(
+            runs += json_files.read(
                 os.path.join(directory, name),
                 "a list of runs",
                 "restore it, or remove it and add the runs again with --add=DIR",

@@ -5,7 +5,7 @@ import os
 from finetuning.evaluation.result_files import EVAL_JSON
 from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.run_info import fingerprints
-from finetuning.utils import files
+from finetuning.utils import json_files
 from finetuning.utils.errors import InputError
 
 RUN_FILE = "sweep_run.json"
@@ -23,7 +23,7 @@ def read_state(directory):
     path = os.path.join(directory, RUN_FILE)
     if not os.path.exists(path):
         return None
-    return files.read_json(
+    return json_files.read(
         path,
         "seconds, and whether the run is finished",
         "remove %s to repeat the run" % directory,
@@ -67,7 +67,7 @@ def problem(directory):
 
 
 def _read_scores(path):
-    return files.read_json(
+    return json_files.read(
         path,
         "the scores of an evaluation with %s" % MAIN_SCORE,
         "remove %s to repeat the run" % os.path.dirname(path),

@@ -9,7 +9,7 @@ from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.flags import command_line
 from finetuning.flags.settings import as_flag, flags_with
 from finetuning.run_info import fingerprints
-from finetuning.utils import files, locking
+from finetuning.utils import files, json_files, locking
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import duration
@@ -74,7 +74,7 @@ class Sweep:
                 "there (%s)" % (self.directory, error)
             ) from None
         path = os.path.join(self.directory, SWEEP_FILE)
-        files.write_json(path, self.description())
+        json_files.write(path, self.description())
         return self
 
     def __exit__(self, *_):
@@ -175,7 +175,7 @@ class Sweep:
         finally:
             state["seconds"] += time.monotonic() - started
             state.update(finished=error is None, error=error)
-            files.write_json(os.path.join(directory, run_files.RUN_FILE), state)
+            json_files.write(os.path.join(directory, run_files.RUN_FILE), state)
         return error
 
     def _remove_checkpoints(self, results):
@@ -205,7 +205,7 @@ def _load_settings(directory):
         raise InputError("--sweep_dir=%s is a file, expected a directory" % directory)
     path = os.path.join(directory, SWEEP_FILE)
     if os.path.exists(path):
-        return files.read_json(
+        return json_files.read(
             path, "the settings of a sweep", "use another --sweep_dir", _check_settings
         )
     if _names(directory):
@@ -261,7 +261,7 @@ def _open_run(directory):
             )
         files.make_directory(directory)
         state = {"seconds": 0.0, "finished": False, "error": None}
-        files.write_json(path, state)
+        json_files.write(path, state)
     return state
 
 

@@ -67,8 +67,7 @@ elif kind == "writing":
     import tensorflow.compat.v1 as tf
     before(tf.train.Saver, "save", too_large)
 elif kind == "surplus":
-    import tensorflow.compat.v1 as tf
-    before(tf.train, "remove_checkpoint", lambda p: p.endswith("ckpt-" + argument))
+    before(files, "remove_if_exists", lambda p: "/model.ckpt-%s." % argument in p)
 elif kind == "evaluation":
     after(inference.Progress, "update", in_an_evaluation)
 elif kind == "before":
