@@ -7,7 +7,7 @@ from finetuning.checkpoints import finding
 from finetuning.data import label_map, tasks
 from finetuning.evaluation import result_files
 from finetuning.flags.settings import as_flag, flags_with
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.console import log
 
 _HEADER = """---
@@ -86,7 +86,7 @@ def _results(contents):
     path = os.path.join(directory, result_files.EVAL_JSON)
     if not files.exists(path):
         return None
-    results = files.read_json(
+    results = json_files.read(
         path,
         "the results of an evaluation",
         "evaluate again, or remove it",

@@ -12,7 +12,7 @@ from finetuning.checkpoints import restoring
 from finetuning.device import failures
 from finetuning.export import card, output, tokenizer_files
 from finetuning.flags import text_settings
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 
 _WEIGHTS, _CONFIG, _CARD = "model.safetensors", "config.json", "README.md"
 _HEAD = {"output_weights": "classifier.weight", "output_bias": "classifier.bias"}
@@ -43,7 +43,7 @@ def export(model, path):
         weights, config_file = (
             os.path.join(directory, name) for name in (_WEIGHTS, _CONFIG)
         )
-        files.write_json(config_file, config(model))
+        json_files.write(config_file, config(model))
         safetensors.save_file(_tensors(model.contents), weights, {"format": "pt"})
         shutil.copymode(
             config_file, weights
@@ -52,7 +52,7 @@ def export(model, path):
         vocab = text_settings.VOCAB_FILE
         files.copy(os.path.join(model.directory, vocab), os.path.join(directory, vocab))
         for name, content in tokenizer_files.contents(model).items():
-            files.write_json(os.path.join(directory, name), content)
+            json_files.write(os.path.join(directory, name), content)
         files.write_text(os.path.join(directory, _CARD), card.text(model))
     return card.usage(model, path)
 

@@ -5,7 +5,7 @@ import os
 import shutil
 
 from finetuning.device import failures
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.errors import InputError
 
 
@@ -40,7 +40,7 @@ def new_directory(path):
 
     Example:
       with output.new_directory("/tmp/export") as temporary:
-          files.write_json(os.path.join(temporary, "config.json"), config)
+          json_files.write(os.path.join(temporary, "config.json"), config)
 
     Raises:
       InputError: there is something at `path` other than an empty directory, or the

@@ -9,7 +9,7 @@ import dataclasses
 import os
 
 from finetuning.flags.settings import CUSTOM, Settings, flags_with, type_of
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 
 FILE = "text_settings.json"
 VOCAB_FILE = "vocab.txt"
@@ -30,7 +30,7 @@ def from_settings(settings):
 
 def save(directory, settings):
     """Writes `text_settings.json` into a directory of weights."""
-    files.write_json(os.path.join(directory, FILE), from_settings(settings))
+    json_files.write(os.path.join(directory, FILE), from_settings(settings))
 
 
 def load(directory):
@@ -45,7 +45,7 @@ def load(directory):
     path = os.path.join(directory, FILE)
     if not files.exists(path):
         return {}
-    return files.read_json(
+    return json_files.read(
         path,
         "the flags that decide how text is read",
         "restore it, or remove it and pass these flags",
