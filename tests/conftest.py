@@ -162,3 +162,13 @@ def original_dir():
     if sys.version_info >= (3, 8):
         pytest.skip("the original runs only on TensorFlow 1")
     return path
+
+
+@pytest.fixture(scope="session")
+def hf_python():
+    """The Python of `make bench-env`, with torch and transformers, or $HF_PYTHON."""
+    default = os.path.join(ROOT, ".venv", "bench", "bin", "python")
+    path = os.environ.get("HF_PYTHON") or default
+    if not os.path.exists(path):
+        pytest.skip("needs Hugging Face: make bench-env, or $HF_PYTHON")
+    return path

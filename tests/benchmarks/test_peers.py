@@ -23,16 +23,6 @@ PEERS = os.path.join(ROOT, "benchmarks", "peers")
 PHASES = ["--do_train=true", "--do_eval=true"]
 
 
-@pytest.fixture
-def hf_python():
-    """The interpreter of `make bench-env`, or $HF_PYTHON."""
-    default = os.path.join(ROOT, ".venv", "bench", "bin", "python")
-    path = os.environ.get("HF_PYTHON") or default
-    if not os.path.exists(path):
-        pytest.skip("needs Hugging Face: make bench-env, or $HF_PYTHON")
-    return path
-
-
 def run(python, arguments, **environment):
     """The end of the standard error of a program, and its exit status."""
     done = subprocess.run(

@@ -8,8 +8,12 @@ import tensorflow.compat.v1 as tf
 
 import modeling
 from finetuning import classifier
+from finetuning.checkpoints import compatibility
 from finetuning.checkpoints.output_dir import OutputDir
+from finetuning.data import label_map
+from finetuning.flags import text_settings
 from finetuning.flags.settings import Settings
+from finetuning.utils import files
 
 
 def tiny_config(**changes):
@@ -92,6 +96,40 @@ def save_checkpoint(path, arrays):
             tf.get_variable(name, initializer=tf.constant(value))
         session.run(tf.global_variables_initializer())
         tf.train.Saver().save(session, path, write_meta_graph=False)
+
+
+def save_trained(directory, words, labels, dtype=np.float32, seed=5, **settings):
+    """Writes a directory of random weights that `trained_model.load` reads.
+
+    Args:
+      directory: where to write.
+      words: the vocabulary after the special tokens.
+      labels: the labels of the classifier; (): a regression.
+      dtype: of the weights.
+      seed: of the weights.
+      **settings: flags of `text_settings.json` other than those of a custom task.
+
+    Returns:
+      Dictionary from the names of the weights to arrays.
+    """
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    config = tiny_config(vocab_size=len(vocabulary), max_position_embeddings=64)
+    rng = np.random.RandomState(seed)
+    weights = {
+        name: rng.normal(0.0, 0.3, shape).astype(dtype)
+        for name, shape in compatibility.model_shapes(config, len(labels) or 1).items()
+    }
+    save_checkpoint(os.path.join(directory, "model.ckpt"), weights)
+    task = types.SimpleNamespace(name="custom", labels=labels)
+    label_map.save(directory, task)
+    values = {"task_name": "custom", "text_a_column": "1", "regression": not labels}
+    text_settings.save(directory, Settings(**dict(values, **settings)))
+    for name, text in (
+        (text_settings.VOCAB_FILE, "\n".join(vocabulary) + "\n"),
+        (text_settings.CONFIG_FILE, config.to_json_string()),
+    ):
+        files.write_text(os.path.join(directory, name), text)
+    return weights
 
 
 def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
