@@ -5,7 +5,7 @@ import os
 import shutil
 
 from finetuning.device import failures
-from finetuning.utils import files, json_files
+from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 
