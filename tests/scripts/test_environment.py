@@ -236,6 +236,56 @@ def checkout(tmp_path):
     return Checkout(tmp_path)
 
 
+@pytest.fixture
+def bench_checkout(checkout, monkeypatch):
+    """A checkout whose machine has the GPUs that the file "gpus" lists."""
+    (checkout.root / "benchmarks").mkdir()
+    for name in ("cpu_torch.sh", "requirements.txt"):
+        shutil.copy(
+            os.path.join(ROOT, "benchmarks", name), "%s/benchmarks" % checkout.root
+        )
+    write_script(checkout.root / "bin" / "nvidia-smi", "cat gpus 2>/dev/null")
+    write_script(checkout.root / "bin" / "uname", "echo Linux")
+    path = "%s:%s" % (checkout.root / "bin", os.environ["PATH"])
+    monkeypatch.setenv("PATH", path)
+    return checkout
+
+
+def installations(checkout):
+    """The arguments of each installation of the environment bench."""
+    lines = (checkout.root / "calls").read_text().splitlines()
+    return [line for line in lines if line.startswith("bench -m pip install ")]
+
+
+def test_without_a_gpu_torch_is_the_build_for_cpus(bench_checkout):
+    made = bench_checkout.make("bench-env")
+    assert (made.returncode, made.stderr) == (0, "")
+    first, second = installations(bench_checkout)
+    version = pip_pins("benchmarks/requirements.txt")["torch"]
+    assert first.endswith("/whl/cpu torch==%s+cpu" % version)
+    assert "--retries 0" in first and "--timeout 15" in first
+    assert second.endswith("-r benchmarks/requirements.txt")
+
+
+def test_with_a_gpu_torch_is_the_usual_build(bench_checkout):
+    (bench_checkout.root / "gpus").write_text("GPU 0: NVIDIA H100\n")
+    assert bench_checkout.make("bench-env").returncode == 0
+    (only,) = installations(bench_checkout)
+    assert only.endswith("-r benchmarks/requirements.txt")
+
+
+def test_an_index_that_cannot_be_reached_is_no_failure(bench_checkout):
+    write_script(
+        bench_checkout.root / "stub",
+        'echo "bench $*" >>calls',
+        'case "$*" in *whl/cpu*) echo cannot connect >&2; exit 1 ;; esac',
+    )
+    made = bench_checkout.make("bench-env")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "installing the build for GPUs" in made.stdout
+    assert len(installations(bench_checkout)) == 2
+
+
 def test_help_is_the_default_and_lists_the_targets(checkout):
     shown = checkout.make().stdout
     assert set(re.findall(r"^make ([\w-]+) ", shown, re.M)) == TARGETS
