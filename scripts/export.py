@@ -81,6 +81,7 @@ def run(argv):
     backend.start()
     # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
     from finetuning import trained_model
+    from finetuning.checkpoints.output_dir import OutputDir
 
     options = {
         name: getattr(flags, name)
@@ -91,6 +92,12 @@ def run(argv):
     model = trained_model.load(flags.run)
     usage = exporter.export(model, flags.output, **options)
     log.info("%s was exported to %s", model.contents.prefix, flags.output)
+    best = OutputDir(model.directory).best.prefix
+    if best and os.path.isdir(flags.run):
+        log.info(
+            "These are the latest weights; to export the best weights, pass %s",
+            os.path.dirname(best),
+        )
     log.info("To use it:")
     for line in usage:
         log.info("  %s", line)

@@ -21,9 +21,9 @@ tags:
 """
 _PATH = "path of this directory"
 _TRUNCATION = (
-    "Where a pair is too long by an odd number of tokens, transformers may truncate "
-    "the other text by one token more than the program that this model was trained "
-    "with."
+    "If both texts of a pair are truncated and the remaining number of tokens is odd, "
+    "transformers keeps one more of the longer text, and the program that trained this "
+    "model one more of the first."
 )
 
 

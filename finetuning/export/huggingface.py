@@ -45,9 +45,8 @@ def export(model, path):
         )
         json_files.write(config_file, config(model))
         safetensors.save_file(_tensors(model.contents), weights, {"format": "pt"})
-        shutil.copymode(
-            config_file, weights
-        )  # Safetensors 0.8 lets only its user read.
+        # Version 0.8 of the library lets only the user read the file.
+        shutil.copymode(config_file, weights)
         files.sync(weights)
         vocab = text_settings.VOCAB_FILE
         files.copy(os.path.join(model.directory, vocab), os.path.join(directory, vocab))

@@ -17,7 +17,7 @@ from finetuning.data import features
 from finetuning.data.tasks import InputExample
 from finetuning.export import huggingface, tokenizer_files
 from finetuning.flags.settings import Settings
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from tests.support import corpus, models
 from tests.support.paths import ROOT
 from tests.support.running import rows, succeed, value
@@ -130,7 +130,7 @@ def test_logits_ids_and_labels(ask, tmp_path):
     for labels, pair in (((), True), (("no", "yes"), False), (("a,b", "c", "1"), True)):
         directory = str(tmp_path / ("labels%d" % len(labels)))
         text_b = {"text_b_column": "2"} if pair else {}
-        models.save_trained(directory, WORDS, labels, max_seq_length=63, **text_b)
+        models.save_trained(directory, WORDS, labels, **text_b)
         loaded.append(trained_model.load(directory))
         huggingface.export(loaded[-1], directory + "-export")
         jobs.append(
@@ -166,7 +166,7 @@ def save_tokenizer(directory, tokenizer, do_lower_case, max_seq_length=512):
     model = types.SimpleNamespace(tokenizer=tokenizer, settings=settings)
     files.make_directory(directory)
     for name, content in tokenizer_files.contents(model).items():
-        files.write_json(os.path.join(directory, name), content)
+        json_files.write(os.path.join(directory, name), content)
     return directory
 
 

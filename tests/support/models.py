@@ -123,6 +123,7 @@ def save_trained(directory, words, labels, dtype=np.float32, seed=5, **settings)
     task = types.SimpleNamespace(name="custom", labels=labels)
     label_map.save(directory, task)
     values = {"task_name": "custom", "text_a_column": "1", "regression": not labels}
+    values["max_seq_length"] = config.max_position_embeddings
     text_settings.save(directory, Settings(**dict(values, **settings)))
     for name, text in (
         (text_settings.VOCAB_FILE, "\n".join(vocabulary) + "\n"),
