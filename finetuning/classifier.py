@@ -98,6 +98,36 @@ def create_model(
       Float32 tensors: loss [], unweighted per-example loss [B], logits [B, L] and
       probabilities [B, L] (for regression the logits again).
     """
+    logits = create_logits(
+        bert_config,
+        is_training,
+        input_ids,
+        input_mask,
+        segment_ids,
+        num_labels,
+        use_one_hot_embeddings,
+        dropout_seed,
+        compute,
+    )
+    return _add_loss(logits, labels, label_weights)
+
+
+def create_logits(
+    bert_config,
+    is_training,
+    input_ids,
+    input_mask,
+    segment_ids,
+    num_labels,
+    use_one_hot_embeddings=False,
+    dropout_seed=None,
+    compute=DEFAULT_COMPUTE,
+):
+    """Adds encoder and head to the graph; the arguments are those of `create_model`.
+
+    Returns:
+      Float32 [B, L].
+    """
     model = modeling.BertModel(
         config=bert_config,
         is_training=is_training,
@@ -124,8 +154,7 @@ def create_model(
         if dropout_seed is not None:
             seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
         pooled = layers.dropout(pooled, HEAD_DROPOUT, seed)
-    logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
-    return _add_loss(logits, labels, label_weights)
+    return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
 
 
 def _add_loss(logits, labels, label_weights):

@@ -28,6 +28,8 @@ def exact_prefix(prefix):
     if not _PATTERN.search(prefix):
         yield prefix
         return
+    if files.is_remote(prefix):
+        refuse_pattern(prefix)
     directory, start = os.path.split(os.path.abspath(prefix))
     with tempfile.TemporaryDirectory() as links:
         for name in files.list_directory(directory):
@@ -47,6 +49,15 @@ def require_readable(path):
         raise InputError(
             "%s: TensorFlow takes the characters [ ? * \\ in the path of a checkpoint "
             "as a pattern; use a path without them" % path
+        )
+
+
+def refuse_pattern(path):
+    """Raises `InputError` for a path that TensorFlow's readers take as a pattern."""
+    if _PATTERN.search(path):
+        raise InputError(
+            "%s: TensorFlow takes the characters [ ? * \\ in the path of weights as a "
+            "pattern; use a path without them" % path
         )
 
 

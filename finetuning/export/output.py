@@ -18,16 +18,21 @@ def require_new(path):
     Raises:
       InputError: it exists and is no empty directory, or it is not a local path.
     """
-    if files.is_remote(path):
-        raise InputError(
-            "--output=%s: expected a local directory; export to one, and copy it" % path
-        )
+    require_local(path)
     if os.path.isdir(path) and not os.listdir(path):
         return
     if os.path.lexists(path):
         raise InputError(
             "--output=%s exists and is not an empty directory; it was not changed: "
             "move it, or choose another one" % path
+        )
+
+
+def require_local(path):
+    """Raises `InputError` if --output is not a local path."""
+    if files.is_remote(path):
+        raise InputError(
+            "--output=%s: expected a local directory; export to one, and copy it" % path
         )
 
 
