@@ -1,6 +1,7 @@
 """Writes a trained model in a form that other programs load.
 
   python -m scripts.export --format=huggingface RUN --output=DIR
+  python -m scripts.export --format=saved_model RUN --output=DIR [--version=N]
   python -m scripts.export --format=checkpoint RUN --output=DIR
 
 RUN is the --output_dir of a run, its best/, or the prefix of a checkpoint in one of
@@ -8,7 +9,8 @@ these. The formats are:
 
 %(formats)s
 
-DIR must be new or empty. It appears when it is complete.
+DIR must be new or empty; a SavedModel is a new version in it, the folder DIR/N. Either
+appears when it is complete.
 
 Exit status: 0 the export is complete; 2 an error that the user can fix, in one line.
 """
@@ -46,6 +48,7 @@ class Format(NamedTuple):
 
 FORMATS = {
     "huggingface": Format("what from_pretrained of Hugging Face's transformers loads"),
+    "saved_model": Format("what TensorFlow Serving and TensorFlow load", ("version",)),
     "checkpoint": Format("the weights and their files for this program, as in best/"),
 }
 
@@ -66,6 +69,12 @@ def parse(argv):
     parser.add_argument("--format", choices=FORMATS, required=True, help="see above")
     parser.add_argument(
         "--output", metavar="DIR", required=True, help="directory to write"
+    )
+    parser.add_argument(
+        "--version",
+        metavar="N",
+        type=int,
+        help="number of a SavedModel, 1 or more; without it, the highest in DIR and 1",
     )
     flags = parser.parse_args(argv)
     for name, format_ in FORMATS.items():

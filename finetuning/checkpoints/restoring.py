@@ -28,8 +28,6 @@ def exact_prefix(prefix):
     if not _PATTERN.search(prefix):
         yield prefix
         return
-    if files.is_remote(prefix):
-        refuse_pattern(prefix)
     directory, start = os.path.split(os.path.abspath(prefix))
     with tempfile.TemporaryDirectory() as links:
         for name in files.list_directory(directory):
@@ -45,19 +43,16 @@ def require_readable(path):
     Raises:
       InputError: it would need symbolic links, but is not a local path.
     """
-    if files.is_remote(path) and _PATTERN.search(path):
-        raise InputError(
-            "%s: TensorFlow takes the characters [ ? * \\ in the path of a checkpoint "
-            "as a pattern; use a path without them" % path
-        )
+    if files.is_remote(path):
+        refuse_pattern(path)
 
 
 def refuse_pattern(path):
     """Raises `InputError` for a path that TensorFlow's readers take as a pattern."""
     if _PATTERN.search(path):
         raise InputError(
-            "%s: TensorFlow takes the characters [ ? * \\ in the path of weights as a "
-            "pattern; use a path without them" % path
+            "%s: TensorFlow takes the characters [ ? * \\ in the path of a checkpoint "
+            "as a pattern; use a path without them" % path
         )
 
 

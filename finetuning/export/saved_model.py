@@ -59,9 +59,7 @@ def export(model, path, version=None):
         assets = os.path.join(directory, ASSETS)
         os.makedirs(assets)
         for name in model_files.NAMES:
-            files.copy(
-                os.path.join(model.directory, name), os.path.join(assets, name)
-            )
+            files.copy(os.path.join(model.directory, name), os.path.join(assets, name))
         warmup.write(directory, _longest_example(model))
         for folder, _, names in os.walk(directory):
             for name in names:
