@@ -15,7 +15,6 @@ appears when it is complete.
 Exit status: 0 the export is complete; 2 an error that the user can fix, in one line.
 """
 
-import argparse
 import importlib
 import os
 import signal
@@ -60,16 +59,10 @@ def parse(argv):
       InputError: they are wrong, or a flag belongs to another format.
     """
     table = "\n".join("  %-12s %s" % (name, FORMATS[name].about) for name in FORMATS)
-    parser = entry.Parser(
-        prog="export.py",
-        description=__doc__ % {"formats": table},
-        argument_default=argparse.SUPPRESS,
-    )
-    parser.add_argument("run", metavar="RUN", help="see above")
+    parser = entry.Parser(prog="export.py", description=__doc__ % {"formats": table})
+    parser.add_path("run", metavar="RUN", help="see above")
     parser.add_argument("--format", choices=FORMATS, required=True, help="see above")
-    parser.add_argument(
-        "--output", metavar="DIR", required=True, help="directory to write"
-    )
+    parser.add_path("--output", metavar="DIR", required=True, help="directory to write")
     parser.add_argument(
         "--version",
         metavar="N",
@@ -78,9 +71,9 @@ def parse(argv):
     )
     flags = parser.parse_args(argv)
     for name, format_ in FORMATS.items():
-        surplus = [flag for flag in format_.flags if flag in flags]
-        if surplus and name != flags.format:
-            raise InputError("--%s is a flag of --format=%s only" % (surplus[0], name))
+        given = [flag for flag in format_.flags if getattr(flags, flag) is not None]
+        if given and name != flags.format:
+            raise InputError("--%s is a flag of --format=%s only" % (given[0], name))
     return flags
 
 
@@ -95,7 +88,7 @@ def run(argv):
     options = {
         name: getattr(flags, name)
         for name in FORMATS[flags.format].flags
-        if name in flags
+        if getattr(flags, name) is not None
     }
     exporter = importlib.import_module("finetuning.export." + flags.format)
     model = trained_model.load(flags.run)
