@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 
 import tensorflow.compat.v1 as tf
 
@@ -47,7 +48,7 @@ def export(model, path):
             )
     return [
         "python run_classifier.py --do_predict=true --data_dir=DIR --output_dir=%s"
-        % path
+        % shlex.quote(path)
     ]
 
 
