@@ -39,6 +39,7 @@ from encoder.unpadding import compute_unpadding
 __all__ = [
     "BertConfig",
     "BertModel",
+    "activation_name",
     "create_initializer",
     "dropout",
     "gelu",
@@ -50,9 +51,10 @@ __all__ = [
 ]
 
 # Keys that other projects' configs have, with the only value that this model supports.
-_FIXED_KEYS = {
+FIXED_KEYS = {
     "add_cross_attention": False,
     "is_decoder": False,
+    "is_encoder_decoder": False,
     "layer_norm_eps": 1e-12,
     "position_embedding_type": "absolute",
     "pruned_heads": {},
@@ -69,7 +71,7 @@ class BertConfig:
       num_hidden_layers: number of Transformer blocks.
       num_attention_heads: N, a divisor of H.
       intermediate_size: I.
-      hidden_act: activation of the feed-forward layer, see `get_activation`.
+      hidden_act: activation of the feed-forward layer, see `activation_name`.
       hidden_dropout_prob: dropout rate (fraction 0-1 that is dropped) on the embeddings
         and on each block's two dense outputs.
       attention_probs_dropout_prob: dropout rate on the attention probabilities.
@@ -139,8 +141,8 @@ def _check_foreign_key(key, value, absent_keys):
             "config key '%s' is unknown and '%s' is missing: probably misspelt"
             % (key, meant[0])
         )
-    if key in _FIXED_KEYS:
-        _check_value(key, value, _FIXED_KEYS[key])
+    if key in FIXED_KEYS:
+        _check_value(key, value, FIXED_KEYS[key])
 
 
 def _check_value(key, value, supported):
@@ -249,7 +251,19 @@ def check_config(config):
         raise ValueError(
             "num_hidden_layers is %d, expected 1 or more" % config.num_hidden_layers
         )
-    get_activation(config.hidden_act)
+    get_activation(activation_name(config))
+
+
+def activation_name(config):
+    """The name that `get_activation` has for a config's `hidden_act`.
+
+    In Google's configs "gelu" is the approximation by tanh; in Hugging Face's, which
+    have a `model_type`, it is the exact function.
+    """
+    is_gelu = str(config.hidden_act).lower() == "gelu"
+    if is_gelu and getattr(config, "model_type", None) is not None:
+        return "gelu_python"
+    return config.hidden_act
 
 
 def _embed(config, inputs, unpadding, use_one_hot_embeddings, drop):
@@ -310,7 +324,7 @@ def _block(config, hidden, unpadding, drop, precision):
             attended = drop(to_float32(attended), config.hidden_dropout_prob)
             attended = layer_norm(attended + hidden, name="LayerNorm")  # [T, H]
     with tf.variable_scope("intermediate"):
-        activation = get_activation(config.hidden_act)
+        activation = get_activation(activation_name(config))
         expanded = layer(attended, config.intermediate_size, activation=activation)
     with tf.variable_scope("output"):  # [T, I] -> [T, H]
         output = layer(expanded, config.hidden_size)

@@ -127,7 +127,13 @@ def gelu(x):
 
 
 # Hugging Face's names of the approximation; its "gelu" is the exact function.
-_GELU_ALIASES = ("gelu_new", "gelu_pytorch_tanh", "gelu_fast")
+_GELU_ALIASES = (
+    "gelu_new",
+    "gelu_pytorch_tanh",
+    "gelu_fast",
+    "gelu_python_tanh",
+    "gelu_accurate",
+)
 # 0.5 * (1 + tanh(u)) is sigmoid(2 * u), which takes fewer passes over memory.
 _GELU_LINEAR = 2.0 * math.sqrt(2.0 / math.pi)
 _GELU_CUBIC = _GELU_LINEAR * 0.044715
@@ -147,13 +153,28 @@ def _gelu(x):
     return x * gate, gradient
 
 
+@tf.custom_gradient
+def exact_gelu(x):
+    """The Gaussian error linear unit of a float tensor, by the error function.
+
+    Hendrycks and Gimpel 2016, section 2, before the approximation.
+    """
+    gate = 0.5 + 0.5 * tf.math.erf(x * math.sqrt(0.5))
+
+    def gradient(d_outputs):
+        density = math.sqrt(0.5 / math.pi) * tf.exp(-0.5 * tf.square(x))
+        return d_outputs * (gate + x * density)
+
+    return x * gate, gradient
+
+
 def get_activation(activation_string):
     """Returns the function that a config's `hidden_act` names, or None for none.
 
     Args:
-      activation_string: "gelu", or one of Hugging Face's names of its approximation;
-        "relu", "tanh"; "linear", "" or None for no activation; or a function, which is
-        returned as it is.
+      activation_string: "gelu" or one of Hugging Face's names of its approximation by
+        tanh; "gelu_python" for the exact function; "relu", "tanh"; "linear", "" or
+        None for no activation; or a function, which is returned as it is.
 
     Raises:
       ValueError: the name is unknown.
@@ -163,7 +184,7 @@ def get_activation(activation_string):
     if callable(activation_string):
         return activation_string
     known = {"linear": None, "relu": tf.nn.relu, "gelu": gelu, "tanh": tf.tanh}
-    known.update(dict.fromkeys(_GELU_ALIASES, gelu))
+    known.update(dict.fromkeys(_GELU_ALIASES, gelu), gelu_python=exact_gelu)
     name = str(activation_string).lower()
     if name not in known:
         raise ValueError(

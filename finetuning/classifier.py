@@ -14,6 +14,7 @@ from encoder import layers, mixed_precision
 from encoder.mixed_precision import FLOAT32, Precision
 
 _INPUTS = ("input_ids", "input_mask", "segment_ids", "label_ids")
+# Where a config says nothing else, as in the original.
 HEAD_DROPOUT = 0.1
 HEAD_INITIALIZER_RANGE = 0.02
 # More than the uses of dropout in any encoder, so that their seeds differ.
@@ -153,8 +154,18 @@ def create_logits(
         seed = None
         if dropout_seed is not None:
             seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
-        pooled = layers.dropout(pooled, HEAD_DROPOUT, seed)
+        pooled = layers.dropout(pooled, head_dropout(bert_config), seed)
     return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+
+
+def head_dropout(bert_config):
+    """The dropout rate on the head's input.
+
+    It is `classifier_dropout` of Hugging Face's configs, where null means
+    `hidden_dropout_prob`; Google's have no such key.
+    """
+    rate = getattr(bert_config, "classifier_dropout", HEAD_DROPOUT)
+    return bert_config.hidden_dropout_prob if rate is None else rate
 
 
 def _add_loss(logits, labels, label_weights):

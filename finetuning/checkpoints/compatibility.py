@@ -11,7 +11,6 @@ import tensorflow.compat.v1 as tf
 import modeling
 from encoder import mixed_precision
 from finetuning.checkpoints import finding, integrity, naming, restoring
-from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 HEAD = ("output_weights", "output_bias")
@@ -35,6 +34,8 @@ class CheckpointContents:
         to start from it, of the pooler.
       unused: names of its other variables, without optimiser slots and the step.
       trainable: whether training can resume from it: it has the step and all slots.
+      label_order: the order in which the rows of its head are restored, because it has
+        the task's labels in another one; None: as they are.
       file_states: `integrity.file_states` when it was read.
     """
 
@@ -44,6 +45,7 @@ class CheckpointContents:
     fresh: Tuple[str, ...]
     unused: Tuple[str, ...]
     trainable: bool
+    label_order: Optional[Tuple[int, ...]] = None
     file_states: tuple = field(default=(), repr=False, compare=False)
 
     def is_unchanged(self):
@@ -65,7 +67,7 @@ class CheckpointContents:
         try:
             yield
         except (tf.errors.OpError, ValueError, KeyError, RuntimeError):
-            if not files.exists(self.prefix + ".index"):
+            if not integrity.exists(self.prefix):
                 raise VanishedError(self.prefix) from None
             self._require_unchanged()
             raise
@@ -74,6 +76,22 @@ class CheckpointContents:
     def _require_unchanged(self):
         if not self.is_unchanged():
             raise ReplacedError(self.prefix) from None
+
+    def restorer(self, variables):
+        """Adds the ops to the graph that restore the weights.
+
+        Args:
+          variables: dictionary from the names of `restored` to the model's variables.
+
+        Returns:
+          `restoring.Restorer`.
+        """
+        rows = {self.restored.get(name): self.label_order for name in HEAD}
+        return restoring.Restorer(
+            self.prefix,
+            {source: variables[name] for name, source in self.restored.items()},
+            None if self.label_order is None else rows,
+        )
 
     def lines(self):
         """Yields lines for the log about what is restored and what is not."""
@@ -352,7 +370,7 @@ def _reader(prefix):
             return
         except (tf.errors.OpError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-    if not files.exists(prefix + ".index"):
+    if not integrity.exists(prefix):
         raise VanishedError(prefix)
     raise InputError(
         "%s cannot be read as a checkpoint: %s; restore it from a copy, or download it "

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import integrity
 from finetuning.run_info import saved_run
-from finetuning.utils import files
+from finetuning.utils import files, huggingface
 from finetuning.utils.errors import InputError
 
 # The directory of the best weights, below the output directory.
@@ -28,7 +28,8 @@ def resolve(path, flag=None):
 
     Args:
       path: `.../model.ckpt-12`, the same followed by `.index`, `.meta` or `.data-...`,
-        or a directory that contains one checkpoint or a `checkpoint` file.
+        or a directory that contains one checkpoint or a `checkpoint` file; or weights
+        in Hugging Face's format, or their directory.
       flag: name of the flag that gave the path, for the message; None: there is none.
 
     Raises:
@@ -40,6 +41,8 @@ def resolve(path, flag=None):
     for prefix in (path, _PART.sub("", path)):
         if files.exists(prefix + ".index"):
             return prefix
+    if huggingface.find_weights(path):
+        return path
     raise InputError(
         "%s: no checkpoint found (%s.index is missing); pass the prefix of one, "
         "such as .../bert_model.ckpt" % (what, path)
@@ -57,6 +60,8 @@ def _resolve_directory(path, what):
     ]
     if len(names) == 1:
         return os.path.join(path, names[0])
+    if not names and huggingface.find_weights(path):
+        return huggingface.find_weights(path)
     raise InputError(
         "%s: the directory contains %s; pass the prefix of one, such as "
         ".../bert_model.ckpt" % (what, first_few(names) if names else "no checkpoint")

@@ -7,7 +7,8 @@ import os
 import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import restoring
-from finetuning.utils import files
+from finetuning.utils import files, huggingface
+from finetuning.utils.errors import InputError
 
 # The footer of an index, in the format of LevelDB's tables.
 _FOOTER_LENGTH = 48
@@ -20,30 +21,48 @@ def damage(prefix):
 
     TensorFlow verifies the checksums of the index and of each tensor when it reads
     them, so only reading everything finds a changed byte. This takes about 2 seconds
-    per gigabyte; results are cached until the files change.
+    per gigabyte; results are cached until the files change. Weights in Hugging Face's
+    format have no checksums: there, only the header and the size of a file can tell.
     """
     return _damage(prefix, file_states(prefix))
 
 
 def file_states(prefix):
     """Returns (name, size, time of change...) of each file of a checkpoint."""
-    directory, start = os.path.split(prefix)
+    directory = os.path.dirname(prefix)
     if not files.is_directory(directory or "."):
         return ()
     states = []
-    for name in files.list_directory(directory or "."):
-        if name.startswith(start + "."):
-            # A running training process may remove old checkpoints.
-            with contextlib.suppress(OSError, tf.errors.NotFoundError):
-                path = os.path.join(directory, name)
-                if not files.is_remote(path):
-                    files.refuse_special(path)
-                states.append((name, *files.state(path)))
+    for name in _file_names(prefix):
+        # A running training process may remove old checkpoints.
+        with contextlib.suppress(OSError, tf.errors.NotFoundError):
+            path = os.path.join(directory, name)
+            if not files.is_remote(path):
+                files.refuse_special(path)
+            states.append((name, *files.state(path)))
     return tuple(states)
+
+
+def _file_names(prefix):
+    if huggingface.is_weights(prefix):
+        if not files.exists(prefix):
+            return []
+        return [os.path.basename(p) for p in huggingface.identifying_files(prefix)]
+    directory, start = os.path.split(prefix)
+    names = files.list_directory(directory or ".")
+    return [name for name in names if name.startswith(start + ".")]
+
+
+def exists(prefix):
+    """Whether the file is still there without which there is no checkpoint."""
+    is_single = huggingface.is_weights(prefix)
+    return files.exists(prefix if is_single else prefix + ".index")
 
 
 @functools.lru_cache(maxsize=64)
 def _damage(prefix, file_states):
+    if huggingface.is_weights(prefix):
+        return _header_damage(prefix)
     if os.path.basename(prefix) + ".index" not in [state[0] for state in file_states]:
         return "its .index is missing"
     fatal = index_damage(prefix + ".index")
@@ -56,6 +75,16 @@ def _damage(prefix, file_states):
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         return " ".join(str(error).split())
     return None
+
+
+def _header_damage(path):
+    try:
+        with restoring.open_reader(path):
+            return None
+    except (OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        return str(error)
 
 
 def index_damage(path):

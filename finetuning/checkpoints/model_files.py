@@ -102,12 +102,16 @@ def _copy_missing(directory, run):
     for flag, path in _copies(directory):
         if files.exists(path):
             continue
-        source = getattr(run.settings, flag)
-        if not _has_digest(source, run.inputs.fingerprints[flag]):
+        if fingerprints.of_reader(flag, run.settings) != run.inputs.fingerprints[flag]:
             raise InputError(
-                "%s was changed after it was checked; rerun the same command" % source
+                "%s was changed after it was checked; rerun the same command"
+                % getattr(run.settings, flag)
             )
-        files.copy(source, path)
+        text = fingerprints.saved_text(flag, run.settings)
+        if text is None:
+            files.copy(getattr(run.settings, flag), path)
+        else:
+            files.write_text(path, text)
 
 
 def _has_digest(path, digest):

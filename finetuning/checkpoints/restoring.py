@@ -5,9 +5,11 @@ import os
 import re
 import tempfile
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-from finetuning.utils import files
+from finetuning.checkpoints.huggingface import Reader
+from finetuning.utils import files, huggingface
 from finetuning.utils.errors import InputError
 
 # TensorFlow looks for the files of a checkpoint with fnmatch.
@@ -58,7 +60,13 @@ def refuse_pattern(path):
 
 @contextlib.contextmanager
 def open_reader(prefix):
-    """Yields a `tf.train.NewCheckpointReader`; raises what TensorFlow raises."""
+    """Yields a `tf.train.NewCheckpointReader`; raises what TensorFlow raises.
+
+    For weights in Hugging Face's format it is a `huggingface.Reader`.
+    """
+    if huggingface.is_weights(prefix):
+        yield Reader(prefix)
+        return
     with exact_prefix(prefix) as path:
         yield tf.train.NewCheckpointReader(path)
 
@@ -70,33 +78,54 @@ class Restorer:
       prefix: the checkpoint.
     """
 
-    def __init__(self, prefix, variables):
+    def __init__(self, prefix, variables, rows=None):
         """Adds the ops to the graph.
 
         Args:
           prefix: the checkpoint.
           variables: dictionary from names in the checkpoint to variables.
+          rows: dictionary from some of these names to the order in which the rows are
+            restored, a sequence of their indices.
         """
         self.prefix = prefix
-        with open_reader(prefix) as reader:
-            types = reader.get_variable_to_dtype_map()
-        names = list(variables)
         with tf.name_scope("restore"), tf.device("/cpu:0"):
             self._path = tf.placeholder(tf.string, [], "prefix")
-            values = tf.raw_ops.RestoreV2(
-                prefix=self._path,
-                tensor_names=names,
-                shape_and_slices=[""] * len(names),
-                dtypes=[types[name] for name in names],
-            )
-            values = [
-                tf.cast(value, variable.dtype.base_dtype)
-                for value, variable in zip(values, variables.values())
-            ]
-        assignments = map(tf.assign, variables.values(), values)
+            values = self._read(list(variables))
+            assignments = []
+            for (name, variable), value in zip(variables.items(), values):
+                if rows and name in rows:
+                    value = tf.gather(value, tf.constant(rows[name], tf.int32))
+                value = tf.cast(value, variable.dtype.base_dtype)
+                assignments.append(tf.assign(variable, value))
         self._restore = tf.group(*assignments, name="restore_all")
+
+    def _read(self, names):
+        """Tensors of the variables, in the types that the checkpoint has."""
+        with open_reader(self.prefix) as reader:
+            types = reader.get_variable_to_dtype_map()
+            if isinstance(reader, Reader):
+                return [_lazily(reader, name) for name in names]
+        return tf.raw_ops.RestoreV2(
+            prefix=self._path,
+            tensor_names=names,
+            shape_and_slices=[""] * len(names),
+            dtypes=[types[name] for name in names],
+        )
 
     def restore(self, session):
         """Sets the variables; raises what TensorFlow raises."""
+        if huggingface.is_weights(self.prefix):
+            session.run(self._restore)
+            return
         with exact_prefix(self.prefix) as path:
             session.run(self._restore, {self._path: path})
+
+
+def _lazily(reader, name):
+    """A tensor that is read when it is computed."""
+    shape = reader.get_variable_to_shape_map()[name]
+    value = tf.numpy_function(
+        lambda: reader.get_tensor(name).astype(np.float32), [], tf.float32
+    )
+    value.set_shape(shape)
+    return value

@@ -9,11 +9,13 @@ import modeling
 import tokenization
 from finetuning.checkpoints import compatibility, finding, model_files
 from finetuning.checkpoints.output_dir import OutputDir
+from finetuning.checks import huggingface as huggingface_checks
 from finetuning.checks import model_config, vocabulary
 from finetuning.checks import output_dir as output_dir_checks
 from finetuning.data import class_weights, columns, data_files, label_map, tasks
 from finetuning.device import failures
 from finetuning.run_info import fingerprints, saved_run
+from finetuning.utils import huggingface
 from finetuning.utils.errors import InputError
 from finetuning.utils.watched_files import WatchedFiles
 
@@ -97,6 +99,10 @@ def check_inputs(settings, output_dir):
         if not settings.do_train:
             output_dir.require_best()
     _require_weights(settings, resumed, initial)
+    if initial is not None and resumed is None:
+        warnings += huggingface_checks.tokenizer_warnings(
+            initial_prefix, settings.do_lower_case
+        )
     notes += about_model + _about_weights(settings, output_dir, resumed, initial)
     warnings += columns.header_warnings(
         settings, files_found, _trained_columns(output_dir, files_found, initial)
@@ -121,7 +127,8 @@ def _watch_model(watched, settings, initial_prefix):
     watched.add(settings.vocab_file)
     watched.add(settings.bert_config_file)
     if settings.do_train and initial_prefix is not None:  # Its fingerprint is saved.
-        watched.add(initial_prefix + ".index")
+        for path in huggingface.identifying_files(initial_prefix):
+            watched.add(path)
 
 
 def _require_weights(settings, resumed, initial):
@@ -157,7 +164,7 @@ def read_model(settings, has_weights):
       InputError: one of them cannot be used, or they do not fit together.
     """
     config_file, vocab_file = settings.bert_config_file, settings.vocab_file
-    config = model_config.read_config(config_file)
+    config = model_config.read_config(config_file, settings.init_checkpoint)
     if settings.max_seq_length > config.max_position_embeddings:
         raise InputError(
             "--max_seq_length=%d is more than the model's max_position_embeddings %d "
@@ -169,6 +176,7 @@ def read_model(settings, has_weights):
         vocab_file, tokenizer.vocab, config.vocab_size, has_weights
     )
     notes += more_notes + model_config.unused_keys(config_file, config)
+    notes += model_config.activation_notes(config_file, config)
     warnings += model_config.warnings(config_file, config)
     return config, tokenizer, notes, warnings
 
@@ -183,6 +191,7 @@ def _initial_prefix(settings):
     _check_case(settings.do_lower_case, settings.init_checkpoint)
     prefix = finding.resolve(settings.init_checkpoint, "init_checkpoint")
     _check_case(settings.do_lower_case, prefix)
+    huggingface_checks.require_bert(prefix)
     return prefix
 
 
@@ -201,8 +210,9 @@ def _read_initial(settings, prefix, config, task, resumed):
         return None, []
     directory = os.path.dirname(prefix)
     is_used = resumed is None
-    saved_labels = label_map.load(directory) if is_used else None
-    if is_used and not settings.do_train:
+    in_order = is_used and not huggingface.is_weights(prefix)
+    saved_labels = label_map.load(directory) if in_order else None
+    if in_order and not settings.do_train:
         label_map.require_same(directory, saved_labels, task)
     contents = compatibility.read_contents(
         prefix,
@@ -218,9 +228,9 @@ def _read_initial(settings, prefix, config, task, resumed):
             "--fresh_head=true: training starts with a new classifier; %s gives only "
             "the encoder" % prefix
         ]
-    if saved_labels in (None, task.labels) or set(contents.fresh) & set(
-        compatibility.HEAD
-    ):
+    if saved_labels is None:
+        return huggingface_checks.match_labels(contents, task)
+    if saved_labels == task.labels or set(contents.fresh) & set(compatibility.HEAD):
         return contents, []
     return contents, [
         "%s was trained with the labels %s; this run starts from "

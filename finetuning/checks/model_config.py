@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 import modeling
+from encoder import layers
 from finetuning.flags.settings import MIN_FLOAT
-from finetuning.utils import files, json_files
+from finetuning.utils import files, huggingface, json_files
 from finetuning.utils.errors import InputError, in_one_line
 
 # The sizes that define a model, with the minimum and maximum of each. The maximum is
@@ -25,12 +26,34 @@ _DROPOUTS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 _MAX_PARAMETERS = 10**10
 # Hugging Face's names of the architectures that this model computes.
 _COMPUTED_AS_BERT = ("bert", "electra")
+# Keys that need no note: they are used elsewhere, or say what holds anyway.
+_OTHER_KEYS = {
+    "architectures",
+    "classifier_dropout",
+    "directionality",
+    "dtype",
+    "id2label",
+    "label2id",
+    "model_type",
+    "pad_token_id",
+    "problem_type",
+    "tie_word_embeddings",
+    "torch_dtype",
+    "transformers_version",
+    "use_cache",
+    *modeling.FIXED_KEYS,
+}
 # Standard deviation of new weights; BERT's is 0.02.
 _MAX_INITIALIZER_RANGE = 100
 
 
-def read_config(path):
+def read_config(path, init_checkpoint=None):
     """Reads and checks a `bert_config.json`.
+
+    Args:
+      path: --bert_config_file.
+      init_checkpoint: --init_checkpoint, which tells whether the config is one of
+        Hugging Face's; None: only its `model_type` and its directory tell.
 
     Returns:
       `modeling.BertConfig`.
@@ -46,6 +69,8 @@ def read_config(path):
         "pass the bert_config.json of the checkpoint",
         name="--bert_config_file=%s" % path,
     )
+    if huggingface.completed_config(path, init_checkpoint) is not None:
+        values["model_type"] = huggingface.MODEL_TYPE
     try:
         config = modeling.BertConfig.from_dict(values)
         _check_config(values, config)
@@ -56,7 +81,7 @@ def read_config(path):
 
 def unused_keys(path, config):
     """Notes about keys that have no effect, except for those in Google's own files."""
-    known = set(vars(modeling.BertConfig(vocab_size=1))) | {"directionality"}
+    known = set(vars(modeling.BertConfig(vocab_size=1))) | _OTHER_KEYS
     unused = [
         key
         for key in sorted(vars(config))
@@ -68,7 +93,7 @@ def unused_keys(path, config):
 
 
 def warnings(path, config):
-    """Warns about a config of Hugging Face's that is computed differently there.
+    """Warns about a config of Hugging Face's for another architecture than BERT.
 
     Args:
       path: --bert_config_file.
@@ -78,22 +103,31 @@ def warnings(path, config):
       List of lines.
     """
     model_type = getattr(config, "model_type", None)
-    if model_type is None:
+    if model_type is None or model_type in _COMPUTED_AS_BERT:
         return []
-    lines = []
-    if model_type not in _COMPUTED_AS_BERT:
-        lines.append(
+    return [
+        in_one_line(
             "--bert_config_file=%s: model_type is %r, and this program computes it as "
             "a BERT" % (path, model_type)
         )
-    if str(config.hidden_act).lower() == "gelu":
-        lines.append(
-            "--bert_config_file=%s has a model_type, as Hugging Face's configs do; "
-            "there, hidden_act gelu is the exact GELU (erf), but this program computes "
-            "the approximation by tanh, as google-research/bert does. For weights that "
-            "were trained with the exact one, results differ slightly" % path
-        )
-    return [in_one_line(line) for line in lines]
+    ]
+
+
+def activation_notes(path, config):
+    """Says which form of GELU is computed for a config of Hugging Face's."""
+    if getattr(config, "model_type", None) is None:
+        return []
+    forms = {
+        layers.exact_gelu: "exact GELU (erf)",
+        layers.gelu: "approximation of GELU by tanh",
+    }
+    form = forms.get(modeling.get_activation(modeling.activation_name(config)))
+    if form is None:
+        return []
+    return [
+        "%s: hidden_act %s is computed as the %s, as Hugging Face's transformers do"
+        % (path, config.hidden_act, form)
+    ]
 
 
 def _check_config(values, config):
@@ -107,8 +141,10 @@ def _check_config(values, config):
                 "%s is %r, expected a whole number from %d to %d"
                 % (key, value, minimum, maximum)
             )
-    for key in _DROPOUTS:
-        value = getattr(config, key)
+    rates = {key: getattr(config, key) for key in _DROPOUTS}
+    if values.get("classifier_dropout") is not None:
+        rates["classifier_dropout"] = values["classifier_dropout"]
+    for key, value in rates.items():
         if not _is_number(value) or not 0 <= value < 1:
             raise ValueError(
                 "%s is %r, expected a number from 0 to 1 (exclusive)" % (key, value)

@@ -3,7 +3,7 @@
 import json
 import os
 
-from finetuning.utils import files, json_files
+from finetuning.utils import files, huggingface, json_files
 from finetuning.utils.errors import InputError
 
 FILE = "labels.json"
@@ -19,16 +19,18 @@ def save(directory, task):
 def load(directory):
     """Reads the labels that the weights in a directory were trained with.
 
+    Where there is no file, but a model in Hugging Face's format, its config names them.
+
     Returns:
       Tuple of str in the order of the ids, empty for a regression; None if there is no
-      file.
+      file, or the config has only placeholders.
 
     Raises:
       InputError: the file is corrupt.
     """
     path = os.path.join(directory, FILE)
     if not files.exists(path):
-        return None
+        return _of_huggingface(directory)
     return json_files.read(
         path,
         "a JSON object with a list of labels",
@@ -36,6 +38,13 @@ def load(directory):
         "the model was trained with",
         _parse,
     )
+
+
+def _of_huggingface(directory):
+    weights = huggingface.find_weights(directory)
+    if weights is None:
+        return None
+    return huggingface.labels(huggingface.read_config(weights))
 
 
 def _parse(content):

@@ -6,7 +6,6 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
-from finetuning.checkpoints import restoring
 from finetuning.data import input_pipeline
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
@@ -49,11 +48,8 @@ def infer(run, contents, record_file, batch_size, label):
             run.inputs.config, run.task.num_outputs, batch, run.compute
         )
         variables = {variable.op.name: variable for variable in tf.global_variables()}
-        sources = contents.restored
         with contents.restoring():
-            restorer = restoring.Restorer(
-                contents.prefix, {sources[name]: variables[name] for name in sources}
-            )
+            restorer = contents.restorer(variables)
         fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
         with tf.Session(config=run.session_config) as session:
             session.run(fresh)

@@ -9,7 +9,7 @@ import dataclasses
 import os
 
 from finetuning.flags.settings import CUSTOM, Settings, flags_with, type_of
-from finetuning.utils import files, json_files
+from finetuning.utils import files, huggingface, json_files
 
 FILE = "text_settings.json"
 VOCAB_FILE = "vocab.txt"
@@ -80,7 +80,13 @@ def defaults(given):
     if directory is None or not files.is_directory(directory):
         return {}, None
     found = {}
-    for name, file in COPIES.items():
+    names = dict(COPIES)
+    if huggingface.find_weights(directory):
+        names["bert_config_file"] = huggingface.CONFIG_FILE
+        lower_case = huggingface.tokenizer_config(directory).get("do_lower_case")
+        if isinstance(lower_case, bool):
+            found["do_lower_case"] = lower_case
+    for name, file in names.items():
         path = os.path.join(directory, file)
         if files.exists(path):
             found[name] = path

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from finetuning.utils import files
+from finetuning.utils import files, huggingface
 
 # The names of fingerprints: of the flag that names the file, but for the training set,
 # which either of two flags may name.
@@ -17,7 +17,9 @@ _BLOCK = 2**20
 def take(settings, data_files, initial_prefix, with_dev_set=None):
     """Computes the fingerprints of the files that determine a training run.
 
-    Of a checkpoint, only the index is read: it has a checksum of each tensor.
+    Of a checkpoint, only the index is read: it has a checksum of each tensor. The
+    weights of Hugging Face's are read as a whole. The digest of a config is that of the
+    text that is saved next to the weights.
 
     Args:
       settings: `settings.Settings`.
@@ -30,9 +32,9 @@ def take(settings, data_files, initial_prefix, with_dev_set=None):
       Dictionary from some of `NAMES` and `DEV_SET` to dictionaries of `path` and
       `sha256`, in hex.
     """
-    paths = {name: [getattr(settings, name)] for name in READERS}
+    paths = {}
     if initial_prefix is not None:
-        paths["init_checkpoint"] = [initial_prefix + ".index"]
+        paths["init_checkpoint"] = huggingface.identifying_files(initial_prefix)
     names = {"train": TRAINING_SET}
     if with_dev_set is None:
         with_dev_set = settings.evaluates_while_training
@@ -41,10 +43,35 @@ def take(settings, data_files, initial_prefix, with_dev_set=None):
     for data_file in data_files:
         if data_file.split in names:
             paths.setdefault(names[data_file.split], []).append(data_file.path)
-    return {
-        name: {"path": " and ".join(parts), "sha256": sha256(*parts)}
-        for name, parts in paths.items()
-    }
+    digests = {name: of_reader(name, settings) for name in READERS}
+    for name, parts in paths.items():
+        digests[name] = {"path": " and ".join(parts), "sha256": sha256(*parts)}
+    return digests
+
+
+def of_reader(name, settings):
+    """The digest of the vocabulary or the config as it is saved next to the weights.
+
+    Args:
+      name: one of `READERS`.
+      settings: `settings.Settings`.
+
+    Returns:
+      Dictionary of `path` and `sha256`.
+    """
+    path, text = getattr(settings, name), saved_text(name, settings)
+    if text is None:
+        return {"path": path, "sha256": sha256(path)}
+    return {"path": path, "sha256": hashlib.sha256(text.encode("utf-8")).hexdigest()}
+
+
+def saved_text(name, settings):
+    """The text that is saved instead of a copy of one of `READERS`; None: a copy is."""
+    if name != "bert_config_file":
+        return None
+    return huggingface.completed_config(
+        settings.bert_config_file, settings.init_checkpoint
+    )
 
 
 def of_data(data_files):

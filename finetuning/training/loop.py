@@ -110,19 +110,18 @@ def _scaffold(run):
     resumed, initial = run.inputs.resumed, run.inputs.initial
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     start = resumed or initial
-    if resumed is not None:
-        sources = _resumed_sources(resumed.prefix, variables)
-        # Otherwise the saver would never delete the checkpoints of earlier runs.
-        saver.recover_last_checkpoints(finding.all_in(run.output_dir.path))
-    elif initial is not None:
-        sources = initial.restored
-    else:
+    if start is None:
         return tf.train.Scaffold(saver=saver)
     with start.restoring():
-        restorer = restoring.Restorer(
-            start.prefix, {source: variables[name] for name, source in sources.items()}
-        )
-    fresh = [variable for name, variable in variables.items() if name not in sources]
+        if resumed is None:
+            restored = initial.restored
+            restorer = initial.restorer(variables)
+        else:
+            restored = _resumed_variables(resumed.prefix, variables)
+            restorer = restoring.Restorer(resumed.prefix, restored)
+            # Otherwise the saver would never delete the checkpoints of earlier runs.
+            saver.recover_last_checkpoints(finding.all_in(run.output_dir.path))
+    fresh = [variable for name, variable in variables.items() if name not in restored]
 
     def restore(scaffold, session):
         del scaffold
@@ -136,11 +135,11 @@ def _scaffold(run):
     )
 
 
-def _resumed_sources(prefix, variables):
-    """The names of all variables but the loss scale if a float32 run saved none."""
+def _resumed_variables(prefix, variables):
+    """All variables but the loss scale if a float32 run saved none."""
     optional = tf.global_variables(mixed_precision.LOSS_SCALE_SCOPE + "/")
     missing = {v.op.name for v in compatibility.missing_from(prefix, optional)}
-    return {name: name for name in variables if name not in missing}
+    return {name: variables[name] for name in variables if name not in missing}
 
 
 def _starting_line(run):

@@ -159,8 +159,8 @@ def test_keys_that_would_change_the_model_are_rejected(tmp_path, key, value):
     [
         ({}, []),
         ({"model_type": "bert", "hidden_act": "gelu_new"}, []),
-        ({"model_type": "bert"}, ["hidden_act gelu is the exact GELU"]),
-        ({"model_type": "electra"}, ["hidden_act gelu is the exact GELU"]),
+        ({"model_type": "bert"}, []),
+        ({"model_type": "electra"}, []),
         ({"model_type": "roberta", "hidden_act": "relu"}, ["model_type is 'roberta'"]),
     ],
 )
@@ -170,6 +170,40 @@ def test_warnings_about_configs_of_hugging_face(tmp_path, keys, parts):
     assert len(lines) == len(parts)
     for line, part in zip(lines, parts):
         assert line.startswith("--bert_config_file=" + path) and part in line
+
+
+@pytest.mark.parametrize(
+    "name, model_type, form",
+    [
+        ("gelu", "bert", "erf"),
+        ("gelu", None, None),
+        ("gelu_python", "bert", "erf"),
+        ("gelu_new", "bert", "tanh"),
+        ("relu", "bert", None),
+    ],
+)
+def test_a_note_says_which_form_of_gelu_is_computed(tmp_path, name, model_type, form):
+    path = write(tmp_path, dict(CONFIG, model_type=model_type, hidden_act=name))
+    notes = model_config.activation_notes(path, model_config.read_config(path))
+    assert len(notes) == (form is not None)
+    assert form is None or form in notes[0]
+
+
+def test_a_config_beside_weights_of_hugging_face_needs_no_model_type(tmp_path):
+    path = str(tmp_path / "config.json")
+    with open(path, "w") as file:
+        json.dump(CONFIG, file)
+    assert not hasattr(model_config.read_config(path), "model_type")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    config = model_config.read_config(path)
+    assert modeling.activation_name(config) == "gelu_python"
+
+
+@pytest.mark.parametrize("value", ["0.1", 1.0, -0.1, True])
+def test_dropout_of_the_classifier_must_be_a_rate(tmp_path, value):
+    assert "classifier_dropout is" in error_of(tmp_path, classifier_dropout=value)
+    read(tmp_path, classifier_dropout=None)
+    read(tmp_path, classifier_dropout=0.3)
 
 
 def test_a_note_on_an_unused_key_is_one_line(tmp_path):
@@ -230,7 +264,7 @@ def test_hidden_size_that_the_heads_do_not_divide(tmp_path):
     assert message == ": hidden_size 8 is not a multiple of num_attention_heads 3"
 
 
-@pytest.mark.parametrize("value", ["swish", "gelu_python", 3, ["gelu"], None, ""])
+@pytest.mark.parametrize("value", ["swish", "quick_gelu", 3, ["gelu"], None, ""])
 def test_unknown_activation(tmp_path, value):
     assert str(value) in error_of(tmp_path, hidden_act=value)
 

@@ -32,11 +32,32 @@ def test_activations():
     assert layers.get_activation("relu") is tf.nn.relu
     assert layers.get_activation("tanh") is tf.tanh
     assert layers.get_activation(math.cos) is math.cos
+    assert layers.get_activation("gelu_python") is layers.exact_gelu
     with pytest.raises(ValueError, match="known: gelu, .*, linear, relu, tanh"):
-        layers.get_activation("gelu_python")  # The exact one.
+        layers.get_activation("quick_gelu")
 
 
-@pytest.mark.parametrize("name", ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"])
+def test_exact_gelu_and_its_gradient(session):
+    values = np.array([-20.0, -3.0, -1.0, -1e-3, 0.0, 0.5, 1.0, 4.0, 20.0])
+    x = tf.constant(values, tf.float32)
+    y = layers.exact_gelu(x)
+    (slope,) = tf.gradients(y, x)
+    gate = np.array([0.5 * (1 + math.erf(v / math.sqrt(2))) for v in values])
+    density = np.exp(-(values**2) / 2) / math.sqrt(2 * math.pi)
+    np.testing.assert_allclose(run(session, y), values * gate, atol=1e-6)
+    np.testing.assert_allclose(run(session, slope), gate + values * density, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "gelu_new",
+        "gelu_pytorch_tanh",
+        "gelu_fast",
+        "gelu_python_tanh",
+        "gelu_accurate",
+    ],
+)
 def test_other_names_of_gelu(name):
     assert layers.get_activation(name) is layers.gelu
 

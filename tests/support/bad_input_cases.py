@@ -513,9 +513,9 @@ WARNINGS = cases(
         _says("encoder/bert_model.ckpt has no pooler"),
     ),
     (
-        "a config of Hugging Face's",
-        _config(model_type="bert"),
-        _says(CONFIG, "hidden_act gelu"),
+        "a config of another architecture",
+        _config(model_type="roberta"),
+        _says(CONFIG, "model_type is 'roberta'"),
     ),
     ("flags for TPUs", "--num_tpu_cores=8", _says("--num_tpu_cores")),
     ("an untrained classifier", _without("do_train", says=("UNTRAINED",))),

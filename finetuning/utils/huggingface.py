@@ -1,0 +1,190 @@
+"""What a model's directory in Hugging Face's format contains, besides the weights.
+
+Such a directory has a `config.json`, and the weights in one file or in several that an
+index lists. Everything here is about names and JSON files; `checkpoints.huggingface`
+reads the weights.
+"""
+
+import json
+import os
+import re
+
+from finetuning.utils import files, json_files
+from finetuning.utils.errors import InputError
+
+CONFIG_FILE = "config.json"
+TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+INDEX_SUFFIX = ".index.json"
+PICKLE_SUFFIX = ".bin"
+MODEL_TYPE = "bert"
+# The names that transformers looks for, in this order.
+_WEIGHTS = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
+_WEIGHTS_PATH = re.compile(r".+\.(safetensors|bin)(\.index\.json)?$")
+_DEFAULT_LABEL = re.compile(r"LABEL_\d+$")
+_SEQUENCE_CLASSIFIER = "ForSequenceClassification"
+
+
+def is_weights(path):
+    """Whether a path is named like weights in this format, and is no TensorFlow prefix.
+
+    The file may be missing, because another process has removed it.
+    """
+    return bool(_WEIGHTS_PATH.match(path)) and not files.exists(path + ".index")
+
+
+def find_weights(path):
+    """The file of weights at a path, or the one in a directory; None: there is none.
+
+    In a directory that has a checkpoint of TensorFlow's too, that one is used.
+    """
+    if not files.is_directory(path):
+        return path if is_weights(path) and files.exists(path) else None
+    names = files.list_directory(path)
+    if any(name.endswith(".index") for name in names):
+        return None
+    return next((os.path.join(path, n) for n in _WEIGHTS if n in names), None)
+
+
+def content_files(path):
+    """The files that contain weights: the path itself, or the parts that it lists.
+
+    Raises:
+      InputError: it is an index, and lists no files.
+    """
+    if not path.endswith(INDEX_SUFFIX):
+        return [path]
+    directory = os.path.dirname(path)
+    return [os.path.join(directory, n) for n in sorted(set(weight_map(path).values()))]
+
+
+def identifying_files(prefix):
+    """The files of a checkpoint whose content identifies its weights.
+
+    Args:
+      prefix: of a checkpoint of TensorFlow's, whose index has a checksum of each
+        variable; or a path of Hugging Face's weights, which have none.
+    """
+    if not is_weights(prefix):
+        return [prefix + ".index"]
+    parts = content_files(prefix)
+    return parts if prefix in parts else [prefix, *parts]
+
+
+def weight_map(path):
+    """Reads an index: a dictionary from the name of a weight to that of its file.
+
+    Raises:
+      InputError: it cannot be used.
+    """
+    return json_files.read(
+        path, "the index of a checkpoint in several files", "copy it again", _parse_map
+    )
+
+
+def _parse_map(content):
+    names = content["weight_map"]
+    for name in names.values():
+        # Other directories' files are none of the checkpoint.
+        if os.path.basename(name) != name or not name:
+            raise ValueError("%r is not the name of a file beside it" % name)
+    return names
+
+
+def completed_config(config_file, init_checkpoint):
+    """The text of a config with the `model_type` that makes it Hugging Face's.
+
+    Their oldest configs lack it, and only what is beside them tells that `gelu` is the
+    exact function there.
+
+    Args:
+      config_file: --bert_config_file.
+      init_checkpoint: --init_checkpoint, or None.
+
+    Returns:
+      JSON text; None if the config needs no other text than its own.
+    """
+    directory, name = os.path.split(config_file)
+    is_beside = name == CONFIG_FILE and find_weights(directory or os.curdir) is not None
+    if not is_beside and not (init_checkpoint and find_weights(init_checkpoint)):
+        return None
+    try:
+        content = json.loads(files.read_text(config_file))
+    except ValueError:  # Reading the config reports it.
+        return None
+    if not isinstance(content, dict) or content.get("model_type") is not None:
+        return None
+    return json_files.text(dict(content, model_type=MODEL_TYPE))
+
+
+def read_config(weights_path):
+    """The `config.json` beside weights, as a dictionary; empty if there is none.
+
+    Raises:
+      InputError: it is corrupt.
+    """
+    path = os.path.join(os.path.dirname(weights_path), CONFIG_FILE)
+    if not files.exists(path):
+        return {}
+    return json_files.read(
+        path, "the config of the model", "copy it again", _check_labels
+    )
+
+
+def _check_labels(config):
+    labels(config)
+    return config
+
+
+def is_sequence_classifier(config):
+    """Whether a config lets its `classifier` be that of whole texts, not of tokens."""
+    names = config.get("architectures") or [_SEQUENCE_CLASSIFIER]
+    return any(str(name).endswith(_SEQUENCE_CLASSIFIER) for name in names)
+
+
+def labels(config):
+    """The label names of a config, `id2label`.
+
+    Returns:
+      Tuple of str in the order of the ids, empty for a regression, which has one
+      output; None if there are no names, or placeholders such as LABEL_0.
+
+    Raises:
+      ValueError: the ids are not 0, 1, 2, …, or a name is not a string.
+    """
+    names = config.get("id2label")
+    if not names:
+        return None
+    if not isinstance(names, dict) or set(names) != set(map(str, range(len(names)))):
+        raise ValueError("id2label is not an object with the keys 0, 1, 2, …")
+    if len(names) == 1:
+        return ()
+    names = tuple(names[str(index)] for index in range(len(names)))
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError("id2label contains a name that is not a string")
+    return None if all(map(_DEFAULT_LABEL.match, names)) else names
+
+
+def tokenizer_config(directory):
+    """The `tokenizer_config.json` of a directory; empty if there is none.
+
+    Raises:
+      InputError: it is not UTF-8, or not JSON.
+    """
+    path = os.path.join(directory, TOKENIZER_CONFIG_FILE)
+    if not files.exists(path):
+        return {}
+    try:
+        # Not `json_files.read`: the unlimited length there is a number of 31 digits.
+        content = json.loads(files.read_text(path))
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(
+            "%s is not JSON: %s; copy it again, or remove it" % (path, error)
+        ) from None
+    return content if isinstance(content, dict) else {}
