@@ -52,7 +52,8 @@ class Reader:
         """Reads the names, shapes and types.
 
         Args:
-          path: `.../model.safetensors`, `.../pytorch_model.bin`, or the index of either.
+          path: `.../model.safetensors`, `.../pytorch_model.bin`, or an index of such
+            files.
 
         Raises:
           InputError: it cannot be used.
@@ -121,7 +122,7 @@ def _read_all(path):
     tensors = {}
     for part in huggingface.content_files(path):
         if not os.path.exists(part):
-            raise InputError("%s: %s is missing; copy it again" % (path, part))
+            raise ValueError("%s is missing" % part)
         files.refuse_special(part)
         is_pickle = part.endswith(huggingface.PICKLE_SUFFIX)
         read = torch_pickle.read_tensors if is_pickle else _read_safetensors

@@ -134,10 +134,10 @@ def _open_archive(path):
             views = _Unpickler(file, path).load()
 
     def read(storage):
-        with zipfile.ZipFile(path) as archive:
-            # Up to the end, where the archive's checksum is verified.
-            with archive.open("%sdata/%s" % (folder, storage.key)) as file:
-                return _numbers(file, storage)
+        name = "%sdata/%s" % (folder, storage.key)
+        # Up to the end, where the archive's checksum is verified.
+        with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+            return _numbers(file, storage)
 
     return views, read
 

@@ -60,8 +60,8 @@ def match_labels(contents, task):
     )
     if config.get("problem_type") == _MULTI_LABEL:
         raise InputError(
-            "%s: problem_type is %s, and only one label per text is supported; to train "
-            "a new classifier on its encoder, pass --do_train=true and --fresh_head=true"
+            "%s: problem_type is %s, and only one label per text is supported; train a "
+            "new classifier on its encoder with --do_train=true and --fresh_head=true"
             % (path, _MULTI_LABEL)
         )
     labels = label_map.load(os.path.dirname(contents.prefix))

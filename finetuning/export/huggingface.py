@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 from safetensors import numpy as safetensors
 
+import modeling
 from finetuning import classifier
 from finetuning.checkpoints import restoring
 from finetuning.device import failures
@@ -95,7 +96,7 @@ def config(model):
         architectures=["BertForSequenceClassification"],
         model_type="bert",
         hidden_act=_activation(ours),
-        classifier_dropout=classifier.HEAD_DROPOUT,
+        classifier_dropout=classifier.head_dropout(ours),
         layer_norm_eps=1e-12,
         pad_token_id=model.tokenizer.vocab["[PAD]"],
         problem_type=(
@@ -109,5 +110,7 @@ def config(model):
 
 def _activation(ours):
     """Transformers' name of the activation that this program computes."""
-    name = str(ours.hidden_act).lower()
+    name = str(modeling.activation_name(ours)).lower()
+    if name == "gelu_python":  # The exact function.
+        return "gelu"
     return "gelu_new" if name.startswith("gelu") else name

@@ -75,7 +75,7 @@ def save(settings, description, **facts):
       settings: `settings.Settings`.
       description: what `describe` returned.
       **facts: further entries of `run_settings.json`: `fingerprints`, `changes` of
-        settings between resumptions, `planned_steps`, `columns`.
+        settings between resumptions, `planned_steps`, `columns`, `activation`.
     """
     path = os.path.join(settings.output_dir, saved_run.SETTINGS_FILE)
     json_files.write(path, dict(description, **facts))

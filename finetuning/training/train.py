@@ -1,5 +1,6 @@
 """A training run: what is saved about it before its first step, and its start."""
 
+import modeling
 from finetuning.checkpoints import cleanup, finding, model_files
 from finetuning.data import columns
 from finetuning.device import determinism
@@ -110,4 +111,5 @@ def _save_settings(run, num_steps):
         changes=changes,
         planned_steps=num_steps,
         columns=columns.names(inputs.data_files[0].layout),
+        activation=modeling.activation_name(inputs.config),
     )

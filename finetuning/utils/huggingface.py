@@ -118,7 +118,7 @@ def completed_config(config_file, init_checkpoint):
         return None
     if not isinstance(content, dict) or content.get("model_type") is not None:
         return None
-    return json_files.text(dict(content, model_type=MODEL_TYPE))
+    return json_files.as_text(dict(content, model_type=MODEL_TYPE))
 
 
 def read_config(weights_path):
