@@ -162,7 +162,7 @@ def call(module, name, *arguments):
 
 
 def transformers(*calls):
-    """Calls functions of `hf_models_worker` where transformers are installed; else skips.
+    """Calls functions of `hf_models_worker`; skips where there is no transformers.
 
     Args:
       *calls: pairs of a name and keyword arguments.
