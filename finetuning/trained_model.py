@@ -7,7 +7,7 @@ import modeling
 import tokenization
 from finetuning.checkpoints import compatibility, finding, model_files
 from finetuning.checks.inputs import read_model
-from finetuning.data import label_map
+from finetuning.data import label_map, tasks
 from finetuning.device import failures
 from finetuning.flags import text_settings
 from finetuning.flags.settings import Settings
@@ -16,12 +16,12 @@ from finetuning.utils.errors import InputError
 
 
 @dataclass(frozen=True)
-class TrainedModel:
-    """A trained model: its weights, and how it reads text.
+class ModelFiles:
+    """How a trained model reads text, and what its answers mean.
 
     Attributes:
-      directory: where it was read from: an output directory, or its `best/`.
-      contents: `compatibility.CheckpointContents` of the weights.
+      directory: where it was read from: an output directory, its `best/`, or the
+        assets of an export.
       config: `modeling.BertConfig`.
       tokenizer: `tokenization.FullTokenizer`.
       labels: the labels in the order of their ids; empty for a regression.
@@ -30,7 +30,6 @@ class TrainedModel:
     """
 
     directory: str
-    contents: compatibility.CheckpointContents
     config: modeling.BertConfig
     tokenizer: tokenization.FullTokenizer
     labels: tuple
@@ -44,6 +43,25 @@ class TrainedModel:
     @property
     def is_regression(self):
         return not self.labels
+
+    @property
+    def takes_pairs(self):
+        """Whether it was trained on pairs of texts; False: on single texts."""
+        if self.settings.is_custom:
+            return self.settings.text_b_column is not None
+        task = tasks.find_task(self.settings.task_name)
+        return (task.train or task.test)[0].text_b is not None
+
+
+@dataclass(frozen=True)
+class TrainedModel(ModelFiles):
+    """A trained model: its weights, and how it reads text.
+
+    Attributes:
+      contents: `compatibility.CheckpointContents` of the weights.
+    """
+
+    contents: compatibility.CheckpointContents
 
 
 @failures.tensorflow_errors(only_files=True)
@@ -59,7 +77,7 @@ def load(path):
 
     Raises:
       InputError: there is no such directory or checkpoint, it lacks a file that using
-        the model needs, or these files do not fit together.
+        the model needs or a trained classifier, or these files do not fit together.
 
     Example:
       model = load("/tmp/mrpc_output/best")
@@ -67,6 +85,33 @@ def load(path):
     """
     prefix = finding.resolve(path)
     directory = os.path.dirname(prefix) or os.curdir
+    model = load_files(
+        directory,
+        "predict once with --output_dir=%s and all flags of the training run, which "
+        "adds what is missing" % directory,
+    )
+    contents = compatibility.read_contents(prefix, model.config, model.num_outputs)
+    if contents.fresh:
+        raise InputError(
+            "%s lacks %s: it was not fine-tuned; use the --output_dir of a training run"
+            % (prefix, ", ".join(contents.fresh))
+        )
+    return TrainedModel(**vars(model), contents=contents)
+
+
+def load_files(directory, remedy):
+    """Reads the files next to weights.
+
+    Args:
+      directory: that of the weights, or a copy of the files next to them.
+      remedy: what the message says if a file is missing.
+
+    Returns:
+      `ModelFiles`.
+
+    Raises:
+      InputError: a file is missing, or they do not fit together.
+    """
     missing = [
         name
         for name in model_files.NAMES
@@ -74,9 +119,8 @@ def load(path):
     ]
     if missing:
         raise InputError(
-            "%s lacks %s, which the use of its weights needs; predict once with "
-            "--output_dir=%s and all flags of the training run, which adds what is "
-            "missing" % (directory, ", ".join(missing), directory)
+            "%s lacks %s, which the use of its weights needs; %s"
+            % (directory, ", ".join(missing), remedy)
         )
     copies = {
         flag: os.path.join(directory, name)
@@ -85,5 +129,4 @@ def load(path):
     settings = Settings(**text_settings.load(directory), **copies)
     config, tokenizer, _, _ = read_model(settings, has_weights=True)
     labels = label_map.load(directory)
-    contents = compatibility.read_contents(prefix, config, len(labels) or 1)
-    return TrainedModel(directory, contents, config, tokenizer, labels, settings)
+    return ModelFiles(directory, config, tokenizer, labels, settings)

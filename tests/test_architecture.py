@@ -17,6 +17,9 @@ LAYERS = [
     ["training", "checks"],
     ["trained_model"],
     ["export"],
+    ["model_session"],
+    ["predictor"],
+    ["serving"],
     ["run"],
     ["run_classifier"],
 ]

@@ -154,6 +154,23 @@ def library_version(name, maps):
 
 
 @contextlib.contextmanager
+def silent_tensorflow():
+    """Hides what TensorFlow logs, in a program that has not called `start`.
+
+    Afterwards everything is as it was before.
+    """
+    with muted_native_stderr():
+        import tensorflow.compat.v1 as tf
+
+        level = tf.logging.get_verbosity()
+        tf.logging.set_verbosity(tf.logging.ERROR)
+        try:
+            yield
+        finally:
+            tf.logging.set_verbosity(level)
+
+
+@contextlib.contextmanager
 def muted_native_stderr():
     """Hides what TensorFlow's C++ code writes to stderr, unless Python raises.
 

@@ -105,17 +105,8 @@ def _versions(path):
 def _save_graph(model, directory):
     """Writes the graph with its signature, and the variables."""
     with tf.Graph().as_default():
-        inputs = {name: tf.placeholder(tf.int32, [None, None], name) for name in INPUTS}
-        with tf.variable_scope("", use_resource=False, custom_getter=_without_values):
-            outputs = _outputs(model, _checked(inputs, model.config))
+        inputs, outputs, restorer = build_graph(model)
         signature = tf.saved_model.predict_signature_def(inputs, outputs)
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
-        sources = model.contents.restored
-        with model.contents.restoring():
-            restorer = restoring.Restorer(
-                model.contents.prefix,
-                {sources[name]: variables[name] for name in sources},
-            )
         config = tf.ConfigProto(device_count={"GPU": 0})
         with tf.Session(config=config) as session:
             with model.contents.restoring():
@@ -128,6 +119,31 @@ def _save_graph(model, directory):
                 strip_default_attrs=True,
             )
             builder.save()
+
+
+def build_graph(model):
+    """Adds a model to the default graph.
+
+    Args:
+      model: `trained_model.TrainedModel`.
+
+    Returns:
+      Dictionaries of the tensors described at `export`, the inputs and the outputs; and
+      the `restoring.Restorer` of the weights.
+
+    Raises:
+      VanishedError: the checkpoint was removed or replaced since it was read.
+    """
+    inputs = {name: tf.placeholder(tf.int32, [None, None], name) for name in INPUTS}
+    with tf.variable_scope("", use_resource=False, custom_getter=_without_values):
+        outputs = _outputs(model, _checked(inputs, model.config))
+    variables = {variable.op.name: variable for variable in tf.global_variables()}
+    sources = model.contents.restored
+    with model.contents.restoring():
+        restorer = restoring.Restorer(
+            model.contents.prefix, {sources[name]: variables[name] for name in sources}
+        )
+    return inputs, outputs, restorer
 
 
 def _without_values(getter, *arguments, **options):

@@ -216,19 +216,24 @@ def read_text_lines(path):
         is not UTF-8.
     """
     with open_binary(path) as file:
-        for number, raw in enumerate(file, 1):
-            start = 0
-            if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
-                start = len(_BYTE_ORDER_MARK)
-            text = raw[start:].replace(b"\n", b"").replace(b"\r", b"")
-            if b"\0" in text:
-                _refuse_byte(path, number, raw, raw.index(b"\0"), "is a NUL byte")
-            try:
-                yield number, text.decode("utf-8")
-            except UnicodeDecodeError as error:
-                kept = [at for at, byte in enumerate(raw) if byte not in b"\r\n"]
-                at = kept[start + error.start]
-                _refuse_byte(path, number, raw, at, "is not UTF-8")
+        yield from decode_lines(file, path)
+
+
+def decode_lines(file, name):
+    """Like `read_text_lines`, from an open binary file that messages call `name`."""
+    for number, raw in enumerate(file, 1):
+        start = 0
+        if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
+            start = len(_BYTE_ORDER_MARK)
+        text = raw[start:].replace(b"\n", b"").replace(b"\r", b"")
+        if b"\0" in text:
+            _refuse_byte(name, number, raw, raw.index(b"\0"), "is a NUL byte")
+        try:
+            yield number, text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            kept = [at for at, byte in enumerate(raw) if byte not in b"\r\n"]
+            at = kept[start + error.start]
+            _refuse_byte(name, number, raw, at, "is not UTF-8")
 
 
 def _refuse_byte(path, number, raw, at, problem):

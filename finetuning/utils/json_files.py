@@ -37,21 +37,11 @@ def read(path, expected, advice, parse=None, kind=dict, name=None, allow_nan=Fal
         JSON, nests its brackets too deeply, has a key twice or a number of very many
         digits, or its content is of another kind or refused by `parse`.
     """
+    text = files.read_text(path)
     try:
-        content = json.loads(
-            files.read_text(path),
-            parse_int=_whole_number,
-            parse_constant=float if allow_nan else _refuse_constant,
-            object_pairs_hook=_unique,
-        )
-    except InputError:
-        raise
-    except (ValueError, RecursionError) as error:
-        problem = "is not JSON: %s" % (
-            "its brackets are nested too deeply"
-            if isinstance(error, RecursionError)
-            else error
-        )
+        content = parse_text(text, allow_nan)
+    except ValueError as error:
+        problem = "is not JSON: %s" % error
     else:
         try:
             if not isinstance(content, kind):
@@ -65,6 +55,28 @@ def read(path, expected, advice, parse=None, kind=dict, name=None, allow_nan=Fal
     raise InputError(
         "%s %s; expected %s; %s" % (name or path, problem, expected, advice)
     )
+
+
+def parse_text(text, allow_nan=False):
+    """Parses JSON that anybody may have written.
+
+    Args:
+      text: str.
+      allow_nan: see `read`.
+
+    Raises:
+      ValueError: it is not JSON, nests its brackets too deeply, has a key twice or a
+        number of very many digits.
+    """
+    try:
+        return json.loads(
+            text,
+            parse_int=_whole_number,
+            parse_constant=float if allow_nan else _refuse_constant,
+            object_pairs_hook=_unique,
+        )
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
 
 
 def _describe_parse_error(error):
