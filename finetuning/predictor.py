@@ -98,7 +98,8 @@ class Predictor:
             self.labels = model.labels
             self.max_seq_length = model.settings.max_seq_length
             self.takes_pairs = model.takes_pairs
-            self.version = None if export is None else os.path.basename(export)
+            version = os.path.basename(os.path.normpath(export or ""))
+            self.version = version if version.isdigit() else None
             # TensorFlow optimises the graph in its first run.
             example = ("", "") if self.takes_pairs else ""
             self.predict([example])
