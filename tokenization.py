@@ -19,6 +19,7 @@ from a URL (gs://...).
 """
 
 import itertools
+import json
 import os
 import re
 import string
@@ -92,6 +93,8 @@ def printable_text(text):
 def load_vocab(vocab_file):
     """Reads a vocabulary, one token per line, as a dict from token (str) to id (int).
 
+    A `tokenizer.json` of Hugging Face's contains that dict.
+
     As in the original, blank lines count (their token is ""), white space around tokens
     is removed, only line feeds end a line, carriage returns are ignored, and of
     duplicate tokens the last id wins.
@@ -103,6 +106,8 @@ def load_vocab(vocab_file):
       ValueError: a line is not UTF-8.
       OSError: a local file cannot be read.
     """
+    if os.path.basename(os.fsdecode(vocab_file)) == "tokenizer.json":
+        return json.loads(_read_bytes(vocab_file).decode("utf-8"))["model"]["vocab"]
     lines = _read_bytes(vocab_file).replace(b"\r", b"").split(b"\n")
     if not lines[-1]:
         del lines[-1]

@@ -3,6 +3,7 @@
 Model and optimiser meet only here. Shapes: see modeling.py; L is the number of labels.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Optional, Tuple
 
@@ -12,6 +13,7 @@ import modeling
 import optimization
 from encoder import layers, mixed_precision
 from encoder.mixed_precision import FLOAT32, Precision
+from finetuning.device import backend
 
 _INPUTS = ("input_ids", "input_mask", "segment_ids", "label_ids")
 # Where a config says nothing else, as in the original.
@@ -130,7 +132,7 @@ def create_logits(
       Float32 [B, L].
     """
     model = modeling.BertModel(
-        config=bert_config,
+        config=_with_fast_activation(bert_config),
         is_training=is_training,
         input_ids=input_ids,
         input_mask=input_mask,
@@ -156,6 +158,15 @@ def create_logits(
             seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
         pooled = layers.dropout(pooled, head_dropout(bert_config), seed)
     return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+
+
+def _with_fast_activation(bert_config):
+    """The config, with the fastest function for the activation that it names."""
+    if modeling.activation_name(bert_config) != "gelu_python":
+        return bert_config
+    bert_config = copy.copy(bert_config)
+    bert_config.hidden_act = backend.exact_gelu()
+    return bert_config
 
 
 def head_dropout(bert_config):

@@ -3,7 +3,7 @@
 import re
 
 import tokenization
-from finetuning.utils import files
+from finetuning.utils import files, huggingface
 from finetuning.utils.errors import InputError, in_one_line
 
 _REQUIRED = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
@@ -38,7 +38,9 @@ def read(path, do_lower_case):
         repeated, [PAD] is not first, or its case contradicts `do_lower_case`.
     """
     files.require_file("--vocab_file=%s" % path, path)
-    tokens = [line.strip() for _, line in files.read_text_lines(path)]
+    tokens = huggingface.vocabulary(path)
+    if tokens is None:
+        tokens = [line.strip() for _, line in files.read_text_lines(path)]
     missing = [token for token in _REQUIRED if token not in set(tokens)]
     if missing:
         raise InputError(

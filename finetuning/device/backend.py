@@ -58,6 +58,20 @@ def _determinism_switch(tf):
     return getattr(experimental, "enable_op_determinism", None)
 
 
+def exact_gelu():
+    """The form of the exact GELU that is the fastest in this TensorFlow, a function.
+
+    1.14 computes the error function one number at a time, seven times as slowly.
+    """
+    import tensorflow.compat.v1 as tf
+
+    from encoder import layers
+
+    if is_tensorflow_1(tf.VERSION):
+        return layers.exact_gelu_by_sigmoid
+    return layers.exact_gelu
+
+
 def _keep_freed_memory():
     """Makes glibc keep freed memory, because the next training step needs it again.
 

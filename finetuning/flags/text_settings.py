@@ -86,6 +86,8 @@ def defaults(given):
         lower_case = huggingface.tokenizer_config(directory).get("do_lower_case")
         if isinstance(lower_case, bool):
             found["do_lower_case"] = lower_case
+        if not files.exists(os.path.join(directory, VOCAB_FILE)):
+            names["vocab_file"] = huggingface.TOKENIZER_FILE
     for name, file in names.items():
         path = os.path.join(directory, file)
         if files.exists(path):

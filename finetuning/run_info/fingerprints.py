@@ -67,8 +67,9 @@ def of_reader(name, settings):
 
 def saved_text(name, settings):
     """The text that is saved instead of a copy of one of `READERS`; None: a copy is."""
-    if name != "bert_config_file":
-        return None
+    if name == "vocab_file":
+        tokens = huggingface.vocabulary(settings.vocab_file)
+        return tokens and "".join(token + "\n" for token in tokens)
     return huggingface.completed_config(
         settings.bert_config_file, settings.init_checkpoint
     )

@@ -14,6 +14,8 @@ from finetuning.utils.errors import InputError
 
 CONFIG_FILE = "config.json"
 TOKENIZER_CONFIG_FILE = "tokenizer_config.json"
+# Has the vocabulary, too; newer versions of transformers save no other file of it.
+TOKENIZER_FILE = "tokenizer.json"
 INDEX_SUFFIX = ".index.json"
 PICKLE_SUFFIX = ".bin"
 MODEL_TYPE = "bert"
@@ -95,6 +97,28 @@ def _parse_map(content):
     return names
 
 
+def vocabulary(path):
+    """The tokens of a `tokenizer.json` in the order of their ids; None: it is none.
+
+    Raises:
+      InputError: it is not that of a BERT.
+    """
+    if os.path.basename(path) != TOKENIZER_FILE:
+        return None
+    return json_files.read(
+        path, "a tokenizer that splits into WordPieces", "use a BERT's", _parse_tokens
+    )
+
+
+def _parse_tokens(content):
+    if content["model"].get("type", "WordPiece") != "WordPiece":
+        raise ValueError("its model has the type %r" % content["model"]["type"])
+    ids = content["model"]["vocab"]
+    if sorted(ids.values()) != list(range(len(ids))):
+        raise ValueError("its ids are not 0, 1, 2 and so on")
+    return sorted(ids, key=ids.get)
+
+
 def completed_config(config_file, init_checkpoint):
     """The text of a config with the `model_type` that makes it Hugging Face's.
 
@@ -160,7 +184,7 @@ def labels(config):
     if not names:
         return None
     if not isinstance(names, dict) or set(names) != set(map(str, range(len(names)))):
-        raise ValueError("id2label is not an object with the keys 0, 1, 2, …")
+        raise ValueError("id2label is not an object with the keys 0, 1, 2 and so on")
     if len(names) == 1:
         return ()
     names = tuple(names[str(index)] for index in range(len(names)))

@@ -234,9 +234,25 @@ def test_a_head_of_several_labels_can_be_replaced(model, flags):
     succeed([*arguments, "--do_train", "--fresh_head"])
 
 
-def test_a_vocabulary_that_is_missing(model, flags):
-    arguments, _ = flags
+# Vocabulary
+
+
+def test_the_vocabulary_of_a_tokenizer_file(model, flags):
+    """Transformers 5 saves no vocab.txt."""
+    arguments, out = flags
     directory = model()
+    arguments = [*arguments, "--init_checkpoint=" + directory, "--do_train"]
+    vocabulary = text(directory, "vocab.txt")
     os.remove(os.path.join(directory, "vocab.txt"))
-    line = refused([*arguments, "--init_checkpoint=" + directory, "--do_train"])
-    assert "--vocab_file must be given" in line
+    assert "--vocab_file must be given" in refused(arguments)
+    ids = {token: index for index, token in enumerate(vocabulary.split())}
+    for kind, part in (("BPE", "the type 'BPE'"), ("WordPiece", None)):
+        content = {"model": {"type": kind, "vocab": ids}}
+        write_json(content, directory, "tokenizer.json")
+        if part:
+            assert part in refused(arguments)
+    succeed(arguments)
+    assert text(out, "vocab.txt") == vocabulary
+    content["model"]["vocab"] = dict(ids, anna=99)
+    write_json(content, directory, "tokenizer.json")
+    assert "tokenizer.json" in refused([*arguments, "--allow_changes"])
