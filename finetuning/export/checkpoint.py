@@ -1,12 +1,11 @@
 """A checkpoint of the weights alone, a third of the size of one to resume from."""
 
-import contextlib
 import os
 import shlex
 
 import tensorflow.compat.v1 as tf
 
-from finetuning.checkpoints import finding, model_files, restoring
+from finetuning.checkpoints import compatibility, model_files, restoring, saving
 from finetuning.device import failures
 from finetuning.export import output
 from finetuning.utils import files
@@ -33,18 +32,11 @@ def export(model, path):
       VanishedError: the checkpoint was removed or replaced since it was read.
       OSError: the directory cannot be written.
     """
-    contents = model.contents
-    name = _NAME if contents.step is None else "%s-%d" % (_NAME, contents.step)
     with output.new_directory(path) as directory:
-        with contents.restoring():
-            _copy_weights(contents, os.path.join(directory, name))
-        files.write_text(
-            os.path.join(directory, finding.STATE_FILE),
-            'model_checkpoint_path: "%s"\n' % name,
-        )
-        for file in model_files.NAMES:
+        _save_weights(model, os.path.join(directory, _NAME))
+        for name in model_files.NAMES:
             files.copy(
-                os.path.join(model.directory, file), os.path.join(directory, file)
+                os.path.join(model.directory, name), os.path.join(directory, name)
             )
     return [
         "python run_classifier.py --do_predict=true --data_dir=DIR --output_dir=%s"
@@ -52,29 +44,27 @@ def export(model, path):
     ]
 
 
-def _copy_weights(contents, prefix):
-    """Saves the weights, cast to float32, and the step without building a model."""
-    names = {name: name for name in ["global_step"] if contents.step is not None}
-    names.update(contents.restored)
-    with restoring.open_reader(contents.prefix) as reader:
-        types = reader.get_variable_to_dtype_map()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(tf.Graph().as_default())
-        stack.enter_context(tf.device("/cpu:0"))
-        values = tf.raw_ops.RestoreV2(
-            prefix=stack.enter_context(restoring.exact_prefix(contents.prefix)),
-            tensor_names=list(names.values()),
-            shape_and_slices=[""] * len(names),
-            dtypes=[types[name] for name in names.values()],
-        )
-        save = tf.raw_ops.SaveV2(
-            prefix=prefix,
-            tensor_names=list(names),
-            shape_and_slices=[""] * len(names),
-            tensors=[
-                tf.cast(value, tf.float32) if value.dtype.is_floating else value
-                for value in values
-            ],
-        )
+def _save_weights(model, path):
+    contents = model.contents
+    shapes = compatibility.model_shapes(model.config, model.num_outputs)
+    with tf.Graph().as_default():
+        variables = {
+            name: tf.get_variable(name, shape, initializer=tf.zeros_initializer())
+            for name, shape in shapes.items()
+        }
+        saved = list(variables.values())
+        with contents.restoring():
+            sources = contents.restored
+            restorer = restoring.Restorer(
+                contents.prefix, {sources[name]: variables[name] for name in sources}
+            )
+        if contents.step is not None:
+            saved.append(tf.train.get_or_create_global_step())
+        saver = saving.Saver(saved, keep=1)
         config = tf.ConfigProto(device_count={"GPU": 0})
-        stack.enter_context(tf.Session(config=config)).run(save)
+        with tf.Session(config=config) as session:
+            if contents.step is not None:
+                saved[-1].load(contents.step, session)
+            with contents.restoring():
+                restorer.restore(session)
+            saver.save(session, path, contents.step, write_meta_graph=False)

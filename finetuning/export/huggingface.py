@@ -1,11 +1,11 @@
 """A directory that Hugging Face's transformers loads as it is."""
 
 import dataclasses
+import json
 import os
-import shutil
+import struct
 
 import numpy as np
-from safetensors import numpy as safetensors
 
 import modeling
 from finetuning import classifier
@@ -41,29 +41,46 @@ def export(model, path):
       OSError: the directory cannot be written.
     """
     with output.new_directory(path) as directory:
-        weights, config_file = (
-            os.path.join(directory, name) for name in (_WEIGHTS, _CONFIG)
-        )
-        json_files.write(config_file, config(model))
-        safetensors.save_file(_tensors(model.contents), weights, {"format": "pt"})
-        # Version 0.8 of the library lets only the user read the file.
-        shutil.copymode(config_file, weights)
-        files.sync(weights)
+        _write_weights(model.contents, os.path.join(directory, _WEIGHTS))
         vocab = text_settings.VOCAB_FILE
         files.copy(os.path.join(model.directory, vocab), os.path.join(directory, vocab))
-        for name, content in tokenizer_files.contents(model).items():
+        contents = dict(tokenizer_files.contents(model), **{_CONFIG: config(model)})
+        for name, content in contents.items():
             json_files.write(os.path.join(directory, name), content)
         files.write_text(os.path.join(directory, _CARD), card.text(model))
     return card.usage(model, path)
 
 
-def _tensors(contents):
-    """Dictionary from transformers' names to float32 arrays."""
+def _write_weights(contents, path):
+    """Writes float32 in the format of https://huggingface.co/docs/safetensors.
+
+    The library of that name would have all weights in memory, twice.
+    """
     with contents.restoring(), restoring.open_reader(contents.prefix) as reader:
-        return {
-            name_of(name): _array(name, reader.get_tensor(source))
-            for name, source in contents.restored.items()
-        }
+        shapes = reader.get_variable_to_shape_map()
+        header, end = {"__metadata__": {"format": "pt"}}, 0
+        for name, source in contents.restored.items():
+            shape = shapes[source][::-1] if _is_kernel(name) else shapes[source]
+            start, end = end, end + 4 * int(np.prod(shape, dtype=np.int64))
+            header[name_of(name)] = {
+                "dtype": "F32",
+                "shape": list(shape),
+                "data_offsets": [start, end],
+            }
+        encoded = json.dumps(header).encode("ascii")
+        encoded += b" " * (-len(encoded) % 8)  # The numbers must be aligned.
+        with open(path, "wb") as file:
+            file.write(struct.pack("<Q", len(encoded)) + encoded)
+            for name, source in contents.restored.items():
+                value = reader.get_tensor(source)
+                value = value.T if _is_kernel(name) else value
+                file.write(np.ascontiguousarray(value, "<f4").tobytes())
+    files.sync(path)
+
+
+def _is_kernel(name):
+    """Whether transformers has a variable transposed."""
+    return name.endswith("/kernel")
 
 
 def name_of(name):
@@ -79,12 +96,6 @@ def name_of(name):
     if part.endswith("_embeddings"):
         part += "/weight"
     return "/".join([scope, _PARTS.get(part, part)]).replace("/", ".")
-
-
-def _array(name, value):
-    """A variable's value as transformers has it: kernels are transposed."""
-    value = value.T if name.endswith("/kernel") else value
-    return np.ascontiguousarray(value, np.float32)
 
 
 def config(model):

@@ -56,16 +56,23 @@ def new_directory(path):
     target = os.path.realpath(path)
     temporary = "%s.%d.finetuning.tmp" % (target, os.getpid())
     try:
-        with failures.disk_full_errors():
+        with failures.disk_full_errors(), _named(path, temporary):
             os.makedirs(temporary)
             yield temporary
             files.sync_directory(temporary)
             require_new(path)
             os.rename(temporary, target)
             files.sync_directory(os.path.dirname(target))
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _named(path, temporary):
+    """Makes an `OSError` about a temporary file one about the directory."""
+    try:
+        yield
     except OSError as error:
         if error.filename is None or str(error.filename).startswith(temporary):
             error.filename = path
         raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

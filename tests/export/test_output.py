@@ -1,5 +1,6 @@
 """The directory of an export appears completely or not at all."""
 
+import errno
 import os
 import signal
 import subprocess

@@ -58,6 +58,7 @@ def ask(hf_python, tmp_path_factory):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env=dict(os.environ, HF_HUB_OFFLINE="1", OMP_NUM_THREADS="1"),
         )
         assert done.returncode == 0, done.stderr[-3000:]
         with open(path, encoding="utf-8") as file:
