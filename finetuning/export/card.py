@@ -38,16 +38,8 @@ def usage(model, path):
     return [
         "from transformers import pipeline",
         'classify = pipeline("text-classification", %s)' % json.dumps(path),
-        "classify(%s, truncation=True)"
-        % (texts if _reads_pairs(model.settings) else '"A text."'),
+        "classify(%s, truncation=True)" % (texts if model.takes_pairs else '"A text."'),
     ]
-
-
-def _reads_pairs(settings):
-    if settings.is_custom:
-        return settings.text_b_column is not None
-    task = tasks.find_task(settings.task_name)
-    return (task.dev + task.test)[0].text_b is not None
 
 
 def text(model):
@@ -63,7 +55,7 @@ def text(model):
     lines = [_HEADER % _task_name(settings)]
     lines += _table(
         ("labels", label_map.as_text(model.labels)),
-        ("texts", "pairs" if _reads_pairs(settings) else "single"),
+        ("texts", "pairs" if model.takes_pairs else "single"),
         ("case", "lower-cased" if settings.do_lower_case else "kept"),
         ("tokens", "at most %d" % settings.max_seq_length),
         ("weights", os.path.basename(model.contents.prefix)),

@@ -5,7 +5,7 @@ import shlex
 
 import tensorflow.compat.v1 as tf
 
-from finetuning.checkpoints import compatibility, model_files, restoring, saving
+from finetuning.checkpoints import compatibility, model_files, saving
 from finetuning.device import failures
 from finetuning.export import output
 from finetuning.utils import files
@@ -54,10 +54,7 @@ def _save_weights(model, path):
         }
         saved = list(variables.values())
         with contents.restoring():
-            sources = contents.restored
-            restorer = restoring.Restorer(
-                contents.prefix, {sources[name]: variables[name] for name in sources}
-            )
+            restorer = contents.restorer(variables)
         if contents.step is not None:
             saved.append(tf.train.get_or_create_global_step())
         saver = saving.Saver(saved, keep=1)

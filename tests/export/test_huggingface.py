@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import modeling
 import tokenization
 from finetuning import trained_model
+from finetuning.checkpoints import restoring
 from finetuning.export import huggingface
 from finetuning.utils.errors import InputError
 from tests.support import corpus, models
-from tests.support.running import text
+from tests.support import huggingface as huggingface_support
+from tests.support.running import succeed, text, without
 
 FILES = ["README.md", "config.json", "model.safetensors", "special_tokens_map.json"]
 FILES += ["tokenizer.json", "tokenizer_config.json", "vocab.txt"]
@@ -43,31 +46,38 @@ def read_safetensors(path):
     return metadata, arrays
 
 
-def googles_name(name):
-    """The variable that a weight of transformers is."""
-    name = name.replace("layer.", "layer_").replace(".", "/")
-    scope, _, part = name.rpartition("/")
-    if scope.endswith("_embeddings"):
-        return scope
-    if scope == "classifier":
-        return "output_weights" if part == "weight" else "output_bias"
-    parts = ("gamma", "beta") if scope.endswith("LayerNorm") else ("kernel", "bias")
-    return "%s/%s" % (scope, parts[part == "bias"])
-
-
 def test_every_bit_of_the_weights(finished_run, tmp_path):
+    """Also after they were read again, as weights to start from."""
     export(finished_run.directory, tmp_path / "export")
     path = str(tmp_path / "export" / "model.safetensors")
     metadata, arrays = read_safetensors(path)
     assert metadata == {"format": "pt"}
-    reader = tf.train.load_checkpoint(finished_run.directory)
-    shapes = reader.get_variable_to_shape_map()
-    expected = {name for name in shapes if "adam_" not in name} - {"global_step"}
-    assert {googles_name(name) for name in arrays} == expected
-    for name, value in arrays.items():
-        ours = reader.get_tensor(googles_name(name))
-        ours = ours.T if googles_name(name).endswith("kernel") else ours
-        assert value.tobytes() == np.ascontiguousarray(ours).tobytes()
+    ours = tf.train.load_checkpoint(finished_run.directory)
+    shapes = ours.get_variable_to_shape_map()
+    names = {name for name in shapes if "adam_" not in name} - {"global_step"}
+    assert set(arrays) == set(map(huggingface_support.name_of, names))
+    with restoring.open_reader(path) as again:
+        assert set(again.get_variable_to_shape_map()) == names
+        for name in names:
+            value = ours.get_tensor(name)
+            assert again.get_tensor(name).tobytes() == value.tobytes()
+            value = np.ascontiguousarray(value.T if name.endswith("kernel") else value)
+            theirs = arrays[huggingface_support.name_of(name)]
+            assert theirs.tobytes() == value.tobytes()
+
+
+@pytest.mark.parametrize("name", ["finished_run", "evaluated_run"])
+def test_there_and_back(name, request, tmp_path):
+    """The program predicts the same from an export, with nothing but the data."""
+    run = request.getfixturevalue(name)
+    source = os.path.join(run.directory, "best" if name == "evaluated_run" else "")
+    target, out = str(tmp_path / "export"), str(tmp_path / "out")
+    export(source, target)
+    flags = without(run.flags, "vocab_file", "bert_config_file", "init_checkpoint")
+    flags = without(flags, "eval_file")
+    flags += ["--do_predict", "--init_checkpoint=" + target, "--output_dir=" + out]
+    succeed(flags)
+    assert text(out, "test_results.tsv") == text(run.directory, "test_results.tsv")
 
 
 def test_files_and_usage(finished_run, tmp_path):
@@ -117,6 +127,7 @@ def test_a_cased_vocabulary_with_repeated_and_blank_lines(tmp_path):
     [
         ("gelu", "gelu_new"),
         ("gelu_pytorch_tanh", "gelu_new"),
+        ("gelu_python", "gelu"),
         ("relu", "relu"),
     ],
 )
@@ -128,6 +139,9 @@ def test_the_activation_is_what_is_computed(tmp_path, ours, theirs):
     corpus.write_lines(path, [json.dumps(config)])
     _, found = export(source, tmp_path / "export")
     assert found["config.json"]["hidden_act"] == theirs
+    again = modeling.BertConfig.from_dict(found["config.json"])
+    computed = modeling.get_activation(modeling.activation_name(again))
+    assert computed is modeling.get_activation(ours)
 
 
 # ---- The model card ----

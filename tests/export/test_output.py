@@ -60,15 +60,24 @@ def test_what_appears_meanwhile_is_kept(tmp_path):
     assert os.listdir(str(tmp_path)) == ["export"]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, InputError, OSError])
-def test_a_failure_leaves_nothing(tmp_path, error):
+FULL = OSError(errno.ENOSPC, "No space left on device")
 
+
+@pytest.mark.parametrize(
+    "error, expected, message",
+    [
+        (KeyboardInterrupt(), KeyboardInterrupt, None),
+        (InputError("reason"), InputError, "reason"),
+        (FULL, InputError, "cannot write .*/export: No space left on device"),
+    ],
+)
+def test_a_failure_leaves_nothing(tmp_path, error, expected, message):
     def fail():
         with output.new_directory(str(tmp_path / "export")) as directory:
             open(os.path.join(directory, "file"), "w").close()
-            raise error("reason")
+            raise error
 
-    with pytest.raises(error):
+    with pytest.raises(expected, match=message):
         fail()
     assert os.listdir(str(tmp_path)) == []
 

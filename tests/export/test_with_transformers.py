@@ -124,14 +124,20 @@ def check(model, texts, answer):
 
 
 def test_logits_ids_and_labels(ask, tmp_path):
-    """For a regression and for two and three labels, with single texts and pairs."""
+    """For a regression, two and three labels, single texts and pairs, both GELUs."""
     singles = ["anna paid ben", *(text for text in NASTY if text.strip())]
     pairs = [[first, second] for first, second in zip(singles, singles[::-1])]
     loaded, jobs = [], []
-    for labels, pair in (((), True), (("no", "yes"), False), (("a,b", "c", "1"), True)):
-        directory = str(tmp_path / ("labels%d" % len(labels)))
+    exact = {"model_type": "bert", "hidden_act": "gelu"}
+    for labels, pair, more in (
+        ((), True, {}),
+        (("no", "yes"), False, {}),
+        (("no", "yes"), False, exact),
+        (("a,b", "c", "1"), True, {}),
+    ):
+        directory = str(tmp_path / str(len(jobs)))
         text_b = {"text_b_column": "2"} if pair else {}
-        models.save_trained(directory, WORDS, labels, **text_b)
+        models.save_trained(directory, WORDS, labels, more=more, **text_b)
         loaded.append(trained_model.load(directory))
         huggingface.export(loaded[-1], directory + "-export")
         jobs.append(

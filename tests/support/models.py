@@ -98,7 +98,7 @@ def save_checkpoint(path, arrays):
         tf.train.Saver().save(session, path, write_meta_graph=False)
 
 
-def save_trained(directory, words, labels, dtype=np.float32, seed=5, **settings):
+def save_trained(directory, words, labels, dtype=np.float32, more=(), **settings):
     """Writes a directory of random weights that `trained_model.load` reads.
 
     Args:
@@ -106,7 +106,7 @@ def save_trained(directory, words, labels, dtype=np.float32, seed=5, **settings)
       words: the vocabulary after the special tokens.
       labels: the labels of the classifier; (): a regression.
       dtype: of the weights.
-      seed: of the weights.
+      more: dictionary of further keys of the config.
       **settings: flags of `text_settings.json` other than those of a custom task.
 
     Returns:
@@ -114,7 +114,8 @@ def save_trained(directory, words, labels, dtype=np.float32, seed=5, **settings)
     """
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     config = tiny_config(vocab_size=len(vocabulary), max_position_embeddings=64)
-    rng = np.random.RandomState(seed)
+    vars(config).update(more)
+    rng = np.random.RandomState(5)
     weights = {
         name: rng.normal(0.0, 0.3, shape).astype(dtype)
         for name, shape in compatibility.model_shapes(config, len(labels) or 1).items()
