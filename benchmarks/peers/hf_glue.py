@@ -4,9 +4,10 @@
 
 Takes flags of run_classifier.py, as far as this program supports them. Files, tokens,
 steps and learning rates are the same; Adam corrects its bias, as run_classifier.py does
-with --adam_bias_correction=true. Runs in the environment of requirements.txt;
-$TF_PYTHON is the interpreter that reads a TensorFlow checkpoint, by default
-.venv/tf2/bin/python. Writes eval_results.json as run_classifier.py does.
+with --adam_bias_correction=true. A directory of Hugging Face's is loaded as it is; for
+Google's checkpoints, BERT's approximation of GELU is computed. Runs in the environment
+of requirements.txt; $TF_PYTHON is the interpreter that reads a TensorFlow checkpoint,
+by default .venv/tf2/bin/python. Writes eval_results.json as run_classifier.py does.
 """
 
 import dataclasses
@@ -29,7 +30,7 @@ from benchmarks.timing import examples  # noqa: E402
 from finetuning.data import data_files  # noqa: E402
 from finetuning.evaluation import scoring  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
-from finetuning.utils import json_files  # noqa: E402
+from finetuning.utils import huggingface, json_files  # noqa: E402
 from finetuning.utils.console import log  # noqa: E402
 from finetuning.utils.errors import InputError  # noqa: E402
 from finetuning.utils.progress import Progress  # noqa: E402
@@ -88,6 +89,12 @@ def run(argv):
 
 def load_model(settings, task):
     """The pretrained encoder with a fresh head, on the GPU if there is one."""
+    weights = huggingface.find_weights(settings.init_checkpoint)
+    if weights is not None:
+        model = transformers.AutoModelForSequenceClassification.from_pretrained(
+            os.path.dirname(weights), num_labels=task.num_outputs
+        )
+        return model.to("cuda" if torch.cuda.is_available() else "cpu")
     path = settings.bert_config_file
     config = json_files.read(
         path,
