@@ -77,10 +77,9 @@ def from_checkpoint(model, batch_tokens, num_threads):
     """
     graph = tf.Graph()
     with graph.as_default():
-        inputs, outputs, restorer = saved_model.build_graph(model)
+        inputs, outputs = saved_model.build_graph(model)
     session = tf.Session(graph=graph, config=_config(num_threads))
-    with model.contents.restoring():
-        restorer.restore(session)
+    saved_model.load_weights(model, session)
     return ModelSession(session, inputs, outputs, batch_tokens)
 
 

@@ -67,7 +67,7 @@ def parse(argv):
         "--version",
         metavar="N",
         type=int,
-        help="number of a SavedModel, 1 or more; without it, the highest in DIR and 1",
+        help="number of a SavedModel; without it, one more than the highest in DIR",
     )
     flags = parser.parse_args(argv)
     for name, format_ in FORMATS.items():

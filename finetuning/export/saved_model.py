@@ -7,8 +7,10 @@ nothing in it is random, and attributes that TensorFlow 1 does not know are left
 import contextlib
 import os
 import re
+import shlex
 from typing import Any, Dict, NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
@@ -66,9 +68,9 @@ def export(model, path, version=None):
                 files.sync(os.path.join(folder, name))
             files.sync_directory(folder)
     return [
-        "model = tf.saved_model.load(%r)" % target,
-        "predict = model.signatures[%r]" % SIGNATURE,
-        "predict(input_ids=..., input_mask=..., segment_ids=...)",
+        "docker run --rm -p 8501:8501 -v %s:/models/model tensorflow/serving"
+        % shlex.quote(os.path.abspath(path)),
+        "tf.saved_model.load(%r).signatures[%r]  # In Python" % (target, SIGNATURE),
     ]
 
 
@@ -105,12 +107,11 @@ def _versions(path):
 def _save_graph(model, directory):
     """Writes the graph with its signature, and the variables."""
     with tf.Graph().as_default():
-        inputs, outputs, restorer = build_graph(model)
+        inputs, outputs = build_graph(model)
         signature = tf.saved_model.predict_signature_def(inputs, outputs)
         config = tf.ConfigProto(device_count={"GPU": 0})
         with tf.Session(config=config) as session:
-            with model.contents.restoring():
-                restorer.restore(session)
+            load_weights(model, session)
             builder = tf.saved_model.Builder(directory)
             builder.add_meta_graph_and_variables(
                 session,
@@ -128,22 +129,32 @@ def build_graph(model):
       model: `trained_model.TrainedModel`.
 
     Returns:
-      Dictionaries of the tensors described at `export`, the inputs and the outputs; and
-      the `restoring.Restorer` of the weights.
+      Dictionaries of the tensors described at `export`, the inputs and the outputs.
+    """
+    inputs = {name: tf.placeholder(tf.int32, [None, None], name) for name in INPUTS}
+    with tf.variable_scope("", use_resource=False, custom_getter=_without_values):
+        return inputs, _outputs(model, _checked(inputs, model.config))
+
+
+def load_weights(model, session):
+    """Sets the variables of `build_graph` in a session.
+
+    No ops are added to the graph, which would be exported with it.
+
+    Args:
+      model: `trained_model.TrainedModel`.
+      session: `tf.Session` of the graph.
 
     Raises:
       VanishedError: the checkpoint was removed or replaced since it was read.
     """
-    inputs = {name: tf.placeholder(tf.int32, [None, None], name) for name in INPUTS}
-    with tf.variable_scope("", use_resource=False, custom_getter=_without_values):
-        outputs = _outputs(model, _checked(inputs, model.config))
-    variables = {variable.op.name: variable for variable in tf.global_variables()}
-    sources = model.contents.restored
-    with model.contents.restoring():
-        restorer = restoring.Restorer(
-            model.contents.prefix, {sources[name]: variables[name] for name in sources}
-        )
-    return inputs, outputs, restorer
+    contents = model.contents
+    with session.graph.as_default():
+        variables = {variable.op.name: variable for variable in tf.global_variables()}
+    with contents.restoring(), restoring.open_reader(contents.prefix) as reader:
+        for name, source in contents.restored.items():
+            value = reader.get_tensor(source).astype(np.float32)
+            variables[name].load(value, session)
 
 
 def _without_values(getter, *arguments, **options):

@@ -1,6 +1,7 @@
 """SavedModels: loaded by either TensorFlow, with what the run itself has written."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from finetuning import trained_model
 from finetuning.checkpoints import model_files
-from finetuning.data import features
+from finetuning.data import features, label_map
 from finetuning.data.tasks import InputExample
-from finetuning.export import saved_model
+from finetuning.export import huggingface, saved_model
+from finetuning.flags import text_settings
+from finetuning.utils import json_files
 from finetuning.utils.errors import InputError
 from scripts import export
 from tests.support import corpus, models
@@ -171,6 +174,27 @@ def test_this_program_loads_it(classifier_export):
             {loaded.inputs[name]: inputs[name] for name in saved_model.INPUTS},
         )
     assert_close(found, results)
+
+
+def test_weights_in_hugging_faces_format(classifier_export, tmp_path):
+    """Those of an export, whose "gelu" is the exact one, with what else they need."""
+    _, model, examples, results = classifier_export
+    weights, path = str(tmp_path / "huggingface"), str(tmp_path / "export")
+    huggingface.export(model, weights)
+    for name in (text_settings.FILE, label_map.FILE):
+        shutil.copy(os.path.join(model.directory, name), weights)
+    config = os.path.join(weights, text_settings.CONFIG_FILE)
+    json_files.write(config, dict(huggingface.config(model), hidden_act="gelu"))
+    saved_model.export(trained_model.load(weights), path)
+    loaded, given = saved_model.load(os.path.join(path, "1")), stacked(examples)
+    with loaded.session as session:
+        feed = {loaded.inputs[name]: given[name] for name in saved_model.INPUTS}
+        found = session.run(loaded.outputs["probabilities"], feed)
+        types = {operation.type for operation in session.graph.get_operations()}
+    np.testing.assert_allclose(found, results, rtol=0, atol=0.01)
+    assert np.abs(found - results).max() > TOLERANCE
+    assert "Erf" in types
+    assert not [name for name in types if "PyFunc" in name]
 
 
 def test_damaged_exports_are_refused(finished_run, tmp_path):

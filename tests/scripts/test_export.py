@@ -14,7 +14,7 @@ def run(capsys, *arguments):
     return status, shown.out, shown.err
 
 
-@pytest.mark.parametrize("name", ["huggingface", "checkpoint"])
+@pytest.mark.parametrize("name", ["huggingface", "saved_model", "checkpoint"])
 def test_an_export_says_how_to_use_it(finished_run, tmp_path, capsys, name):
     path = str(tmp_path / "export")
     arguments = ["--format=" + name, finished_run.directory, "--output=" + path]
@@ -24,6 +24,9 @@ def test_an_export_says_how_to_use_it(finished_run, tmp_path, capsys, name):
     prefix = os.path.join(finished_run.directory, "model.ckpt-15")
     assert first == "%s was exported to %s" % (prefix, path)
     assert any(path in line for line in usage)
+    if name == "saved_model":  # The next export is its next version.
+        assert os.listdir(path) == ["1"]
+        return
     status, _, errors = run(capsys, *arguments)
     assert status == 2 and errors.count("\n") == 1
     assert "--output=%s exists and is not an empty directory" % path in errors
@@ -44,6 +47,14 @@ def test_the_latest_weights_are_not_taken_for_the_best(evaluated_run, tmp_path, 
     [
         (["RUN"], "required: --format, --output"),
         (["RUN", "--format=onnx", "--output=x"], "invalid choice: 'onnx'"),
+        (
+            ["RUN", "--format=checkpoint", "--output=x", "--version=2"],
+            "--version is a flag of --format=saved_model only",
+        ),
+        (
+            ["RUN", "--format=saved_model", "--output=x", "--version=v2"],
+            "argument --version: invalid int value: 'v2'",
+        ),
         (["nowhere", "--format=checkpoint", "--output=x"], "nowhere: no checkpoint"),
         (
             ["RUN", "--format=checkpoint", "--output=gs://b"],
