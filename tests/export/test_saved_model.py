@@ -1,6 +1,7 @@
 """SavedModels: loaded by either TensorFlow, with what the run itself has written."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,11 +24,19 @@ from finetuning.utils.errors import InputError
 from scripts import export
 from tests.support import corpus, models
 from tests.support.paths import ROOT
-from tests.support.running import rows, succeed, value
+from tests.support.running import rows, succeed, text, value
 
 LOADER = os.path.join(ROOT, "tests", "support", "plain_tensorflow.py")
 TOLERANCE = 1e-5
 WORDS = corpus.VOCABULARY[5:] + corpus.NAMES + sorted(corpus.VERBS)
+GUIDE_PROGRAM = """
+import sys
+import numpy as np, tensorflow as tf
+with np.load(sys.argv[1]) as arrays:
+    inputs = dict(arrays)
+%s
+np.savez(sys.argv[2], **outputs)
+"""
 KILLED = """
 import os, shutil, signal, sys
 from scripts import export
@@ -155,11 +164,24 @@ def test_the_results_of_a_run(python, classifier_export, tmp_path):
         assert message in str(outputs["error"])
 
 
-def test_a_regression(python, corpus_flags, tmp_path):
+def guide(number, directory):
+    """The code of docs/GUIDE.md that loads a SavedModel in TensorFlow 1 or 2."""
+    blocks = re.findall(r"```python\n(.*?)```", text(ROOT, "docs", "GUIDE.md"), re.S)
+    (code,) = [
+        b for b in blocks if "DIR/1" in b and ("tf.Session" in b) == (number == 1)
+    ]
+    return code.replace('"DIR/1"', repr(directory))
+
+
+def test_a_regression_as_in_the_guide(python, corpus_flags, tmp_path):
     directory, _, examples, results = make_export(str(tmp_path), corpus_flags, ())
-    (outputs,) = load_and_run(python, directory, [stacked(examples)], tmp_path)
-    assert set(outputs) == {"value"}
-    assert_close(outputs["value"], results[:, 0])
+    given, found = str(tmp_path / "inputs.npz"), str(tmp_path / "outputs.npz")
+    np.savez(given, **stacked(examples))
+    code = GUIDE_PROGRAM % guide(1 if "tf1" in python else 2, directory)
+    subprocess.run([python, "-c", code, given, found], cwd=str(tmp_path), check=True)
+    with np.load(found) as outputs:
+        assert outputs.files == ["value"]
+        assert_close(outputs["value"], results[:, 0])
 
 
 def test_this_program_loads_it(classifier_export):

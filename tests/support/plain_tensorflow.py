@@ -1,4 +1,4 @@
-"""Runs a SavedModel with TensorFlow alone, as docs/GUIDE.md shows it.
+"""Runs a SavedModel with TensorFlow alone, without this program.
 
   python plain_tensorflow.py DIR INPUTS.npz OUTPUTS.npz
 
@@ -28,10 +28,9 @@ def load(directory):
 
         return predict
 
-    model = tf.saved_model.load(directory)
-    signature = model.signatures["serving_default"]
+    signature = tf.saved_model.load(directory).signatures["serving_default"]
 
-    def predict_eagerly(model=model, **inputs):
+    def predict_eagerly(**inputs):
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
         return {name: out.numpy() for name, out in signature(**tensors).items()}
 
