@@ -13,7 +13,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.support import shared_runs
+from tests.support import huggingface, shared_runs
 from tests.support.paths import ROOT
 
 # Seconds after which a test is taken to hang.
@@ -166,9 +166,5 @@ def original_dir():
 
 @pytest.fixture(scope="session")
 def hf_python():
-    """The Python of `make bench-env`, with torch and transformers, or $HF_PYTHON."""
-    default = os.path.join(ROOT, ".venv", "bench", "bin", "python")
-    path = os.environ.get("HF_PYTHON") or default
-    if not os.path.exists(path):
-        pytest.skip("needs Hugging Face: make bench-env, or $HF_PYTHON")
-    return path
+    """The Python of `make bench-env`, with torch and transformers."""
+    return huggingface.python()

@@ -161,19 +161,24 @@ def call(module, name, *arguments):
     return _Call(_Global(module, name), *arguments)
 
 
+def python():
+    """The Python of `make bench-env`, with torch and transformers, or $HF_PYTHON."""
+    default = os.path.join(ROOT, ".venv", "bench", "bin", "python")
+    path = os.environ.get("HF_PYTHON") or default
+    if not os.path.exists(path):
+        pytest.skip("needs Hugging Face: make bench-env, or $HF_PYTHON")
+    return path
+
+
 def transformers(*calls):
     """Calls functions of `hf_models_worker`; skips where there is no transformers.
 
     Args:
       *calls: pairs of a name and keyword arguments.
     """
-    default = os.path.join(ROOT, ".venv", "bench", "bin", "python")
-    python = os.environ.get("HF_PYTHON", default)
-    if not os.path.exists(python):
-        pytest.skip("needs Hugging Face: make bench-env, or $HF_PYTHON")
     worker = os.path.join(ROOT, "tests", "support", "hf_models_worker.py")
     done = subprocess.run(
-        [python, worker, json.dumps(calls)],
+        [python(), worker, json.dumps(calls)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
