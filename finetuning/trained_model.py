@@ -11,7 +11,7 @@ from finetuning.data import label_map, tasks
 from finetuning.device import failures
 from finetuning.flags import text_settings
 from finetuning.flags.settings import Settings
-from finetuning.utils import files
+from finetuning.utils import files, huggingface
 from finetuning.utils.errors import InputError
 
 
@@ -85,6 +85,11 @@ def load(path):
     """
     prefix = finding.resolve(path)
     directory = os.path.dirname(prefix) or os.curdir
+    if huggingface.is_weights(prefix):
+        raise InputError(
+            "%s is a model of Hugging Face's, which does not say how text was read; "
+            "pass it to run_classifier.py as --init_checkpoint" % path
+        )
     model = load_files(
         directory,
         "predict once with --output_dir=%s and all flags of the training run, which "

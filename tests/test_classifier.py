@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+import modeling
 from finetuning import classifier
 from tests.support import models
 
@@ -132,3 +133,14 @@ def test_bias_correction_reaches_the_training(session, correction):
     factor = 1.0 if correction else 0.1 / np.sqrt(0.001)
     moved = np.abs(session.run(output_bias()))
     np.testing.assert_allclose(moved, 1e-3 * factor, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    "keys, rate",
+    [({}, 0.1), ({"classifier_dropout": None}, 0.3), ({"classifier_dropout": 0}, 0)],
+)
+def test_dropout_of_the_head(keys, rate):
+    config = dict(models.tiny_config(hidden_dropout_prob=0.3).to_dict(), **keys)
+    config = modeling.BertConfig.from_dict(config)
+    assert classifier.head_dropout(config) == rate
+    assert dict(config.to_dict(), **keys) == config.to_dict()

@@ -3,10 +3,12 @@
 import os
 import shutil
 
+import numpy as np
 import pytest
 
 from finetuning import trained_model
 from finetuning.utils.errors import InputError
+from tests.support import huggingface
 
 
 def test_an_output_directory(finished_run):
@@ -37,3 +39,10 @@ def test_what_is_missing_is_named(finished_run, tmp_path):
     shutil.rmtree(out)
     with pytest.raises(InputError, match="no checkpoint found"):
         trained_model.load(out)
+
+
+def test_a_model_of_hugging_face_is_not_one_that_was_trained_here(tmp_path):
+    arrays = {"bert.pooler.dense.bias": np.zeros(3)}
+    huggingface.write(tmp_path, arrays)
+    with pytest.raises(InputError, match="is a model of Hugging Face's"):
+        trained_model.load(str(tmp_path))

@@ -64,7 +64,8 @@ def _resolve_directory(path, what):
         return huggingface.find_weights(path)
     raise InputError(
         "%s: the directory contains %s; pass the prefix of one, such as "
-        ".../bert_model.ckpt" % (what, first_few(names) if names else "no checkpoint")
+        ".../bert_model.ckpt, or a directory of Hugging Face's with model.safetensors"
+        % (what, first_few(names) if names else "no checkpoint")
     )
 
 

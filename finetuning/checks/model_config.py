@@ -6,6 +6,7 @@ import numpy as np
 
 import modeling
 from encoder import layers
+from finetuning.flags import text_settings
 from finetuning.flags.settings import MIN_FLOAT
 from finetuning.utils import files, huggingface, json_files
 from finetuning.utils.errors import InputError, in_one_line
@@ -69,7 +70,7 @@ def read_config(path, init_checkpoint=None):
         "pass the bert_config.json of the checkpoint",
         name="--bert_config_file=%s" % path,
     )
-    if huggingface.completed_config(path, init_checkpoint) is not None:
+    if text_settings.completed_config(path, init_checkpoint) is not None:
         values["model_type"] = huggingface.MODEL_TYPE
     try:
         config = modeling.BertConfig.from_dict(values)

@@ -6,6 +6,7 @@ given on the command line from there.
 """
 
 import dataclasses
+import json
 import os
 
 from finetuning.flags.settings import CUSTOM, Settings, flags_with, type_of
@@ -124,3 +125,33 @@ def _has_checkpoint(directory):
     if not files.is_directory(directory):
         return False
     return any(name.endswith(".index") for name in files.list_directory(directory))
+
+
+def completed_config(config_file, init_checkpoint):
+    """The text of a config with the `model_type` that makes it Hugging Face's.
+
+    Their oldest configs lack it, and only the weights tell that `gelu` is the exact
+    function there.
+
+    Args:
+      config_file: --bert_config_file.
+      init_checkpoint: --init_checkpoint, or None.
+
+    Returns:
+      JSON text; None if the config needs no other text than its own, as one that was
+      saved next to weights.
+    """
+    directory, name = os.path.split(config_file)
+    if files.exists(os.path.join(directory, FILE)):
+        return None
+    is_beside = name == huggingface.CONFIG_FILE
+    is_beside = is_beside and huggingface.find_weights(directory or os.curdir)
+    if not is_beside and not huggingface.find_weights(init_checkpoint or ""):
+        return None
+    try:
+        content = json.loads(files.read_text(config_file))
+    except ValueError:  # Reading the config reports it.
+        return None
+    if not isinstance(content, dict) or content.get("model_type") is not None:
+        return None
+    return json_files.as_text(dict(content, model_type=huggingface.MODEL_TYPE))

@@ -2,6 +2,7 @@
 
 import hashlib
 
+from finetuning.flags import text_settings
 from finetuning.utils import files, huggingface
 
 # The names of fingerprints: of the flag that names the file, but for the training set,
@@ -70,7 +71,7 @@ def saved_text(name, settings):
     if name == "vocab_file":
         tokens = huggingface.vocabulary(settings.vocab_file)
         return tokens and "".join(token + "\n" for token in tokens)
-    return huggingface.completed_config(
+    return text_settings.completed_config(
         settings.bert_config_file, settings.init_checkpoint
     )
 

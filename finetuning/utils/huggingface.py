@@ -119,32 +119,6 @@ def _parse_tokens(content):
     return sorted(ids, key=ids.get)
 
 
-def completed_config(config_file, init_checkpoint):
-    """The text of a config with the `model_type` that makes it Hugging Face's.
-
-    Their oldest configs lack it, and only what is beside them tells that `gelu` is the
-    exact function there.
-
-    Args:
-      config_file: --bert_config_file.
-      init_checkpoint: --init_checkpoint, or None.
-
-    Returns:
-      JSON text; None if the config needs no other text than its own.
-    """
-    directory, name = os.path.split(config_file)
-    is_beside = name == CONFIG_FILE and find_weights(directory or os.curdir) is not None
-    if not is_beside and not (init_checkpoint and find_weights(init_checkpoint)):
-        return None
-    try:
-        content = json.loads(files.read_text(config_file))
-    except ValueError:  # Reading the config reports it.
-        return None
-    if not isinstance(content, dict) or content.get("model_type") is not None:
-        return None
-    return json_files.as_text(dict(content, model_type=MODEL_TYPE))
-
-
 def read_config(weights_path):
     """The `config.json` beside weights, as a dictionary; empty if there is none.
 

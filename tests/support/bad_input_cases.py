@@ -323,10 +323,46 @@ MODEL = cases(
     ),
 )
 
+_THEIRS = "hf/model.safetensors"
+_PICKLE = "hf/pytorch_model.bin"
+_HUGGING_FACE = [
+    (
+        "no safetensors",
+        write(_THEIRS, "x" * 300),
+        "--init_checkpoint=hf",
+        _says(_THEIRS),
+    ),
+    (
+        "a truncated model.safetensors",
+        write(_THEIRS, "x"),
+        "--init_checkpoint=hf",
+        _says(_THEIRS),
+    ),
+    (
+        "a pytorch_model.bin that runs code",
+        write(_PICKLE, b"cos\nsystem\n(S'ls'\ntR."),
+        "--init_checkpoint=hf",
+        _says(_PICKLE, "os.system"),
+    ),
+    (
+        "another architecture",
+        write("hf/config.json", '{"model_type": "roberta"}'),
+        write(_THEIRS, "x"),
+        "--init_checkpoint=hf",
+        _says("hf/config.json: model_type"),
+    ),
+    (
+        "an index whose files are missing",
+        write(_THEIRS + ".index.json", '{"weight_map": {"a": "b.safetensors"}}'),
+        "--init_checkpoint=hf",
+        _says("hf/b.safetensors is missing"),
+    ),
+]
 CHECKPOINT = cases(
     "Checkpoint",
     ("a missing checkpoint", "--init_checkpoint=encoder/model", _says("r/model")),
     ("a directory without a checkpoint", "--init_checkpoint=data", _says("=data")),
+    *_HUGGING_FACE,
     ("a truncated index", truncate(INDEX, 100)),
     ("an empty index", write(INDEX, "")),
     ("another kind of file as index", write(INDEX, "x" * 300)),
