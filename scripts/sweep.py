@@ -26,14 +26,14 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt, json_files
+from finetuning.utils import early_interrupt
 
 if __name__ == "__main__":
     early_interrupt.report()
 
 from finetuning.data import data_files
 from finetuning.flags import command_line
-from finetuning.utils import exit_status, files
+from finetuning.utils import exit_status, files, json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry

@@ -125,6 +125,7 @@ def test_names_and_description(tmp_path):
         "column 2 (b), --id_column is column 3 (%s...)" % (file.path, "c" * 40)
     )
     _, file = data_file(tmp_path, "train", "a\tb\tc\n", has_header=False)
+    assert columns.names(file.layout) == {}
     assert columns.describe(file) == (
         "%s: no header; --text_a_column is column 1, --label_column is column 2"
         % file.path
