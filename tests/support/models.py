@@ -94,6 +94,12 @@ def save_checkpoint(path, arrays):
         tf.train.Saver().save(session, path, write_meta_graph=False)
 
 
+def read_checkpoint(*path):
+    """Name -> array of all variables of the checkpoint with this prefix."""
+    reader = tf.train.NewCheckpointReader(os.path.join(*path))
+    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+
+
 def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
     """What the training and evaluation modules read of a `run.Run`.
 
