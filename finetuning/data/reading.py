@@ -345,13 +345,13 @@ def _unknown_names(path, columns, layout):
     if layout.first_line:  # The user's own names, which flags have chosen.
         return []
     for column in (layout.text_a, layout.text_b):
-        if column is None or columns[column : column + 1] in ([n] for n in _TEXT_NAMES):
+        name = columns[column] if column in range(len(columns)) else None
+        if column is None or name in _TEXT_NAMES:
             continue
-        found = repr(columns[column]) if column < len(columns) else "missing"
         return [
             "%s: line 1 is taken as the header, but its column %d is %s, not a name "
             "such as sentence; if it is an example, insert a header before it"
-            % (path, column + 1, found)
+            % (path, column + 1, "missing" if name is None else repr(name))
         ]
     return []
 
