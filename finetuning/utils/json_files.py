@@ -6,7 +6,7 @@ from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 _MAX_DIGITS = 20  # Of a whole number in a JSON file; a seed has at most 19.
-_KINDS = {dict: "object", list: "list"}
+_KINDS = {dict: "an object", list: "a list"}
 
 
 def read(path, expected, advice, parse=None, kind=dict, name=None, allow_nan=False):
@@ -49,7 +49,7 @@ def read(path, expected, advice, parse=None, kind=dict, name=None, allow_nan=Fal
     else:
         try:
             if not isinstance(content, kind):
-                raise ValueError("it is no %s" % _KINDS[kind])
+                raise ValueError("it is not %s" % _KINDS[kind])
             return content if parse is None else parse(content)
         except InputError:
             raise

@@ -15,7 +15,7 @@ from finetuning.utils.errors import InputError
         ('{"a": -Infinity}', "is not JSON: -Infinity is not a number"),
         ('{"a": %s}' % ("9" * 5000), "is not JSON: a number has 5000 digits"),
         ('{"a": 1, "a": 2}', "is not JSON: the key 'a' appears twice"),
-        ("[3]", "is not valid: it is no object"),
+        ("[3]", "is not valid: it is not an object"),
         ("{}", "is not valid: 'a' is missing"),
         ('{"a": 3}', "is not valid: a value has the wrong type"),
         ('{"a": "x"}', "is not valid: could not convert string to float"),
