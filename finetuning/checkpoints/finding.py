@@ -41,7 +41,7 @@ def resolve(path, flag):
             return prefix
     raise InputError(
         "--%s=%s: no checkpoint found (%s.index is missing); pass the prefix of one, "
-        "such as .../bert_model.ckpt" % (flag, path, path)
+        "such as .../bert_model.ckpt%s" % (flag, path, path, files.missing_hint(path))
     )
 
 

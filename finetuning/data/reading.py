@@ -320,6 +320,8 @@ def _check_header(path, columns, layout, is_label):
       InputError: the line is an example, which would be lost; or it is the header of a
         test file although labels are expected.
     """
+    if layout.first_line and columns == [str(n) for n in range(len(columns))]:
+        return  # pandas names columns like this; examples are unlikely to be.
     if layout.label is None:
         # Only a numbered example can be distinguished from a header.
         has_id = layout.guid is not None and layout.guid < len(columns)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from finetuning.data import columns, custom_task
+from finetuning.data import columns, custom_task, reading, tasks
 from finetuning.data.tasks import DataFile
 from finetuning.flags.settings import Settings
 from finetuning.utils.errors import InputError
@@ -114,6 +114,17 @@ def test_another_header_than_in_training(tmp_path, content, values, part):
             line.startswith(str(tmp_path / "test.tsv") + ": line 1 ") and part in line
         )
     assert warnings(tmp_path, content, trained=(), **values) == []
+
+
+@pytest.mark.parametrize("split, label", [("test", None), ("train", "#3")])
+def test_the_numbers_that_pandas_gives_to_columns_are_a_header(tmp_path, split, label):
+    """They look like the id and the label of an example."""
+    content = "0\t1\t2\n0\tA .\t2\n1\tB .\t1\n"
+    values = {"text_a_column": "#2", "id_column": "#1", "label_column": label}
+    _, file = data_file(tmp_path, split, content, **values)
+    task = tasks.Task("custom", ("1", "2"), (), ())
+    examples = list(reading.read_examples(task, file))
+    assert [example.text_a for example in examples] == ["A .", "B ."]
 
 
 def test_names_and_description(tmp_path):

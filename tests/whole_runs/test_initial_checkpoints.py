@@ -82,3 +82,31 @@ def test_a_checkpoint_of_another_task(corpus_flags, evaluated_run, tmp_path):
     # The same commands again use the run, not the other task's checkpoint.
     assert "NOTHING LEFT TO TRAIN" in succeed(command).out
     assert "is not used" in succeed([*flags, "--do_eval"]).out
+
+
+@pytest.mark.parametrize("damaged", [np.float32(np.nan), np.float64(1e300)])
+def test_weights_that_are_not_finite(damaged, corpus_flags, encoder, tmp_path):
+    """The checkpoint is to blame, not the training, which has not begun."""
+    name = "bert/pooler/dense/bias"
+    encoder[name] = np.full_like(encoder[name], damaged, dtype=damaged.dtype)
+    prefix = str(tmp_path / "bert.ckpt")
+    models.save_checkpoint(prefix, encoder)
+    message = refused(
+        without(corpus_flags, "init_checkpoint")
+        + ["--do_train", "--init_checkpoint=" + prefix]
+        + ["--output_dir=" + str(tmp_path / "out")]
+    )
+    assert message.startswith("ERROR: --init_checkpoint=%s contains NaN" % prefix)
+
+
+def test_only_the_best_weights_are_left(corpus_flags, tmp_path):
+    out = str(tmp_path / "out")
+    command = corpus_flags + ["--output_dir=" + out]
+    succeed(command + ["--do_train", "--eval_steps=5", "--keep_best"])
+    for name in os.listdir(out):
+        if name.startswith(("model.ckpt", "checkpoint")):
+            os.remove(os.path.join(out, name))
+    command = without(command, "init_checkpoint") + ["--do_eval"]
+    best = "--init_checkpoint=" + os.path.join(out, "best")
+    assert "; pass %s to use" % best in refused(command)
+    succeed(command + [best])
