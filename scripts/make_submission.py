@@ -17,7 +17,7 @@ import zipfile
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt, json_files
+from finetuning.utils import early_interrupt
 
 if __name__ == "__main__":
     early_interrupt.report()
@@ -25,7 +25,7 @@ if __name__ == "__main__":
 from finetuning.data import tasks
 from finetuning.evaluation import submission
 from finetuning.evaluation.scoring import MAIN_SCORE
-from finetuning.utils import files
+from finetuning.utils import files, json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry

@@ -26,14 +26,13 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt, json_files
+from finetuning.utils import early_interrupt
 
 if __name__ == "__main__":
     early_interrupt.report()
 
-from finetuning.data import data_files
 from finetuning.flags import command_line
-from finetuning.utils import exit_status, files
+from finetuning.utils import exit_status, files, json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry
@@ -85,7 +84,7 @@ def plan(arguments, flags):
       flags: list of flags to pass on.
 
     Raises:
-      InputError: a flag is unknown or invalid, or an input file is missing.
+      InputError: a flag is unknown or invalid.
     """
     output_dir = os.path.join(arguments.sweep_dir, RUNS_DIR)
     required = ["--output_dir=" + output_dir, "--do_train=true", "--do_eval=true"]
@@ -102,7 +101,6 @@ def plan(arguments, flags):
     points = grid.points(arguments, settings)
     for point in points:
         command_line.parse(command + point.flags())
-    _require_files(settings)
     files.require_file("--script=" + arguments.script, arguments.script)
     return Sweep(
         arguments.sweep_dir,
@@ -112,19 +110,6 @@ def plan(arguments, flags):
         points,
         arguments.keep_checkpoints,
     )
-
-
-def _require_files(settings):
-    data_files.find(settings)
-    for name in ("vocab_file", "bert_config_file"):
-        value = getattr(settings, name)
-        files.require_file("--%s=%s" % (name, value), value)
-    path = settings.init_checkpoint
-    if path and not (files.exists(path) or files.exists(path + ".index")):
-        raise InputError(
-            "--init_checkpoint=%s: no checkpoint found (%s.index is missing); pass the "
-            "prefix of one, such as .../bert_model.ckpt" % (path, path)
-        )
 
 
 def write_report(directory, sweep, results):

@@ -33,12 +33,17 @@ def commands(root, name, start=""):
 
 def parsed(root, name):
     """The settings of each run_classifier.py command in a document."""
-    found = commands(root, name, "python run_classifier.py")
+    found = [
+        os.path.expandvars(line)
+        for line in commands(root, name, "python run_classifier.py")
+    ]
     return [command_line.parse(shlex.split(line)[1:])[0] for line in found]
 
 
 def test_program_commands(root, monkeypatch):
     monkeypatch.chdir(root)
+    for name in ("BERT", "GLUE", "OUT"):
+        monkeypatch.setenv(name, name.lower())
     by_flags, by_file = [
         dict(s.as_dict(), output_dir="") for s in parsed(root, "README.md")
     ]

@@ -184,8 +184,11 @@ def read_contents(prefix, config, num_labels, starts_training=False, fresh_head=
     }
     missing = [sources[name] for name in encoder if name not in restored]
     _require_encoder(found, missing, len(encoder))
+    no_pooler = [name for name in POOLER if name not in restored]
+    if len(no_pooler) == 1:  # It is damaged, and not only an encoder without pooler.
+        _require_encoder(found, no_pooler, len(encoder))
     if not starts_training:
-        _require_pooler(prefix, [n for n in POOLER if n not in restored])
+        _require_pooler(prefix, no_pooler)
     for name, source in restored.items():
         _require_same(found, name, source, expected[name], starts_training)
     unused = _unused(found.shapes, restored.values())

@@ -44,8 +44,8 @@ def resolve(path, flag=None):
     if huggingface.find_weights(path):
         return path
     raise InputError(
-        "%s: no checkpoint found (%s.index is missing); pass the prefix of one, "
-        "such as .../bert_model.ckpt" % (what, path)
+        "%s: no checkpoint found (%s.index is missing); pass the prefix of one, such "
+        "as .../bert_model.ckpt%s" % (what, path, files.missing_hint(path))
     )
 
 

@@ -98,7 +98,7 @@ def check_inputs(settings, output_dir):
         output_dir.require_best_usable()
         if not settings.do_train:
             output_dir.require_best()
-    _require_weights(settings, resumed, initial)
+    _require_weights(settings, output_dir, resumed, initial)
     if initial is not None and resumed is None:
         warnings += huggingface_checks.tokenizer_warnings(
             initial_prefix, settings.do_lower_case
@@ -131,12 +131,18 @@ def _watch_model(watched, settings, initial_prefix):
             watched.add(path)
 
 
-def _require_weights(settings, resumed, initial):
+def _require_weights(settings, output_dir, resumed, initial):
     if not (settings.do_train or resumed or initial):
+        best = output_dir.best.prefix
         raise InputError(
             "--output_dir=%s contains no checkpoint and --init_checkpoint is not "
-            "given, so there are no weights to use; pass --do_train=true or "
-            "--init_checkpoint" % settings.output_dir
+            "given, so there are no weights to use; pass %s"
+            % (
+                settings.output_dir,
+                "--init_checkpoint=%s to use the best weights" % os.path.dirname(best)
+                if best
+                else "--do_train=true or --init_checkpoint",
+            )
         )
 
 

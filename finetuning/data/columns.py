@@ -86,10 +86,15 @@ def _numbered(value, count):
 
 
 def names(layout):
-    """Maps the flags that choose text and labels to cells of the first line.
+    """Maps the flags that choose text and labels to names in the header.
 
-    The map is empty for a file that is not of the user's own task.
+    The map is empty for a file without a header, or of a task of GLUE.
     """
+    return _cells(layout) if layout.header else {}
+
+
+def _cells(layout):
+    """Maps the flags that choose text and labels to cells of the first line."""
     if not layout.first_line:
         return {}
     return {
@@ -139,7 +144,7 @@ def header_warnings(settings, data_files, trained):
     for path, layout in ((file.path, file.layout) for file in data_files):
         numbered = {
             flag: cell
-            for flag, cell in names(layout).items()
+            for flag, cell in _cells(layout).items()
             if flag in trained and getattr(settings, flag) not in (cell, _NAME + cell)
         }
         differing = [flag for flag in numbered if numbered[flag] != trained[flag]]

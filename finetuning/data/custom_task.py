@@ -1,5 +1,6 @@
 """The user's own data as a task: flags name the columns and labels."""
 
+import collections
 import os
 
 from finetuning.data import columns, label_map, reading
@@ -50,11 +51,11 @@ def create_task(settings, data_files, weights_directory):
 
 
 def _check_labels(settings, labels):
-    repeated = [label for label in labels if labels.count(label) > 1]
-    if repeated:
+    label, count = collections.Counter(labels).most_common(1)[0]
+    if count > 1:
         raise InputError(
             "--labels=%s contains %s twice; list each label once"
-            % (settings.labels, repeated[0])
+            % (settings.labels, label)
         )
     as_cells = {}
     for label in labels:

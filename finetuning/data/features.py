@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import List, NamedTuple, Union
 
 import tokenization
+from finetuning.utils.errors import in_one_line
 
 _LOGGED_EXAMPLES = 5
 _log = logging.getLogger("finetuning")
@@ -206,4 +207,5 @@ def _log_example(example, features, tokenizer):
     _log.info("tokens: %s", " ".join(map(tokenization.printable_text, tokens)))
     for name in ("input_ids", "input_mask", "segment_ids"):
         _log.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
-    _log.info("label: %s (id = %g)", example.label, features.label_id)
+    label = in_one_line(example.label)
+    _log.info("label: %s (id = %g)", label, features.label_id)

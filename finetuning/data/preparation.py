@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from finetuning.data import columns, features, reading, records, unknown_words
 from finetuning.data.tasks import DataFile
 from finetuning.utils.console import align_columns, log
-from finetuning.utils.errors import InputError
+from finetuning.utils.errors import InputError, in_one_line
 from finetuning.utils.progress import duration
 
 # The original's names; those of a second half have a suffix.
@@ -275,7 +275,7 @@ def _log_training_set(settings, task, dataset):
     """Logs the label counts, and whether --max_train_examples has no effect."""
     if not task.is_regression and len(task.labels) <= _MAX_LABELS_LOGGED:
         counts = [
-            "%s: %d" % (label, dataset.label_counts[label_id])
+            "%s: %d" % (in_one_line(label), dataset.label_counts[label_id])
             for label_id, label in enumerate(task.labels)
         ]
         log.info("Labels of the training set: %s", ", ".join(counts))

@@ -320,6 +320,8 @@ def _check_header(path, columns, layout, is_label):
       InputError: the line is an example, which would be lost; or it is the header of a
         test file although labels are expected.
     """
+    if layout.first_line and columns == [str(n) for n in range(len(columns))]:
+        return  # pandas names columns like this; examples are unlikely to be.
     if layout.label is None:
         # Only a numbered example can be distinguished from a header.
         has_id = layout.guid is not None and layout.guid < len(columns)
@@ -345,13 +347,13 @@ def _unknown_names(path, columns, layout):
     if layout.first_line:  # The user's own names, which flags have chosen.
         return []
     for column in (layout.text_a, layout.text_b):
-        if column is None or columns[column : column + 1] in ([n] for n in _TEXT_NAMES):
+        name = columns[column] if column in range(len(columns)) else None
+        if column is None or name in _TEXT_NAMES:
             continue
-        found = repr(columns[column]) if column < len(columns) else "missing"
         return [
             "%s: line 1 is taken as the header, but its column %d is %s, not a name "
             "such as sentence; if it is an example, insert a header before it"
-            % (path, column + 1, found)
+            % (path, column + 1, "missing" if name is None else repr(name))
         ]
     return []
 

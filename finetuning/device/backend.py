@@ -186,7 +186,7 @@ def silent_tensorflow():
 
 @contextlib.contextmanager
 def muted_native_stderr():
-    """Hides what TensorFlow's C++ code writes to stderr, unless Python raises.
+    """Hides what TensorFlow's C++ code writes to stderr, unless something fails.
 
     No setting silences the messages that precede TensorFlow's own logging. Users who
     want to see them set TF_CPP_MIN_LOG_LEVEL=0.

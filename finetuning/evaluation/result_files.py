@@ -96,7 +96,7 @@ def _verdict(task, label, gold):
     return "yes" if task.labels[label] == gold else "no"
 
 
-class ResultSet:
+class ResultSet(contextlib.ExitStack):
     """The files of one evaluation or prediction, which replace older ones together.
 
     They are written as temporary files. A lock keeps other runs from publishing theirs
@@ -111,15 +111,9 @@ class ResultSet:
     """
 
     def __init__(self, output_dir):
+        super().__init__()
         self._output_dir = output_dir
-        self._unpublished = contextlib.ExitStack()
         self._temporaries, self._digests = {}, {}
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return self._unpublished.__exit__(*error)
 
     def write(self, name, lines):
         """Writes an iterable of lines, each with its end.
@@ -128,7 +122,7 @@ class ResultSet:
           OSError: the file cannot be written; `filename` is set.
         """
         path = os.path.join(self._output_dir, name)
-        temporary = self._unpublished.enter_context(files.temporary_beside(path))
+        temporary = self.enter_context(files.temporary_beside(path))
         digest = hashlib.sha256()
         with files.open_write(temporary) as file:
             for line in lines:

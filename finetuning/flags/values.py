@@ -12,10 +12,17 @@ from finetuning.utils.errors import InputError
 # What is seldom meant in a path, and what to say of it.
 _NOT_MEANT = [
     (
-        r"\$(\w+|\{[^}/]*\}?|\([^)]*\)?)",
+        r"\$(\w+|\{[^}/]*\}?|\([^)]*\)?)|`[^`]+`",
         (
             "{text} was not replaced, which a shell does outside single quotes only, "
             "and never in a flag file; write the whole path"
+        ),
+    ),
+    (
+        r"^~([-+]|[-+]?\d+)(?=/|$)",
+        (
+            "{text} was not replaced by the directory that it means to a shell; write "
+            "the whole path"
         ),
     ),
     (

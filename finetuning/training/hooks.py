@@ -153,8 +153,9 @@ def _last_checkpoint(output_dir):
 class SaveListener(tf.train.CheckpointSaverListener):
     """Refuses to save weights that are not finite, and logs each saved checkpoint."""
 
-    def __init__(self, output_dir):
-        self._output_dir = output_dir
+    def __init__(self, run):
+        self._output_dir = run.output_dir.path
+        self._initial = run.settings.init_checkpoint
         finite = [
             tf.reduce_all(tf.math.is_finite(variable))
             for variable in tf.trainable_variables()
@@ -162,12 +163,18 @@ class SaveListener(tf.train.CheckpointSaverListener):
         self._all_finite = tf.reduce_all(tf.stack(finite))
 
     def before_save(self, session, global_step_value):
-        if not session.run(self._all_finite):
+        if session.run(self._all_finite):
+            return
+        if global_step_value == 0:
             raise InputError(
-                "the weights are not finite after step %d and are not saved: training "
-                "has failed; try a lower --learning_rate%s"
-                % (global_step_value, _last_checkpoint(self._output_dir))
+                "--init_checkpoint=%s contains NaN, infinity, or numbers too large for "
+                "float32; use another checkpoint" % self._initial
             )
+        raise InputError(
+            "the weights are not finite after step %d and are not saved: training "
+            "has failed; try a lower --learning_rate%s"
+            % (global_step_value, _last_checkpoint(self._output_dir))
+        )
 
     def after_save(self, session, global_step_value):
         del session

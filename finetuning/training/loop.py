@@ -34,7 +34,7 @@ def train(run, plan):
         graph = _training_graph(run, plan)
         scaffold = _scaffold(run)
         mean_loss = MeanLoss(settings.output_dir)
-        listeners = [SaveListener(settings.output_dir)]
+        listeners = [SaveListener(run)]
         if plan.schedule is not None:
             listeners.append(mean_loss)
         saver_hook = tf.train.CheckpointSaverHook(

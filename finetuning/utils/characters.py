@@ -21,7 +21,6 @@ _MEANT = {
     "\u3001": ",",
     "\u3002": ".",
 }
-DASHES = tuple(char for char, meant in _MEANT.items() if meant == "-")
 QUOTES = tuple(char for char, meant in _MEANT.items() if meant in "'\"")
 
 

@@ -66,7 +66,8 @@ def missing_hint(path):
     """Why a path may be missing, to be appended to the message; often empty."""
     top = "/".join(path.split("/")[:2])
     if os.path.isabs(path) and not os.path.lexists(top):
-        return " (nor is there %s: was a shell variable before it unset?)" % top
+        nor = "" if top == path else "nor is there %s: " % top
+        return " (%swas a shell variable before it unset?)" % nor
     return characters.hint(path)
 
 

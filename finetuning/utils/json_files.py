@@ -6,13 +6,7 @@ from finetuning.utils import files
 from finetuning.utils.errors import InputError
 
 _MAX_DIGITS = 20  # Of a whole number in a JSON file; a seed has at most 19.
-_JSON_TYPES = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    bool: "true or false",
-    type(None): "null",
-}
+_KINDS = {dict: "an object", list: "a list"}
 
 
 def read(path, expected, advice, parse=None, kind=dict, name=None, allow_nan=False):
@@ -45,8 +39,7 @@ def read(path, expected, advice, parse=None, kind=dict, name=None, allow_nan=Fal
     else:
         try:
             if not isinstance(content, kind):
-                found = _JSON_TYPES.get(type(content), "a number")
-                raise ValueError("it is %s" % found)
+                raise ValueError("it is not %s" % _KINDS[kind])
             return content if parse is None else parse(content)
         except InputError:
             raise

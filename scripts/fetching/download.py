@@ -149,7 +149,7 @@ def _open(session, url):
             # Compressed in transit, a file would not have the announced length.
             headers={"Accept-Encoding": "identity"},
         )
-        if "Location" not in response.headers or not response.is_redirect:
+        if not response.is_redirect:
             return response
         target = urljoin(url, response.headers["Location"])
         response.close()

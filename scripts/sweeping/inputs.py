@@ -15,8 +15,14 @@ def take(settings):
 
     Returns:
       Dictionary; see `fingerprints.take`.
+
+    Raises:
+      InputError: one of them does not exist.
     """
     _, found, _ = data_files.find(settings)
+    for name in fingerprints.READERS:
+        path = getattr(settings, name)
+        files.require_file("--%s=%s" % (name, path), path)
     prefix = settings.init_checkpoint or None
     if prefix and not files.exists(prefix + ".index"):
         # A directory, or one of the files of a checkpoint.

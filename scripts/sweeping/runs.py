@@ -53,7 +53,7 @@ class Sweep:
 
         Raises:
           InputError: it contains other files, a sweep with other settings or of other
-            files, or a running sweep.
+            files, or a running sweep; or an input file is missing.
         """
         saved = _load_settings(self.directory)
         self._inputs = inputs.take(self._settings())

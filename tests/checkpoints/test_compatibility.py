@@ -330,6 +330,16 @@ def test_no_pooler(tmp_path, scope):
     assert line.startswith(str(tmp_path)) and "bert/pooler/dense/bias" in line
 
 
+def test_half_a_pooler(tmp_path):
+    name = "bert/pooler/dense/bias"
+    values = {key: value for key, value in arrays().items() if key != name}
+    models.save_checkpoint(str(tmp_path / "model.ckpt"), values)
+    with pytest.raises(InputError, match="lacks variables of the encoder .*" + name):
+        compatibility.read_contents(
+            str(tmp_path / "model.ckpt"), CONFIG, LABELS, starts_training=True
+        )
+
+
 def test_a_fresh_head(tmp_path):
     models.save_checkpoint(str(tmp_path / "model.ckpt"), arrays())
     given = (str(tmp_path / "model.ckpt"), CONFIG, 3, True)

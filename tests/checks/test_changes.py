@@ -8,6 +8,7 @@ import pytest
 
 from tests.support import corpus
 from tests.support.running import (
+    contents,
     refused,
     rows,
     saved_json,
@@ -31,22 +32,12 @@ def command(run, out, *more, **changed):
     return flags + ["--%s=%s" % change for change in changed.items()]
 
 
-def state(directory):
-    """Size and time of everything there but the lock file."""
-    found = {}
-    for folder, _, names in os.walk(directory):
-        for name in {*names, "."} - {".lock"}:
-            path = os.path.join(folder, name)
-            found[path] = (os.stat(path).st_size, os.stat(path).st_mtime_ns)
-    return found
-
-
 def warnings_in(run):
     return [line for line in run.out.splitlines() if line.startswith("WARNING: ")]
 
 
 def test_other_settings_are_refused_and_nothing_is_touched(finished_run, out):
-    before = state(out)
+    before = contents(out, ".lock")
     changed = {"learning_rate": "2e-3", "num_train_epochs": "2", "random_seed": "12"}
     message = refused(command(finished_run, out, "--do_train", **changed))
     for part in (out, "--allow_changes=true", "another --output_dir"):
@@ -56,7 +47,7 @@ def test_other_settings_are_refused_and_nothing_is_touched(finished_run, out):
     assert message == refused(
         command(finished_run, out, "--do_train", "--check", **changed)
     )
-    assert state(out) == before
+    assert contents(out, ".lock") == before
     # A seed that is not given is the saved one. Evaluations may differ.
     flags = command(finished_run, out, "--do_train", "--check", "--eval_steps=1")
     flags = without(flags, "random_seed") + ["--keep_best", "--early_stop=3"]
@@ -192,14 +183,14 @@ def test_another_task_with_as_many_labels(finished_run, out, tmp_path):
         labels = ["entailment", "not_entailment"]
         lines += ["%d\tanna\tben\t%s" % (n, labels[n % 2]) for n in range(40)]
         corpus.write_lines(str(tmp_path / "QNLI" / (name + ".tsv")), lines)
-    before = state(out)
+    before = contents(out, ".lock")
     changed = {"task_name": "QNLI", "data_dir": str(tmp_path / "QNLI")}
     message = refused(command(finished_run, out, "--do_train", **changed))
     assert "mrpc -> QNLI" in message and "training set" in message
     for more in (["--do_eval"], ["--do_train", "--allow_changes"]):
         message = refused(command(finished_run, out, *more, **changed))
         assert os.path.join(out, "labels.json") in message
-    assert state(out) == before
+    assert contents(out, ".lock") == before
 
 
 def test_weights_of_another_task_with_the_same_labels(finished_run, out, tmp_path):

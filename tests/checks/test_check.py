@@ -6,16 +6,16 @@ import pytest
 
 from finetuning.data import preparation
 from tests.support import corpus
-from tests.support.running import PHASES, Run, refused, succeed, text, value, without
-
-
-def state(directory):
-    """Size and time of everything below a directory."""
-    found = {}
-    for folder, _, names in os.walk(str(directory)):
-        for path in [folder] + [os.path.join(folder, name) for name in names]:
-            found[path] = (os.stat(path).st_size, os.stat(path).st_mtime_ns)
-    return found
+from tests.support.running import (
+    PHASES,
+    Run,
+    contents,
+    refused,
+    succeed,
+    text,
+    value,
+    without,
+)
 
 
 def lines_before_training(screen, directory):
@@ -27,16 +27,16 @@ def lines_before_training(screen, directory):
 
 def test_a_check_shows_what_the_run_shows(finished_run, tmp_path):
     """Until training starts; and nothing is written, not to the user's files either."""
-    out, before = str(tmp_path / "deep" / "out"), state(finished_run.directory)
+    out, before = str(tmp_path / "deep" / "out"), contents(finished_run.directory)
     users = os.path.dirname(value(finished_run.flags, "vocab_file"))
-    before_users = state(users)
+    before_users = contents(users)
     run = succeed([*finished_run.command, "--check", "--output_dir=" + out])
     assert "CHECKED: this run can start" in run.out.splitlines()[-1]
     assert lines_before_training(run.out, out) == lines_before_training(
         finished_run.screen, finished_run.directory
     )
     assert os.listdir(str(tmp_path)) == []
-    assert (state(users), state(finished_run.directory)) == (before_users, before)
+    assert (contents(users), contents(finished_run.directory)) == (before_users, before)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_a_directory_that_holds_a_run(
 ):
     """Its files stay as they are, and nothing is added to the log file."""
     out = finished_run.copy(tmp_path)
-    before = state(out)
+    before = contents(out)
     flags = finished_run.flags
     if "--num_train_epochs=4" in arguments:
         flags = without(flags, "num_train_epochs")
     run = succeed([*flags, *arguments, "--check", "--output_dir=" + out])
     assert shown in run.out
     assert verdict in run.out.splitlines()[-1]
-    assert state(out) == before
+    assert contents(out) == before
 
 
 def bad_rows(flags, tmp_path):
@@ -85,11 +85,11 @@ def bad_rows(flags, tmp_path):
 )
 def test_a_check_refuses_what_the_run_refuses(corpus_flags, tmp_path, arguments, part):
     given = arguments(corpus_flags, tmp_path) if callable(arguments) else arguments
-    before = state(tmp_path)
+    before = contents(tmp_path)
     phases = [*PHASES, "--check"]
     place = "--output_dir=%s" % (tmp_path / "out")
     assert part in refused([*corpus_flags, *phases, place, *given])
-    assert state(tmp_path) == before
+    assert contents(tmp_path) == before
 
 
 # Tracebacks

@@ -77,7 +77,7 @@ def with_json(key, value, more=""):
         ),
         (with_json("a", "1", ', "a": 2'), " is not JSON: the key 'a' appears twice"),
         ("[" * 200000, " is not JSON: its brackets are nested"),
-        ("[3]", " is not valid: it is a list; expected one JSON object"),
+        ("[3]", " is not valid: it is not an object; expected one JSON object"),
     ],
 )
 def test_what_is_not_a_json_object(tmp_path, content, part):

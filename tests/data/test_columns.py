@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from finetuning.data import columns, custom_task
+from finetuning.data import columns, custom_task, reading, tasks
 from finetuning.data.tasks import DataFile
 from finetuning.flags.settings import Settings
 from finetuning.utils.errors import InputError
@@ -116,6 +116,17 @@ def test_another_header_than_in_training(tmp_path, content, values, part):
     assert warnings(tmp_path, content, trained=(), **values) == []
 
 
+@pytest.mark.parametrize("split, label", [("test", None), ("train", "#3")])
+def test_the_numbers_that_pandas_gives_to_columns_are_a_header(tmp_path, split, label):
+    """They look like the id and the label of an example."""
+    content = "0\t1\t2\n0\tA .\t2\n1\tB .\t1\n"
+    values = {"text_a_column": "#2", "id_column": "#1", "label_column": label}
+    _, file = data_file(tmp_path, split, content, **values)
+    task = tasks.Task("custom", ("1", "2"), (), ())
+    examples = list(reading.read_examples(task, file))
+    assert [example.text_a for example in examples] == ["A .", "B ."]
+
+
 def test_names_and_description(tmp_path):
     values = {"id_column": "3"}
     _, file = data_file(tmp_path, "train", "a\tb\t" + "c" * 50 + "\n", **values)
@@ -125,6 +136,7 @@ def test_names_and_description(tmp_path):
         "column 2 (b), --id_column is column 3 (%s...)" % (file.path, "c" * 40)
     )
     _, file = data_file(tmp_path, "train", "a\tb\tc\n", has_header=False)
+    assert columns.names(file.layout) == {}
     assert columns.describe(file) == (
         "%s: no header; --text_a_column is column 1, --label_column is column 2"
         % file.path

@@ -243,6 +243,12 @@ def test_a_numeric_label_in_the_log(tokenizer, logged):
     assert logged()[-1] == "label: 2.50 (id = 2.5)"
 
 
+def test_a_line_break_in_a_logged_label(tokenizer, logged):
+    example = InputExample("dev-7", "a", None, "y\nes")
+    features.convert_single_example(0, example, ("y\nes",), 4, tokenizer)
+    assert logged()[-1] == "label: y\\nes (id = 0)"
+
+
 @pytest.mark.parametrize("log_examples, count", [(True, 5), (False, 0)])
 def test_five_examples_are_logged(tokenizer, logged, log_examples, count):
     examples = [InputExample("dev-%d" % n, "a bs", "c", "no") for n in range(7)]

@@ -242,9 +242,9 @@ def test_a_full_disk_while_saving(tmp_path, monkeypatch, owner, name, size, file
 def test_a_full_disk_while_writing_results(finished_run, tmp_path, monkeypatch):
     out = finished_run.copy(tmp_path)
     before = text(out, "eval_results.txt")
-    limit(monkeypatch, result_files, "write_evaluation", 10)
+    limit(monkeypatch, result_files.ResultSet, "write", 10)
     line = refused([*finished_run.flags, "--do_eval", "--output_dir=" + out])
-    assert_disk_full(line, out + "/eval_results.txt")
+    assert_disk_full(line, out + "/eval_predictions.tsv")
     assert text(out, "eval_results.txt") == before
     assert not [name for name in os.listdir(out) if name.endswith(".tmp")]
 

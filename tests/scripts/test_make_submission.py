@@ -201,7 +201,7 @@ def test_the_best_run_of_a_sweep_is_used(directories, tmp_path, target, capsys):
     "text, message",
     [
         ('{"runs": []}', "no run of this sweep has finished"),
-        ("[]", "is not valid: it is a list"),
+        ("[]", "is not valid: it is not an object"),
         ("[" * 100000, "is not JSON: its brackets are nested too deeply"),
         ('{"runs": [{"name": "a"}]}', "is not valid: 'results' is missing"),
         (

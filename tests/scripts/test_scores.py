@@ -184,8 +184,15 @@ def test_a_result_edited_by_hand(docs, tmp_path, capsys, change):
     assert "eval_results.json is not valid: " in line
 
 
-@pytest.mark.parametrize("name", ["mrpc.json", "published.json"])
-@pytest.mark.parametrize("text", ["{}", "[3]", "[{}]", "[" * 100000])
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("published.json", "{}"),
+        ("mrpc.json", "[3]"),
+        ("mrpc.json", "[{}]"),
+        ("mrpc.json", "[" * 100000),
+    ],
+)
 def test_damaged_files_of_the_page(docs, places, capsys, name, text):
     assert make(docs, "--add=%s" % places) == 0
     (docs / "scores" / name).write_text(text)

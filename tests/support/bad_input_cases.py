@@ -2,8 +2,6 @@
 
 import json
 
-import tensorflow.compat.v1 as tf
-
 from tests.support import corpus, models
 from tests.support.bad_inputs import (
     Change,
@@ -69,13 +67,9 @@ def _names(*renaming):
     """Saves the encoder with other names: those that each of the functions returns."""
 
     def apply():
-        reader = tf.train.NewCheckpointReader("encoder/bert_model.ckpt")
-        arrays = {
-            rename(name): reader.get_tensor(name)
-            for rename in renaming
-            for name in reader.get_variable_to_shape_map()
-        }
-        models.save_checkpoint("encoder/bert_model.ckpt", arrays)
+        arrays = models.read_checkpoint("encoder/bert_model.ckpt")
+        renamed = {rename(n): arrays[n] for rename in renaming for n in arrays}
+        models.save_checkpoint("encoder/bert_model.ckpt", renamed)
 
     return Change(INDEX, apply)
 

@@ -134,6 +134,12 @@ def save_trained(directory, words, labels, dtype=np.float32, more=(), **settings
     return weights
 
 
+def read_checkpoint(*path):
+    """Name -> array of all variables of the checkpoint with this prefix."""
+    reader = tf.train.NewCheckpointReader(os.path.join(*path))
+    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
+
+
 def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
     """What the training and evaluation modules read of a `run.Run`.
 

@@ -99,6 +99,30 @@ def text(*path):
         return file.read()
 
 
+def contents(directory, *left_out):
+    """Path below a directory -> bytes of a file, target of a link; else None.
+
+    Args:
+      directory: the directory, with all that is below it.
+      left_out: names of files that may change.
+    """
+    found = {}
+    for folder, folders, names in os.walk(str(directory)):
+        for name in {*folders, *names} - set(left_out):
+            path = os.path.join(folder, name)
+            found[os.path.relpath(path, str(directory))] = _content(path)
+    return found
+
+
+def _content(path):
+    if os.path.islink(path):
+        return os.readlink(path)
+    if not os.path.isfile(path):  # A pipe, say, whose reading would never end.
+        return None
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def rows(*path):
     """The cells of a TSV file, line by line, with its heading."""
     content = text(*path)

@@ -8,7 +8,16 @@ import pytest
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.training import earlier_run
 from tests.support import corpus
-from tests.support.running import Run, refused, rows, saved_json, succeed, text, without
+from tests.support.running import (
+    Run,
+    contents,
+    refused,
+    rows,
+    saved_json,
+    succeed,
+    text,
+    without,
+)
 
 
 def remove_checkpoints(out):
@@ -18,24 +27,13 @@ def remove_checkpoints(out):
             os.remove(os.path.join(out, name))
 
 
-def contents(directory):
-    """Path below the directory -> bytes of the file, but for the lock's."""
-    found = {}
-    for folder, _, names in os.walk(directory):
-        for name in set(names) - {".lock"}:
-            path = os.path.join(folder, name)
-            with open(path, "rb") as file:
-                found[os.path.relpath(path, directory)] = file.read()
-    return found
-
-
 def test_another_run_does_not_take_the_files_for_its_own(evaluated_run, tmp_path):
     out = evaluated_run.copy(tmp_path)
     remove_checkpoints(out)
     own = ["notes.txt", "best/vocab.txt", "eval/dev.tsv"]
     for name in own:
         corpus.write_lines(os.path.join(out, name), ["mine"])
-    before = contents(out)
+    before = contents(out, ".lock")
     flags = without(evaluated_run.flags, "learning_rate") + ["--learning_rate=1e-12"]
     flags.append("--output_dir=" + out)
     run = succeed([*flags, "--do_train", "--do_eval"])
@@ -46,7 +44,7 @@ def test_another_run_does_not_take_the_files_for_its_own(evaluated_run, tmp_path
     assert folders == {"", "best", "eval"}
     expected = {"eval_history.tsv", "eval_results.json", "run_settings.json"}
     assert expected | {"run.flags", "labels.json", "best/checkpoint"} <= set(kept)
-    now = contents(out)
+    now = contents(out, ".lock")
     assert not set(own) & set(kept)
     assert {name: now[name] for name in own} == {name: before[name] for name in own}
     # The best weights that are there are not those of this run.
@@ -86,7 +84,7 @@ def test_its_evaluations_do_not_count(evaluated_run, tmp_path):
 def test_a_run_that_starts_from_its_own_best_weights(evaluated_run, tmp_path):
     out = evaluated_run.copy(tmp_path)
     remove_checkpoints(out)
-    before = contents(out)
+    before = contents(out, ".lock")
     flags = without(evaluated_run.flags, "init_checkpoint") + ["--output_dir=" + out]
     flags += [
         "--do_train",
@@ -94,7 +92,7 @@ def test_a_run_that_starts_from_its_own_best_weights(evaluated_run, tmp_path):
         "--init_checkpoint=" + os.path.join(out, "best"),
     ]
     assert "is in the best/ of this directory" in refused(flags)
-    assert contents(out) == before
+    assert contents(out, ".lock") == before
 
 
 @pytest.mark.parametrize(
@@ -117,9 +115,9 @@ def test_nothing_is_moved(tmp_path, names):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text('{"random_seed": 1}')
-    before = contents(str(tmp_path))
+    before = contents(tmp_path)
     assert earlier_run.set_aside(OutputDir(str(tmp_path))) == (None, [])
-    assert contents(str(tmp_path)) == before
+    assert contents(tmp_path) == before
 
 
 def test_each_earlier_run_has_its_own_folder(tmp_path):
@@ -153,9 +151,9 @@ def test_an_output_directory_called_best(evaluated_run, tmp_path, is_within_a_ru
     run = succeed([*flags, "--do_eval", "--keep_best", "--output_dir=" + out])
     assert "Using the best weights" in run.out
     if is_within_a_run:
-        before = contents(parent)
+        before = contents(parent, ".lock")
         command = [*evaluated_run.command, "--output_dir=" + parent]
         assert "output directory of another run" in refused(command)
         flags.append("--output_dir=" + parent)
         assert "another run" in refused([*flags, "--do_eval", "--keep_best"])
-        assert contents(parent) == before
+        assert contents(parent, ".lock") == before

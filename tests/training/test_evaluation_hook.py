@@ -190,12 +190,12 @@ class Best:
 def kept_in(directory):
     """The weight that is kept; nothing else may be there."""
     prefix = tf.train.latest_checkpoint(str(directory / "best"))
-    reader = tf.train.NewCheckpointReader(prefix)
-    assert set(reader.get_variable_to_shape_map()) == {"w", "global_step"}
+    arrays = models.read_checkpoint(prefix)
+    assert set(arrays) == {"w", "global_step"}
     names = {name.split(".data")[0] for name in os.listdir(str(directory / "best"))}
     name = os.path.basename(prefix)
     assert names == {"checkpoint", name, name + ".index"}
-    return float(reader.get_tensor("w"))
+    return float(arrays["w"])
 
 
 def add(history, step, score):
@@ -267,11 +267,6 @@ def best_step(directory):
     return max(sorted(found), key=lambda step: found[step]["eval_main_score"])
 
 
-def weights(*path):
-    reader = tf.train.NewCheckpointReader(os.path.join(*path))
-    return {n: reader.get_tensor(n) for n in reader.get_variable_to_shape_map()}
-
-
 def assert_same_scores(found, expected):
     for name in found:
         if name.startswith("eval_"):
@@ -312,7 +307,8 @@ def test_the_best_weights_are_kept_and_used(evaluated_run):
         "checkpoint",
         "labels.json",
     }
-    kept, all_there = weights(out, "best", name), weights(out, name)
+    kept = models.read_checkpoint(out, "best", name)
+    all_there = models.read_checkpoint(out, name)
     assert set(kept) == {name for name in all_there if "/adam_" not in name}
     for variable in kept:
         np.testing.assert_array_equal(kept[variable], all_there[variable])

@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 
 from tests.support import bad_inputs
 from tests.support.bad_input_cases import CASES
+from tests.support.running import contents
 
 # The line that answered each of the cases that have been run.
 ANSWERS = {}
@@ -24,20 +25,6 @@ def no_graph(monkeypatch):
 
     monkeypatch.setattr("finetuning.classifier.training_graph", build)
     monkeypatch.setattr("finetuning.classifier.inference_graph", build)
-
-
-def contents(directory):
-    """Returns path -> content and modification time of everything in a directory."""
-    found = {}
-    for folder, directories, names in os.walk(directory):
-        for name in directories + names:
-            path = os.path.join(folder, name)
-            if os.path.isfile(path):  # Not a pipe, whose reading would never end.
-                with open(path, "rb") as file:
-                    found[path] = (file.read(), os.stat(path).st_mtime)
-            else:
-                found[path] = os.readlink(path) if os.path.islink(path) else None
-    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: "%s-%s" % (c.group, c.given))

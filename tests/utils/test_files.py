@@ -262,7 +262,7 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 @pytest.mark.parametrize(
     "path, hint",
     [
-        ("/MRPC", " (nor is there /MRPC: was a shell variable before it unset?)"),
+        ("/MRPC", " (was a shell variable before it unset?)"),
         ("/no_bert/vocab.txt", " (nor is there /no_bert: was a shell variable before"),
         ("/tmp/vocab.txt", ""),
         ("data/vocab.txt", ""),

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import run_classifier
-from finetuning.utils import console, progress, streams
+from finetuning.utils import console, progress
 from finetuning.utils.console import log
 from tests.support import corpus
 from tests.support.paths import ROOT
@@ -104,13 +104,6 @@ def test_errors_are_shown_although_standard_output_is_broken(monkeypatch, capsys
         log.info("one")
         log.error("two")
     assert capsys.readouterr().err == "ERROR: two\n"
-
-
-def test_a_closed_stream_is_replaced(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)
-    streams.open_closed()
-    print("discarded", flush=True)
-    assert not streams.is_terminal(sys.stdout)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

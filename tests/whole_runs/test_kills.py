@@ -9,11 +9,17 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import finding, integrity
-from tests.support import corpus
-from tests.support.running import ONE_THREAD, PHASES, Finished, text, without
+from tests.support import corpus, models
+from tests.support.running import (
+    ONE_THREAD,
+    PHASES,
+    Finished,
+    contents,
+    text,
+    without,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -162,30 +168,14 @@ def wait_for(process, mark):
             break
 
 
-def tensors(directory):
-    prefix = finding.latest_in(directory)
-    assert integrity.damage(prefix) is None
-    names = [name for name, _ in tf.train.list_variables(prefix)]
-    return {name: tf.train.load_variable(prefix, name) for name in names}
-
-
-def contents(directory):
-    """Name -> bytes of each file in a directory."""
-    found = {}
-    for name in os.listdir(directory):
-        with open(os.path.join(directory, name), "rb") as file:
-            found[name] = file.read()
-    return found
-
-
 def assert_same_results(out, undisturbed):
     """A run must have ended like the undisturbed one, byte for byte."""
     for below in ("", "best"):
-        found = tensors(os.path.join(out, below))
-        expected = tensors(os.path.join(undisturbed, below))
-        assert sorted(found) == sorted(expected)
-        for name in expected:
-            np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+        prefixes = [
+            finding.latest_in(os.path.join(path, below)) for path in (out, undisturbed)
+        ]
+        assert integrity.damage(prefixes[0]) is None
+        np.testing.assert_equal(*map(models.read_checkpoint, prefixes))
     for name in SAME_FILES:
         assert text(out, name) == text(undisturbed, name), name
     best = [contents(os.path.join(path, "best")) for path in (out, undisturbed)]

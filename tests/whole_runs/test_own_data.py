@@ -224,6 +224,7 @@ def test_numbers_without_a_heading(flags, tmp_path):
         + ["--data_dir=" + data, "--output_dir=" + out]
     )
     assert re.search(r"^train\.tsv +16 +0 +\d+$", run.out, re.M)
+    assert "is the header of the training file" not in run.out
     assert "\n  main score (mean of pearson and spearman)" in run.out
     assert "majority class" not in run.out
     found = table(out, "eval_predictions.tsv")

@@ -7,7 +7,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from encoder import layers
-from tests.support import corpus
+from tests.support import corpus, models
 from tests.support.running import ONE_THREAD, Finished, saved_json, without
 
 EXACT = "bit for bit (CPU, one thread)"
@@ -61,10 +61,8 @@ def runs(root, corpus_flags, tmp_path_factory):
 
 def tensors(directory, name, step):
     """All that a checkpoint holds, as bytes: weights, slots and step."""
-    prefix = os.path.join(directory, name, "model.ckpt-%d" % step)
-    reader = tf.train.NewCheckpointReader(prefix)
-    names = reader.get_variable_to_shape_map()
-    return {name: reader.get_tensor(name).tobytes() for name in names}
+    arrays = models.read_checkpoint(directory, name, "model.ckpt-%d" % step)
+    return {name: array.tobytes() for name, array in arrays.items()}
 
 
 def test_a_run_that_was_broken_off_ends_like_one_that_was_not(runs):

@@ -229,9 +229,8 @@ def test_xnli_trains_on_all_languages_and_is_scored_on_chinese(run_task):
 )
 def test_numbers_for_glue_are_clipped(flags, run_task, tmp_path, bias, wanted):
     data, trained = str(tmp_path / "data"), run_task("STS-B")[1]
-    reader = tf.train.NewCheckpointReader(tf.train.latest_checkpoint(trained))
-    names = [n for n in reader.get_variable_to_shape_map() if "adam" not in n]
-    values = {name: reader.get_tensor(name) for name in names}
+    arrays = models.read_checkpoint(tf.train.latest_checkpoint(trained))
+    values = {name: arrays[name] for name in arrays if "adam" not in name}
     values["output_bias"] = np.array([bias], np.float32)
     models.save_checkpoint(str(tmp_path / "moved" / "model.ckpt"), values)
     glue_rows.write(data, "STS-B")
