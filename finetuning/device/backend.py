@@ -5,6 +5,7 @@ All other modules import `tensorflow.compat.v1` and run on TensorFlow 1.14 and 2
 
 import contextlib
 import ctypes
+import logging
 import os
 import re
 import sys
@@ -174,14 +175,16 @@ def silent_tensorflow():
     Afterwards everything is as it was before.
     """
     with muted_native_stderr():
-        import tensorflow.compat.v1 as tf
+        # Before its level is set, because the import may set it.
+        import tensorflow  # noqa: F401
 
-        level = tf.logging.get_verbosity()
-        tf.logging.set_verbosity(tf.logging.ERROR)
+        logger = logging.getLogger("tensorflow")
+        level = logger.level
+        logger.setLevel(max(level, logging.ERROR))
         try:
             yield
         finally:
-            tf.logging.set_verbosity(level)
+            logger.setLevel(level)
 
 
 @contextlib.contextmanager
