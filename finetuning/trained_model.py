@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import modeling
 import tokenization
 from finetuning.checkpoints import compatibility, finding, model_files
-from finetuning.checks.inputs import read_model
+from finetuning.checks import model as model_checks
 from finetuning.data import label_map, tasks
 from finetuning.device import failures
 from finetuning.flags import text_settings
@@ -132,6 +132,6 @@ def load_files(directory, remedy):
         for flag, name in text_settings.COPIES.items()
     }
     settings = Settings(**text_settings.load(directory), **copies)
-    config, tokenizer, _, _ = read_model(settings, has_weights=True)
+    config, tokenizer, _, _ = model_checks.read(settings, has_weights=True)
     labels = label_map.load(directory)
     return ModelFiles(directory, config, tokenizer, labels, settings)

@@ -10,7 +10,7 @@ import tokenization
 from finetuning.checkpoints import compatibility, finding, model_files
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.checks import huggingface as huggingface_checks
-from finetuning.checks import model_config, vocabulary
+from finetuning.checks import model as model_checks
 from finetuning.checks import output_dir as output_dir_checks
 from finetuning.data import class_weights, columns, data_files, label_map, tasks
 from finetuning.device import failures
@@ -80,7 +80,7 @@ def check_inputs(settings, output_dir):
     _watch_model(watched, settings, initial_prefix)
     class_weights.parse(settings.class_weights, task.labels)
     has_weights = bool(initial_prefix or output_dir.latest.prefix)
-    config, tokenizer, about_model, warnings = read_model(settings, has_weights)
+    config, tokenizer, about_model, warnings = model_checks.read(settings, has_weights)
     output_dir_checks.require_nothing_overwritten(settings, files_found, initial_prefix)
     if settings.do_train:
         digests, changes = output_dir_checks.compare_with_saved_run(
@@ -153,38 +153,6 @@ def _labels_directory(settings, output_dir):
     if settings.init_checkpoint and not settings.do_train:
         return os.path.dirname(_initial_prefix(settings))
     return None
-
-
-def read_model(settings, has_weights):
-    """Reads the config and the vocabulary, and compares them with each other.
-
-    Args:
-      settings: `settings.Settings`.
-      has_weights: whether there is a checkpoint, whose table has the config's size.
-
-    Returns:
-      `modeling.BertConfig`; `tokenization.FullTokenizer`; and notes and warnings about
-      what is unusual but allowed, two lists of str.
-
-    Raises:
-      InputError: one of them cannot be used, or they do not fit together.
-    """
-    config_file, vocab_file = settings.bert_config_file, settings.vocab_file
-    config = model_config.read_config(config_file, settings.init_checkpoint)
-    if settings.max_seq_length > config.max_position_embeddings:
-        raise InputError(
-            "--max_seq_length=%d is more than the model's max_position_embeddings %d "
-            "(%s)"
-            % (settings.max_seq_length, config.max_position_embeddings, config_file)
-        )
-    tokenizer, notes = vocabulary.read(vocab_file, settings.do_lower_case)
-    more_notes, warnings = vocabulary.compare_size(
-        vocab_file, tokenizer.vocab, config.vocab_size, has_weights
-    )
-    notes += more_notes + model_config.unused_keys(config_file, config)
-    notes += model_config.activation_notes(config_file, config)
-    warnings += model_config.warnings(config_file, config)
-    return config, tokenizer, notes, warnings
 
 
 def _initial_prefix(settings):

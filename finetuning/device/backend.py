@@ -176,7 +176,7 @@ def silent_tensorflow():
     """
     with muted_native_stderr():
         # Before its level is set, because the import may set it.
-        import tensorflow  # noqa: F401
+        import tensorflow.compat.v1  # noqa: F401
 
         logger = logging.getLogger("tensorflow")
         level = logger.level

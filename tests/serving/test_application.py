@@ -113,7 +113,7 @@ BAD = {
     b'{"instances": [{"text_a": "a", "text": "b"}]}': "unknown key: 'text'",
     b'{"inputs": {}}': "there is no input_ids",
     b'{"inputs": []}': "expected an object",
-    b'{"inputs": {"input_ids": [[2]], "input_mask": [], "segment_ids": []}}': "1, 0 and",
+    b'{"inputs": {"input_ids": [[2]], "input_mask": [], "segment_ids": []}}': "1, 0",
     b'{"inputs": {"input_ids": 2, "input_mask": 1, "segment_ids": 0}}': "list of lists",
     b'{"inputs": {"input_ids": [2], "input_mask": [1], "segment_ids": [0]}}': "list of",
     b'{"instances": [{"input_ids": 2, "input_mask": 1, "segment_ids": 0}]}': "list of",
