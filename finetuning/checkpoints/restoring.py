@@ -125,7 +125,7 @@ def _lazily(reader, name):
     """A tensor that is read when it is computed."""
     shape = reader.get_variable_to_shape_map()[name]
     value = tf.numpy_function(
-        lambda: reader.get_tensor(name).astype(np.float32), [], tf.float32
+        lambda: reader.get_tensor(name).astype(np.float32, copy=False), [], tf.float32
     )
     value.set_shape(shape)
     return value
