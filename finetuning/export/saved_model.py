@@ -153,8 +153,9 @@ def load_weights(model, session):
         variables = {variable.op.name: variable for variable in tf.global_variables()}
     with contents.restoring(), restoring.open_reader(contents.prefix) as reader:
         for name, source in contents.restored.items():
-            value = reader.get_tensor(source).astype(np.float32)
-            variables[name].load(value, session)
+            value = reader.get_tensor(source).astype(np.float32, copy=False)
+            assign = variables[name].initializer
+            session.run(assign, {assign.inputs[1]: value})
 
 
 def _without_values(getter, *arguments, **options):
