@@ -68,3 +68,23 @@ def test_nothing_is_there(tmp_path):
     assert text_settings.defaults({}) == ({}, None)
     assert text_settings.defaults({"init_checkpoint": "no/such"}) == ({}, None)
     assert text_settings.defaults({"output_dir": str(tmp_path)}) == ({}, None)
+
+
+def test_a_config_is_completed_where_only_the_weights_tell_whose_it_is(tmp_path):
+    theirs, config = tmp_path / "theirs", '{"hidden_act": "gelu"}'
+    theirs.mkdir()
+    (tmp_path / "bert_config.json").write_text(config)
+    (theirs / "config.json").write_text(config)
+    completed = text_settings.completed_config
+    assert completed(str(theirs / "config.json"), None) is None
+    (theirs / "model.safetensors").write_text("")
+    assert '"model_type": "bert"' in completed(str(theirs / "config.json"), None)
+    # Weights may be used with a config of another directory.
+    other = str(tmp_path / "bert_config.json")
+    assert completed(other, None) is None
+    assert '"model_type": "bert"' in completed(other, str(theirs))
+    # One that was saved with weights says itself what they were trained with.
+    (tmp_path / "text_settings.json").write_text("{}")
+    assert completed(other, str(theirs)) is None
+    (theirs / "config.json").write_text('{"model_type": "electra"}')
+    assert completed(str(theirs / "config.json"), None) is None
