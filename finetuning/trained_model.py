@@ -85,16 +85,16 @@ def load(path):
     """
     prefix = finding.resolve(path)
     directory = os.path.dirname(prefix) or os.curdir
-    if huggingface.is_weights(prefix):
-        raise InputError(
-            "%s is a model of Hugging Face's, which does not say how text was read; "
-            "pass it to run_classifier.py as --init_checkpoint" % path
-        )
-    model = load_files(
-        directory,
+    remedy = (
         "predict once with --output_dir=%s and all flags of the training run, which "
-        "adds what is missing" % directory,
+        "adds what is missing" % directory
     )
+    if huggingface.is_weights(prefix):
+        remedy = (
+            "a model of Hugging Face's does not say how text was read: pass it to "
+            "run_classifier.py as --init_checkpoint"
+        )
+    model = load_files(directory, remedy)
     contents = compatibility.read_contents(prefix, model.config, model.num_outputs)
     if contents.fresh:
         raise InputError(
