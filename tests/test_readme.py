@@ -69,6 +69,7 @@ def test_guide_table_of_tasks(root):
 
 def test_flags_exist(root):
     known = set(Settings().as_dict()) | {"flagfile", "help", "short"}
+    known |= {"rm", "saved"}  # Of docker and tf2onnx.
     for folder in ("scripts", "benchmarks"):
         pattern = os.path.join(root, folder, "**", "*.py")
         for path in glob.glob(pattern, recursive=True):
