@@ -86,12 +86,17 @@ def require_nothing_overwritten(settings, data_files, initial_prefix):
         _require_not_written(settings.output_dir, written, path)
     for name in ("eval", finding.BEST):
         path = os.path.join(settings.output_dir, name)
-        if files.exists(path) and not files.is_directory(path):
-            raise InputError(
-                "--output_dir=%s: %s is a file, but a directory of that name must be "
-                "created; move it, or use another output directory"
-                % (settings.output_dir, path)
-            )
+        if os.path.islink(path) and not files.exists(path):
+            what = "a broken symbolic link"
+        elif files.exists(path) and not files.is_directory(path):
+            what = "a file"
+        else:
+            continue
+        raise InputError(
+            "--output_dir=%s: %s is %s, but a directory of that name must be created; "
+            "move it, or use another output directory"
+            % (settings.output_dir, path, what)
+        )
     for name in sorted(written):
         path = os.path.join(settings.output_dir, name)
         if files.exists(path) and files.is_directory(path):

@@ -413,6 +413,7 @@ OUTPUT = cases(
         make_directory("out/eval_results.txt"),
     ),
     ("a file where a directory belongs", write("out/eval", "")),
+    ("a broken link where a directory belongs", link("gone", "out/eval")),
     ("the directory of the initial weights", "--output_dir=encoder"),
     (
         "a pattern in a path that is not local",
