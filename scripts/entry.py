@@ -66,5 +66,5 @@ def status_of(action, failures=(), interrupted="interrupted"):
         except failures as error:
             console.log.error("%s", error)
             return exit_status.FAILURE
-        except (InputError, OSError, KeyboardInterrupt) as error:
+        except (InputError, OSError, ModuleNotFoundError, KeyboardInterrupt) as error:
             return exit_status.report(error, interrupted=interrupted)

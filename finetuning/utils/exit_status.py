@@ -34,6 +34,14 @@ def report(error, debug=False, interrupted="interrupted"):
     if isinstance(error, OSError):
         log.error("%s", in_one_line(_describe_os_error(error)), exc_info=debug)
         return FAILURE if error.filename is None else BAD_INPUT
+    if isinstance(error, ModuleNotFoundError):
+        log.error(
+            "%s; this environment is older than the program, or another one is active: "
+            "see Install in README.md",
+            error,
+            exc_info=debug,
+        )
+        return BAD_INPUT
     if isinstance(error, signals.Stopped):
         log.warning("%s", error)
         return error.status

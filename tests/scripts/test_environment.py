@@ -56,7 +56,7 @@ def conda_pins():
     return {
         normalize(name): version
         for name, version in re.findall(
-            r"^  - ([\w-]+)=([\d.]+)$", read("environment.yml"), re.M
+            r"^ +- ([\w-]+)==?([\d.]+)$", read("environment.yml"), re.M
         )
     }
 
@@ -72,9 +72,10 @@ def test_requirements_have_exact_versions(path):
 
 
 def test_conda_and_pip_name_the_same_versions():
-    items = re.findall(r"^  - (.*)$", read("environment.yml"), re.M)
+    items = re.findall(r"^ +- (.*)$", read("environment.yml"), re.M)
     conda = conda_pins()
-    assert len(items) == len(conda) + 1 and items[0] == "defaults"
+    assert len(items) == len(conda) + 3
+    assert items[0] == "defaults" and {"pip", "pip:"} < set(items)
     assert conda.pop("python") == "3.7"
     pip = pip_pins(REQUIREMENTS["tf1"])
     assert conda == {name: pip.get(name) for name in conda}

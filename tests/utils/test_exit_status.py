@@ -39,6 +39,11 @@ def report(error, capsys, debug=False):
         ),
         (os_error(errno.EIO), 1, "Input/output error"),
         (OSError("odd"), 1, "odd"),
+        (
+            ModuleNotFoundError("No module named 'x'"),
+            2,
+            "No module named 'x'; this env",
+        ),
         (KeyboardInterrupt(), 130, "interrupted"),
         (signals.Interrupted(signal.SIGTERM), 143, "interrupted by SIGTERM; all"),
         (ValueError("two\nlines"), 1, "ValueError: two lines; this is a bug; please"),
