@@ -63,7 +63,9 @@ class _Screen(logging.Handler):
         if name in self._failed:
             return
         stream = getattr(sys, name)
-        with Bar.external_write_mode(file=stream):
+        # The lock is taken here, because tqdm 4.32 keeps it if this is interrupted, and
+        # no other thread could log from then on.
+        with Bar.get_lock(), Bar.external_write_mode(file=stream, nolock=True):
             if not streams.write_line(stream, self.format(record)):
                 self._failed.add(name)
                 streams.discard_unwritten()

@@ -1,7 +1,10 @@
 """The log on the screen and in a file."""
 
+import io
 import logging
 import re
+import sys
+import threading
 
 import pytest
 
@@ -111,3 +114,19 @@ def test_the_log_is_left_as_it_was(capsys, tmp_path):
     assert capsys.readouterr().out == "one\n"
     assert root_lines == []
     assert (log.handlers, log.level, log.propagate) == before
+
+
+class InterruptedStream(io.StringIO):
+    def write(self, text):
+        raise KeyboardInterrupt
+
+
+def test_other_threads_can_log_after_an_interrupted_line(screen, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(sys, "stdout", InterruptedStream())
+        log.info("interrupted")
+    thread = threading.Thread(target=log.info, args=["a line"], daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert screen.readouterr().out == "a line\n"
