@@ -56,12 +56,19 @@ def content_files(path):
     """The files that contain weights: the path itself, or the parts that it lists.
 
     Raises:
-      InputError: it is an index, and lists no files.
+      InputError: it is an index, and lists no files, or one that is missing.
     """
     if not path.endswith(INDEX_SUFFIX):
         return [path]
-    directory = os.path.dirname(path)
-    return [os.path.join(directory, n) for n in sorted(set(weight_map(path).values()))]
+    directory, names = os.path.dirname(path), sorted(set(weight_map(path).values()))
+    parts = [os.path.join(directory, name) for name in names]
+    for part in parts:
+        if not files.exists(part):
+            raise InputError(
+                "%s is missing, which %s lists; download all files of the model"
+                % (part, path)
+            )
+    return parts
 
 
 def identifying_files(prefix):

@@ -30,7 +30,7 @@ def remove_checkpoints(out):
 def test_another_run_does_not_take_the_files_for_its_own(evaluated_run, tmp_path):
     out = evaluated_run.copy(tmp_path)
     remove_checkpoints(out)
-    own = ["notes.txt", "best/vocab.txt", "eval/dev.tsv"]
+    own = ["notes.txt", "best/words.txt", "eval/dev.tsv"]
     for name in own:
         corpus.write_lines(os.path.join(out, name), ["mine"])
     before = contents(out, ".lock")

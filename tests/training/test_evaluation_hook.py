@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from finetuning.checkpoints import model_files
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
@@ -303,9 +304,10 @@ def test_the_best_weights_are_kept_and_used(evaluated_run):
     assert best != STEPS[-1], "the best must not be the last here"
     name = "model.ckpt-%d" % best
     names = {name + ".index", name + ".data-00000-of-00001"}
-    assert set(os.listdir(os.path.join(out, "best"))) == names | {
+    assert set(os.listdir(os.path.join(out, "best"))) == {
         "checkpoint",
-        "labels.json",
+        *model_files.NAMES,
+        *names,
     }
     kept = models.read_checkpoint(out, "best", name)
     all_there = models.read_checkpoint(out, name)

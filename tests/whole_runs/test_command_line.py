@@ -89,7 +89,8 @@ def test_files(finished_run):
     expected |= {"eval_results.txt", "eval_results.json", "test_results.tsv"}
     expected |= {"eval_predictions.tsv", "predictions.tsv", "MRPC.tsv"}
     expected |= {"run_settings.json", "labels.json", "predict_results.json"}
-    expected |= {"run.flags", ".lock"}
+    expected |= {"run.flags", ".lock", "vocab.txt", "bert_config.json"}
+    expected |= {"text_settings.json"}
     for step in (8, 12, 15):  # The latest three of 0, 4, 8, 12, 15.
         for part in ("index", "meta", "data-00000-of-00001"):
             expected.add("model.ckpt-%d.%s" % (step, part))
