@@ -76,8 +76,15 @@ class Predictor:
           num_threads: CPU threads of one op; 0: as many as TensorFlow chooses.
 
         Raises:
-          InputError: there is no such model, or it cannot be used.
+          InputError: there is no such model, it cannot be used, or a number is too low.
         """
+        # TensorFlow ends the process for a number of threads that is negative.
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("num_threads", num_threads, 0),
+        ):
+            if value < least:
+                raise InputError("%s=%d: expected at least %d" % (name, value, least))
         with backend.silent_tensorflow():
             # Imported here, because importing this module should not print anything.
             from finetuning import model_session, trained_model
@@ -252,7 +259,13 @@ class Predictor:
         Raises:
           InputError: see `features`.
         """
-        columns = (np.asarray(a).tolist() for a in (input_ids, input_mask, segment_ids))
+        columns = [np.asarray(a).tolist() for a in (input_ids, input_mask, segment_ids)]
+        sizes = [len(column) for column in columns]
+        if len(set(sizes)) > 1 or not sizes[0]:
+            raise InputError(
+                "%s have %d, %d and %d examples, expected the same number of at least 1"
+                % (", ".join(_INPUTS), *sizes)
+            )
         outputs = self.run([self.features(*row) for row in zip(*columns)])
         return outputs["probabilities" if self.labels else "value"]
 

@@ -26,7 +26,7 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         namespace, rest = super().parse_known_args(args, namespace)
         for action in self._paths:
-            given = getattr(namespace, action.dest)
+            given = getattr(namespace, action.dest, None)
             resolved = [_resolve(action, path) for path in _as_list(given)]
             setattr(
                 namespace,
@@ -37,6 +37,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         raise InputError("%s (see --help)" % message)
+
+
+def require_at_least(flags, **minimums):
+    """Checks flags that are whole numbers for the machine.
+
+    Args:
+      flags: what a `Parser` returned.
+      minimums: the lowest value of each flag.
+
+    Raises:
+      InputError: one is lower, or more than 31 bits hold.
+    """
+    for name, minimum in minimums.items():
+        if not minimum <= getattr(flags, name) < 2**31:
+            raise InputError(
+                "--%s=%d: expected %d to 2147483647"
+                % (name, getattr(flags, name), minimum)
+            )
 
 
 def _as_list(given):

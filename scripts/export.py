@@ -84,6 +84,7 @@ def run(argv):
     # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
     from finetuning import trained_model
     from finetuning.checkpoints.output_dir import OutputDir
+    from finetuning.device import detect
 
     options = {
         name: getattr(flags, name)
@@ -92,6 +93,7 @@ def run(argv):
     }
     exporter = importlib.import_module("finetuning.export." + flags.format)
     model = trained_model.load(flags.run)
+    detect.find_device()  # Swallows what TensorFlow prints when it looks for GPUs.
     usage = exporter.export(model, flags.output, **options)
     log.info("%s was exported to %s", model.contents.prefix, flags.output)
     best = OutputDir(model.directory).best.prefix

@@ -48,7 +48,9 @@ def parse(argv):
     """The flags of a command line as a namespace."""
     parser = entry.Parser(prog="predict.py", description=__doc__)
     parser.add_path("path", metavar="PATH", help="see above")
-    parser.add_argument("texts", metavar="TEXT", nargs="*", help="see above")
+    parser.add_argument(
+        "texts", metavar="TEXT", nargs="*", default=[], help="see above"
+    )
     parser.add_path(
         "--input", metavar="FILE", help="file of lines (default: standard input)"
     )
@@ -71,11 +73,10 @@ def parse(argv):
         action="store_true",
         help="finally show how long the answers took, on standard error",
     )
-    flags = parser.parse_args(argv)
+    flags = parser.parse_intermixed_args(argv)
     if flags.texts and flags.input:
         raise InputError("--input=%s: expected texts or a file, not both" % flags.input)
-    if flags.batch_size < 1:
-        raise InputError("--batch_size=%d: expected at least 1" % flags.batch_size)
+    entry.require_at_least(flags, batch_size=1, num_threads=0)
     if flags.format is None:
         is_json = (flags.input or "").lower().endswith((".jsonl", ".json"))
         flags.format = "jsonl" if is_json else "tsv"

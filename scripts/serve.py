@@ -64,11 +64,9 @@ def parse(argv):
         help="CPU threads; 0: one for each physical core",
     )
     flags = parser.parse_args(argv)
-    for name in ("max_instances", "max_body_bytes", "batch_size"):
-        if not 1 <= getattr(flags, name) < 2**31:
-            raise InputError(
-                "--%s=%d: expected 1 to 2147483647" % (name, getattr(flags, name))
-            )
+    entry.require_at_least(
+        flags, max_instances=1, max_body_bytes=1, batch_size=1, num_threads=0
+    )
     if not 0 <= flags.port < 2**16:
         raise InputError("--port=%d: expected 0 to 65535" % flags.port)
     if flags.name is None:

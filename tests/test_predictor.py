@@ -126,6 +126,19 @@ def test_features_outside_the_model_are_refused(predictor, features, problem):
         predictor.features(*features)
 
 
+@pytest.mark.parametrize("sizes", [(3, 2, 3), (1, 1, 2), (0, 0, 0)])
+def test_numbers_of_examples_that_differ_are_refused(predictor, sizes):
+    with pytest.raises(InputError, match="have %d, %d and %d examples" % sizes):
+        predictor.probabilities(*([[1]] * size for size in sizes))
+
+
+@pytest.mark.parametrize("options", [{"num_threads": -1}, {"batch_size": 0}])
+def test_numbers_that_are_too_low_are_refused(finished_run, options):
+    """TensorFlow would end the process of the host program."""
+    with pytest.raises(InputError, match="expected at least"):
+        Predictor(finished_run.directory, **options)
+
+
 @pytest.mark.parametrize(
     "example, problem",
     [

@@ -14,6 +14,7 @@ from finetuning.checks import model as model_checks
 from finetuning.checks import output_dir as output_dir_checks
 from finetuning.data import class_weights, columns, data_files, label_map, tasks
 from finetuning.device import failures
+from finetuning.flags import text_settings
 from finetuning.run_info import fingerprints, saved_run
 from finetuning.utils import huggingface
 from finetuning.utils.errors import InputError
@@ -233,7 +234,7 @@ def _about_weights(settings, output_dir, resumed, initial):
             "--init_checkpoint=%s is not used: --output_dir contains %s, which takes "
             "precedence" % (settings.init_checkpoint, resumed.prefix)
         )
-    if not has_settings:
+    if not has_settings and not _is_text_known(settings, resumed):
         notes.append(_nothing_saved("output_dir", settings.output_dir))
     return notes
 
@@ -245,9 +246,15 @@ def _about_initial(settings, initial):
     is_trained = not set(compatibility.HEAD) & set(initial.fresh)
     if is_trained and not settings.do_train:
         saved = OutputDir.of_checkpoint(initial.prefix).saved_run
-        if not saved.exists:
+        if not saved.exists and not _is_text_known(settings, initial):
             notes.append(_nothing_saved("init_checkpoint", settings.init_checkpoint))
     return notes
+
+
+def _is_text_known(settings, contents):
+    """Whether all that prediction depends on is saved next to the weights."""
+    directory = os.path.dirname(contents.prefix)
+    return not settings.do_train and bool(text_settings.load(directory))
 
 
 def _nothing_saved(flag, path):

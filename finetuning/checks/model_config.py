@@ -36,6 +36,7 @@ _OTHER_KEYS = {
     "id2label",
     "label2id",
     "model_type",
+    "num_labels",
     "pad_token_id",
     "problem_type",
     "tie_word_embeddings",

@@ -52,7 +52,13 @@ class PredictRequest:
                 "the request has %d examples, expected at most %d; send several "
                 "requests" % (len(examples), max_instances)
             )
-        self._are_texts = isinstance(examples[0], dict) and "text_a" in examples[0]
+        first = examples[0] if isinstance(examples[0], dict) else {}
+        if not set(first) & {*_FEATURES, *_TEXTS}:
+            raise InputError(
+                "%s[0]: expected an object with %s, or with %s"
+                % (name, " and ".join(_TEXTS), ", ".join(_FEATURES))
+            )
+        self._are_texts = not set(first).isdisjoint(_TEXTS)
         read = self._encode_text if self._are_texts else self._read_features
         self._encoded = []
         for index, example in enumerate(examples):

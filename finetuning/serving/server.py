@@ -68,7 +68,7 @@ class Server:
             reason = getattr(error, "strerror", None) or error
             raise InputError(
                 "--host=%s --port=%d: cannot listen there: %s; choose another --port, "
-                "or 0 for any free one" % (host, port, reason)
+                "or 0 for any free one" % (host, port, str(reason).rstrip("."))
             ) from None
         self.port = self._listeners()[0].socket.getsockname()[1]
 

@@ -1,10 +1,13 @@
 """The command line of scripts/export.py."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from scripts import export
+from tests.support.paths import ROOT
 
 
 def run(capsys, *arguments):
@@ -30,6 +33,18 @@ def test_an_export_says_how_to_use_it(finished_run, tmp_path, capsys, name):
     status, _, errors = run(capsys, *arguments)
     assert status == 2 and errors.count("\n") == 1
     assert "--output=%s exists and is not an empty directory" % path in errors
+
+
+def test_nothing_of_tensorflow_is_shown(finished_run, tmp_path):
+    """As where it was built for GPUs, and there is none."""
+    script = os.path.join(ROOT, "scripts", "export.py")
+    arguments = ["--format=saved_model", finished_run.directory]
+    done = subprocess.run(
+        [sys.executable, script, *arguments, "--output=%s" % (tmp_path / "export")],
+        stderr=subprocess.PIPE,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_the_latest_weights_are_not_taken_for_the_best(evaluated_run, tmp_path, capsys):

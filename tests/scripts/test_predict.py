@@ -102,7 +102,10 @@ def test_bad_json_lines(read, line, problem):
     "parse, arguments, problem",
     [
         (predict.parse, ["run", "text", "--input=a.tsv"], "texts or a file, not both"),
-        (predict.parse, ["run", "--batch_size=0"], "--batch_size=0: expected at least"),
+        (predict.parse, ["run", "--batch_size=0"], "--batch_size=0: expected 1 to"),
+        (predict.parse, ["run", "--num_threads=-1"], "--num_threads=-1: expected 0 to"),
+        (serve.parse, ["run", "--num_threads=-1"], "--num_threads=-1: expected 0 to"),
+        (predict.parse, [], "required: PATH "),
         (serve.parse, ["run", "--port=70000"], "--port=70000: expected 0 to 65535"),
         (serve.parse, ["run", "--max_instances=0"], "--max_instances=0: expected 1"),
         (serve.parse, ["run", "--name=a/b"], "--name=a/b: expected a name without /"),
@@ -112,6 +115,13 @@ def test_bad_json_lines(read, line, problem):
 def test_wrong_flags(parse, arguments, problem):
     with pytest.raises(ValueError, match=problem):
         parse(arguments)
+
+
+def test_flags_may_stand_between_the_texts():
+    given = ["run", "--format=jsonl", "a", "--stats", "b"]
+    flags = predict.parse(given)
+    assert (os.path.basename(flags.path), flags.texts) == ("run", ["a", "b"])
+    assert (flags.format, flags.stats) == ("jsonl", True)
 
 
 def test_the_name_of_an_export_is_that_of_its_versions(tmp_path):

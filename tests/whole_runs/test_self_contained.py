@@ -39,6 +39,7 @@ def test_the_best_weights_work_alone(evaluated_run, tmp_path):
             ["--do_predict", "--data_dir=" + data, "--output_dir=" + out, *given]
         )
         assert "--regression=true" in run.out
+        assert "not known" not in run.out  # All that matters is known from there.
         where = best if given[0].startswith("--output_dir") else out
         assert text(where, "test_results.tsv") == text(
             evaluated_run.directory, "test_results.tsv"
@@ -50,9 +51,12 @@ def test_what_is_given_and_differs_is_a_warning(evaluated_run, tmp_path):
         os.path.join(evaluated_run.directory, "best"), str(tmp_path / "elsewhere")
     )
     vocab = text(value(evaluated_run.flags, "vocab_file"))
-    corpus.write_lines(str(tmp_path / "other.txt"), [*vocab.split("\n")[:-1], "zebra"])
-    shown = predict(evaluated_run.flags, best, "--max_seq_length=9")
-    assert "different settings: --max_seq_length: 16 -> 9" in shown
+    other = str(tmp_path / "other.txt")
+    corpus.write_lines(other, [*vocab.splitlines()[:-1], "zebra"])
+    given = ["--max_seq_length=9", "--vocab_file=" + other]
+    shown = predict(evaluated_run.flags, best, *given)
+    assert "--max_seq_length: 16 -> 9" in shown
+    assert "content of the --vocab_file: %s/vocab.txt -> %s" % (best, other) in shown
 
 
 def test_prediction_completes_a_directory_of_the_original(finished_run, tmp_path):
@@ -62,6 +66,7 @@ def test_prediction_completes_a_directory_of_the_original(finished_run, tmp_path
     command = ["--do_predict", *finished_run.flags, "--output_dir=" + out]
     shown = succeed(command).out
     assert "Saved next to the weights, for their use: labels.json, text_" in shown
+    assert "it is not known whether its run used the same flags" in shown
     expected = text(out, "test_results.tsv")
     assert "Saved next to the weights" not in succeed(command).out
     predict(finished_run.flags, out)
