@@ -118,13 +118,14 @@ def test_the_log_is_left_as_it_was(capsys, tmp_path):
 
 class InterruptedStream(io.StringIO):
     def write(self, text):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(text)
 
 
 def test_other_threads_can_log_after_an_interrupted_line(screen, monkeypatch):
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", InterruptedStream())
-        log.info("interrupted")
+        with pytest.raises(KeyboardInterrupt):
+            log.info("interrupted")
     thread = threading.Thread(target=log.info, args=["a line"], daemon=True)
     thread.start()
     thread.join(10)
