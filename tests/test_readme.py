@@ -36,6 +36,7 @@ def parsed(root, name):
     found = [
         os.path.expandvars(line)
         for line in commands(root, name, "python run_classifier.py")
+        if "--vocab_file=" in line  # Others need the directory of trained weights.
     ]
     return [command_line.parse(shlex.split(line)[1:])[0] for line in found]
 
