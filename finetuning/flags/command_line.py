@@ -283,6 +283,10 @@ def help_text(program):
         "",
         "  python %s --task_name=MRPC --do_train=true --do_eval=true ..." % program,
         "  python %s --flagfile=configs/mrpc_google.flags ..." % program,
+        "  python %s --do_predict=true --data_dir=DIR --output_dir=RUN" % program,
+        "",
+        "Without training, flags that say how text is read, also required ones, are",
+        "taken from the directory of the weights if they are saved there.",
     ]
     group = None
     for field in dataclasses.fields(Settings):

@@ -13,6 +13,7 @@ import modeling
 import tokenization
 from finetuning import trained_model
 from finetuning.checkpoints import restoring
+from finetuning.checks import model_config
 from finetuning.export import huggingface
 from finetuning.utils.errors import InputError
 from tests.support import corpus, models
@@ -90,6 +91,8 @@ def test_files_and_usage(finished_run, tmp_path):
     assert '"text_pair"' in usage[2]
     assert text(target, "vocab.txt") == text(finished_run.directory, "vocab.txt")
     config = found["config.json"]
+    read = modeling.BertConfig.from_dict(config)
+    assert model_config.unused_keys("config.json", read) == []
     assert config["model_type"] == "bert" and config["hidden_act"] == "gelu_new"
     assert config["layer_norm_eps"] == 1e-12 and config["classifier_dropout"] == 0.1
     assert config["id2label"] == {"0": "0", "1": "1"} and config["num_labels"] == 2
