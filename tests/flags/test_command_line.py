@@ -92,7 +92,7 @@ def test_a_value_of_every_flag(name):
         (["--learning_rate=1", "--learning_rate=2e-5"], "learning_rate", 2e-5),
         (["--num_train_epochs=3"], "num_train_epochs", 3.0),
         (["--data_dir=C: a=b,\u00e9 'x'"], "data_dir", "C: a=b,\u00e9 'x'"),
-        (["--init_checkpoint=gs://bucket/x"], "init_checkpoint", "gs://bucket/x"),
+        (["--init_checkpoint=file://bucket/x"], "init_checkpoint", "file://bucket/x"),
     ],
 )
 def test_ways_to_write_a_value(arguments, name, value):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from finetuning.checkpoints import model_files
 from tests.support import glue_rows, models
 from tests.support.running import (
     PHASES,
@@ -163,7 +164,7 @@ def test_both_halves_of_mnli(run_task):
     expected |= {"eval_results.txt", "eval_results.json", "predict_results.json"}
     expected |= {"MNLI-m.tsv", "MNLI-mm.tsv", "labels.json", "run_settings.json"}
     expected |= {"run.log", "run.flags", ".lock", "train.tf_record", "checkpoint"}
-    expected |= {"graph.pbtxt", "eval"}
+    expected |= {"graph.pbtxt", "eval", *model_files.NAMES}
     assert {name for name in names if not name.startswith("events")} == expected
 
 
