@@ -127,10 +127,7 @@ def load_files(directory, remedy):
             "%s lacks %s, which the use of its weights needs; %s"
             % (directory, ", ".join(missing), remedy)
         )
-    copies = {
-        flag: os.path.join(directory, name)
-        for flag, name in text_settings.COPIES.items()
-    }
+    copies = dict(model_files.copies(directory))
     settings = Settings(**text_settings.load(directory), **copies)
     config, tokenizer, _, _ = model_checks.read(settings, has_weights=True)
     labels = label_map.load(directory)

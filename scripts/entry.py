@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from finetuning.device import backend
 from finetuning.flags import values
 from finetuning.utils import console, exit_status
 from finetuning.utils.errors import InputError
@@ -55,6 +56,32 @@ def require_at_least(flags, **minimums):
                 "--%s=%d: expected %d to 2147483647"
                 % (name, getattr(flags, name), minimum)
             )
+
+
+# The lowest values of `add_predictor_flags`, for `require_at_least`.
+PREDICTOR_MINIMUMS = {"batch_size": 1, "num_threads": 0}
+
+
+def add_predictor_flags(parser):
+    """Adds the flags of programs that predict with the model at `flags.path`."""
+    parser.add_argument(
+        "--batch_size", type=int, default=32, help="examples computed at once"
+    )
+    parser.add_argument(
+        "--num_threads",
+        type=int,
+        default=0,
+        help="CPU threads; 0: one for each physical core",
+    )
+
+
+def load_predictor(flags):
+    """The `Predictor` of a program with `add_predictor_flags`."""
+    # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
+    from finetuning.predictor import Predictor
+
+    threads = flags.num_threads or backend.physical_cores()
+    return Predictor(flags.path, flags.batch_size, threads)
 
 
 def _as_list(given):

@@ -59,15 +59,7 @@ def parse(argv):
         choices=["tsv", "jsonl"],
         help="of input and output (default: by the name of the file, else tsv)",
     )
-    parser.add_argument(
-        "--batch_size", type=int, default=32, help="examples computed at once"
-    )
-    parser.add_argument(
-        "--num_threads",
-        type=int,
-        default=0,
-        help="CPU threads; 0: one for each physical core",
-    )
+    entry.add_predictor_flags(parser)
     parser.add_argument(
         "--stats",
         action="store_true",
@@ -76,7 +68,7 @@ def parse(argv):
     flags = parser.parse_intermixed_args(argv)
     if flags.texts and flags.input:
         raise InputError("--input=%s: expected texts or a file, not both" % flags.input)
-    entry.require_at_least(flags, batch_size=1, num_threads=0)
+    entry.require_at_least(flags, **entry.PREDICTOR_MINIMUMS)
     if flags.format is None:
         is_json = (flags.input or "").lower().endswith((".jsonl", ".json"))
         flags.format = "jsonl" if is_json else "tsv"
@@ -250,13 +242,9 @@ def run(argv):
     """Predicts all examples."""
     flags = parse(argv)
     backend.start()
-    # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
-    from finetuning.predictor import Predictor
-
     if flags.input:
         files.require_file("--input=%s" % flags.input, flags.input)
-    threads = flags.num_threads or backend.physical_cores()
-    predictor = Predictor(flags.path, flags.batch_size, threads)
+    predictor = entry.load_predictor(flags)
     with predictor, contextlib.suppress(BrokenPipeError):  # As by | head.
         seconds = _answer_all(predictor, flags, _write)
         if flags.stats:

@@ -54,18 +54,10 @@ def parse(argv):
     parser.add_argument(
         "--max_body_bytes", type=int, default=2**23, help="size of a request's body"
     )
-    parser.add_argument(
-        "--batch_size", type=int, default=32, help="examples computed at once"
-    )
-    parser.add_argument(
-        "--num_threads",
-        type=int,
-        default=0,
-        help="CPU threads; 0: one for each physical core",
-    )
+    entry.add_predictor_flags(parser)
     flags = parser.parse_args(argv)
     entry.require_at_least(
-        flags, max_instances=1, max_body_bytes=1, batch_size=1, num_threads=0
+        flags, max_instances=1, max_body_bytes=1, **entry.PREDICTOR_MINIMUMS
     )
     if not 0 <= flags.port < 2**16:
         raise InputError("--port=%d: expected 0 to 65535" % flags.port)
@@ -88,13 +80,11 @@ def run(argv):
     flags = parse(argv)
     backend.start()
     # Imported here, so that --help and a misspelt flag do not wait for TensorFlow.
-    from finetuning.predictor import Predictor
     from finetuning.serving.application import Application, Limits
     from finetuning.serving.batching import Batcher
     from finetuning.serving.server import Server
 
-    threads = flags.num_threads or backend.physical_cores()
-    with Predictor(flags.path, flags.batch_size, threads) as predictor:
+    with entry.load_predictor(flags) as predictor:
         batcher = Batcher(predictor.run, flags.batch_size)
         limits = Limits(flags.max_body_bytes, flags.max_instances)
         application = Application(predictor, batcher.run, flags.name, limits)

@@ -88,18 +88,19 @@ def differences(directory, digests):
 
 
 def _different(directory, digests):
-    for flag, path in _copies(directory):
+    for flag, path in copies(directory):
         if files.exists(path) and not _has_digest(path, digests[flag]):
             yield flag, path
 
 
-def _copies(directory):
+def copies(directory):
+    """Yields the flag and the path of each copy, whether it exists or not."""
     for flag, name in text_settings.COPIES.items():
         yield flag, os.path.join(directory, name)
 
 
 def _copy_missing(directory, run):
-    for flag, path in _copies(directory):
+    for flag, path in copies(directory):
         if files.exists(path):
             continue
         if fingerprints.of_reader(flag, run.settings) != run.inputs.fingerprints[flag]:

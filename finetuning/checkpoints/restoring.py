@@ -104,7 +104,8 @@ class Restorer:
         with open_reader(self.prefix) as reader:
             types = reader.get_variable_to_dtype_map()
             if isinstance(reader, Reader):
-                return [_lazily(reader, name) for name in names]
+                shapes = reader.get_variable_to_shape_map()
+                return [_lazily(reader, name, shapes[name]) for name in names]
         return tf.raw_ops.RestoreV2(
             prefix=self._path,
             tensor_names=names,
@@ -121,9 +122,8 @@ class Restorer:
             session.run(self._restore, {self._path: path})
 
 
-def _lazily(reader, name):
+def _lazily(reader, name, shape):
     """A tensor that is read when it is computed."""
-    shape = reader.get_variable_to_shape_map()[name]
     value = tf.numpy_function(
         lambda: reader.get_tensor(name).astype(np.float32, copy=False), [], tf.float32
     )
