@@ -8,6 +8,7 @@ import time
 import waitress
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
 
 from finetuning.utils.errors import InputError
@@ -24,6 +25,19 @@ _READ_LIMITS = 4
 _GRACE_SECONDS = 25
 _POLL_SECONDS = 0.25
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class _Parser(HTTPRequestParser):
+    """Has a path from the start: waitress logs it if a client leaves before the answer.
+
+    A request that it refuses, such as one that is too large, would have none.
+    """
+
+    path = ""
+
+
+class _Channel(HTTPChannel):
+    parser_class = _Parser
 
 
 class Server:
@@ -70,6 +84,8 @@ class Server:
                 "--host=%s --port=%d: cannot listen there: %s; choose another --port, "
                 "or 0 for any free one" % (host, port, str(reason).rstrip("."))
             ) from None
+        for listener in self._listeners():
+            listener.channel_class = _Channel
         self.port = self._listeners()[0].socket.getsockname()[1]
 
     def run(self):

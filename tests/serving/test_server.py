@@ -14,8 +14,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from waitress.channel import ClientDisconnected
 
 from finetuning.predictor import Predictor
+from finetuning.serving import server as serving_server
 from tests.support.corpus import NAMES
 from tests.support.paths import ROOT
 from tests.support.running import ONE_THREAD
@@ -220,3 +222,28 @@ def test_a_port_in_use(server, finished_run):
         "ERROR: --host=127.0.0.1 --port=%d: cannot listen there: Address already in "
         "use; choose another --port, or 0 for any free one\n" % server.port
     )
+
+
+class DisconnectedTask:
+    wrote_header = close_on_finish = False
+
+    def __init__(self, _, request):
+        self.request = request
+
+    def service(self):
+        raise ClientDisconnected
+
+
+def test_a_client_leaves_before_its_refused_request_is_answered():
+    """waitress logs the path, which a refused request does not have."""
+    listener = serving_server.Server(print, "127.0.0.1", 0, 100)._server
+    ours, theirs = socket.socketpair()
+    with contextlib.closing(listener), contextlib.closing(theirs):
+        channel = listener.channel_class(listener, ours, ("", 0), listener.adj, {})
+        channel.error_task_class = DisconnectedTask
+        request = channel.parser_class(listener.adj)
+        request.error = "the body is too large"
+        channel.requests = [request]
+        channel.service()
+        assert channel.close_when_flushed
+        channel.handle_close()
