@@ -15,7 +15,7 @@ from finetuning.flags.settings import Settings
 GUIDE = "docs/GUIDE.md"
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", GUIDE, "docs/DIFFERENCES.md"),
-    *("benchmarks/README.md", "examples/README.md"),
+    *("docs/BERT.md", "benchmarks/README.md", "examples/README.md"),
 )
 
 

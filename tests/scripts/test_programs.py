@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PROGRAMS = ["demo", "errors_page", "export", "fetch", "make_submission"]
+PROGRAMS = ["bert_page", "demo", "errors_page", "export", "fetch", "make_submission"]
 PROGRAMS += ["predict", "scores_page", "serve", "sweep"]
 
 
