@@ -11,6 +11,7 @@ from tests.support.paths import ROOT
 LAYERS = [
     ["encoder", "utils"],
     ["modeling", "tokenization", "optimization", "device", "flags"],
+    ["workers"],
     ["classifier", "data", "run_info"],
     ["checkpoints"],
     ["evaluation"],
@@ -34,6 +35,7 @@ STANDALONE = {
 # --help and errors in flags and files must not wait for TensorFlow, so these import it
 # within functions, if at all.
 WITHOUT_TENSORFLOW = ["utils", "flags", "tokenization", "run_info", "run_classifier"]
+WITHOUT_TENSORFLOW += ["workers"]
 # These packages too, except for the modules named.
 WITHOUT_TENSORFLOW += ["data", "device", "evaluation", "checks"]
 WITH_TENSORFLOW = {

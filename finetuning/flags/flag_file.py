@@ -2,7 +2,7 @@
 
 import os
 
-from finetuning.flags.settings import NO_EFFECT, as_flag, flags_with
+from finetuning.flags.settings import NO_EFFECT, WORKERS, as_flag, flags_with
 from finetuning.flags.values import empty_flag, resolve_path
 from finetuning.utils import files
 from finetuning.utils.errors import InputError
@@ -129,7 +129,8 @@ def _heading(description, changes):
 
 
 def _flags(settings, description):
-    left_out = _LEFT_OUT + flags_with(group=NO_EFFECT)
+    # Weights do not depend on the number of workers; these are of one worker.
+    left_out = _LEFT_OUT + flags_with(group=NO_EFFECT) + flags_with(group=WORKERS)
     lines = []
     for name, value in settings.as_dict().items():
         if name not in left_out and value is not None:

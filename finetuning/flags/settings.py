@@ -18,6 +18,7 @@ _CHECKPOINTS = "Checkpoints and resuming"
 _EVALUATION = "Evaluation during training"
 _INFERENCE = "Evaluation and prediction"
 _DEVICE = "Device"
+WORKERS = "Several workers"
 NO_EFFECT = "Accepted for compatibility with the original; no effect"
 # Rules that all flags of a group share, unless a flag says otherwise.
 _GROUP_RULES = {
@@ -299,6 +300,31 @@ class Settings:
         "CPU threads per operation; 0: one per physical core.",
         least=0,
         most=1024,
+    )
+
+    workers: Optional[str] = _flag(
+        WORKERS,
+        None,
+        "The workers that train together: host:port,host:port,... in the same order on "
+        "all of them. Worker 0 writes the results. If not given: those of the "
+        "environment variable TF_CONFIG, if it names several.",
+    )
+    worker_index: Optional[int] = _flag(
+        WORKERS, None, "Which of --workers this one is, counted from 0.", least=0
+    )
+    cluster_secret_file: Optional[str] = _flag(
+        WORKERS,
+        None,
+        "File with a secret, the same for all workers; without it, worker 0 accepts "
+        "whoever can connect to its port and speaks its protocol.",
+        is_path=True,
+    )
+    connect_timeout: int = _flag(
+        WORKERS,
+        25,
+        "Seconds to wait at the start until all workers are connected.",
+        least=1,
+        most=86400,
     )
 
     iterations_per_loop: int = _flag(NO_EFFECT, 1000, _TPU_OPTION, least=1)

@@ -1,4 +1,4 @@
-"""InputError, the one exception for mistakes that the user can fix."""
+"""InputError, for mistakes that the user can fix, and WorkerError."""
 
 import errno
 
@@ -13,6 +13,17 @@ class InputError(ValueError):
     variable name), what was expected and how to fix it. The command line prints it
     without a traceback and exits with status 2. It may quote any bytes of the user's
     files, because it goes through `in_one_line`.
+    """
+
+    def __init__(self, message):
+        super().__init__(in_one_line(message))
+
+
+class WorkerError(Exception):
+    """Another worker of the run was lost, or has ended with an error.
+
+    The message is one line that names it. The command line prints it without a
+    traceback and exits with status 1.
     """
 
     def __init__(self, message):

@@ -2,7 +2,7 @@
 
 from finetuning.utils import signals
 from finetuning.utils.console import log
-from finetuning.utils.errors import InputError, in_one_line
+from finetuning.utils.errors import InputError, WorkerError, in_one_line
 
 SUCCESS = 0
 FAILURE = 1  # A bug, or a failure of the machine.
@@ -31,6 +31,9 @@ def report(error, debug=False, interrupted="interrupted"):
     if isinstance(error, InputError):
         log.error("%s", error, exc_info=debug)
         return BAD_INPUT
+    if isinstance(error, WorkerError):
+        log.error("%s", error, exc_info=debug)
+        return FAILURE
     if isinstance(error, OSError):
         log.error("%s", in_one_line(_describe_os_error(error)), exc_info=debug)
         return FAILURE if error.filename is None else BAD_INPUT

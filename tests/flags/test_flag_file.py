@@ -6,7 +6,7 @@ import os
 import pytest
 
 from finetuning.flags import command_line, flag_file
-from finetuning.flags.settings import NO_EFFECT, Settings
+from finetuning.flags.settings import NO_EFFECT, WORKERS, Settings
 from tests.support import corpus
 from tests.support.running import ONE_THREAD, Finished, refused, succeed, text, without
 
@@ -106,7 +106,7 @@ def test_flags_that_are_left_out(tmp_path):
     flags = {line.split("=")[0][2:] for line in lines if line.startswith("--")}
     for field in dataclasses.fields(Settings):
         left_out = field.name in ("output_dir", "allow_changes", "check", "debug")
-        left_out = left_out or field.metadata["group"] == NO_EFFECT
+        left_out = left_out or field.metadata["group"] in (NO_EFFECT, WORKERS)
         if left_out or getattr(settings, field.name) is None:
             assert field.name not in flags - {"random_seed"}
         else:

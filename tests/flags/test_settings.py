@@ -64,7 +64,7 @@ def test_flags_with():
         "init_checkpoint",
     )
     assert set(flags_with(is_path=True)) - set(files) == {
-        *("eval_file", "predict_file", "output_dir"),
+        *("eval_file", "predict_file", "output_dir", "cluster_secret_file"),
     }
     assert set(flags_with(is_path=True)) | set(flags_with(is_path=False)) == (
         set(flags_with())

@@ -8,7 +8,7 @@ import pytest
 
 import run_classifier
 from finetuning.utils import console, exit_status, signals
-from finetuning.utils.errors import InputError
+from finetuning.utils.errors import InputError, WorkerError
 from scripts import entry
 
 
@@ -31,6 +31,7 @@ def report(error, capsys, debug=False):
     [
         (InputError("a.tsv: bad; fix it"), 2, "a.tsv: bad; fix it"),
         (InputError("a\nb\0\ud800"), 2, r"a\nb\x00\ud800"),
+        (WorkerError("worker 1 (a:1) was lost"), 1, "worker 1 (a:1) was lost"),
         (os_error(errno.EACCES, "a.tsv"), 2, "a.tsv: permission denied; fix its perm"),
         (
             os_error(errno.EIO, "a.tsv"),
