@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from encoder.gradients import PartSums, merge_rows, multiply, to_dense
+
 MAX_GRADIENT_NORM = 1.0
 WEIGHT_DECAY_RATE = 0.01
 NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
@@ -18,13 +20,19 @@ NOT_DECAYED = ("LayerNorm", "layer_norm", "bias")
 class TrainStep(NamedTuple):
     """The tensors of one training step.
 
+    If the batch is computed in K parts, `accumulate_op` must be run K - 1 times, each
+    time on the next part, and then `train_op` on the last; the tensors must be fetched
+    together with `train_op`.
+
     Attributes:
-      loss: float32 scalar, before the update.
+      loss: float32 scalar, before the update; the mean over all parts.
       train_op: op that updates the variables, then increments the global step.
       learning_rate: float32 scalar, the rate of this step.
       gradient_norm: float32 scalar, the global norm before clipping.
       skipped_steps: int32 scalar, how many steps so far have changed no weight because
         their gradients overflowed; None without a loss scale.
+      accumulate_op: op that adds the gradients and the loss of a part to their sums;
+        None if the batch is one part.
     """
 
     loss: Any
@@ -32,6 +40,7 @@ class TrainStep(NamedTuple):
     learning_rate: Any
     gradient_norm: Any
     skipped_steps: Any
+    accumulate_op: Any = None
 
 
 def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
@@ -54,11 +63,13 @@ def create_train_step(
     loss_scale=None,
     static_shapes=False,
     bias_correction=False,
+    accumulate_steps=1,
+    combine=None,
 ):
     """Adds gradients, clipping, Adam and the global step's increment to the graph.
 
     Args:
-      loss: float32 scalar.
+      loss: float32 scalar, the mean over the examples of the batch or of one part.
       init_lr: the peak learning rate.
       num_train_steps: optimiser steps until the rate is 0.
       num_warmup_steps: optimiser steps of linear warm-up; 0 or None: no warm-up.
@@ -68,10 +79,57 @@ def create_train_step(
         in the batch.
       bias_correction: whether to divide Adam's moments by 1 - beta^t at update t, as in
         Kingma and Ba but not in BERT.
+      accumulate_steps: K, the number of equal parts in which a batch is computed. Their
+        mean gradient and mean loss are summed in local variables, which are not saved.
+      combine: function that is called once, on the list of the batch's gradients, all
+        dense, and its loss, and returns the same, averaged over several workers; None:
+        there is one worker.
 
     Returns:
       `TrainStep`.
     """
+    optimizer = _scheduled_adam(
+        init_lr, num_train_steps, num_warmup_steps, loss_scale, bias_correction
+    )
+    if accumulate_steps > 1:
+        loss /= accumulate_steps
+    scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
+    scaled_loss = loss if loss_scale is None else loss * scale
+    gradients, variables = _gradients(scaled_loss)
+    sums = accumulate_op = None
+    if accumulate_steps > 1:
+        sums = PartSums(variables)
+        accumulate_op = sums.add(gradients, loss)
+        gradients, loss = sums.read_after(accumulate_op)
+    else:
+        is_dense = static_shapes or combine is not None
+        gradients = [(to_dense if is_dense else merge_rows)(g) for g in gradients]
+    if combine is not None:
+        gradients, loss = combine(gradients, loss)
+    norm = tf.global_norm(gradients) / scale
+    # Clips the gradients and removes the loss scale in one pass.
+    factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
+    pairs = [(multiply(g, factor), v) for g, v in zip(gradients, variables)]
+    if loss_scale is None:
+        update, skipped = optimizer.apply_gradients(pairs), None
+    else:
+        update = _apply_if_finite(optimizer, pairs, norm, loss_scale)
+        with tf.control_dependencies([update]):
+            skipped = tf.identity(loss_scale.skipped_steps)
+    if sums is not None:
+        update = sums.clear_after(update, loss)
+    # The increment waits for the updates, which wait for the rate: the step after k
+    # finished steps always trains at the schedule's rate at k.
+    with tf.control_dependencies([update]), tf.device("/cpu:0"):
+        train_op = tf.assign_add(tf.train.get_global_step(), 1).op
+    rate = optimizer.learning_rate
+    return TrainStep(loss, train_op, rate, norm, skipped, accumulate_op)
+
+
+def _scheduled_adam(
+    init_lr, num_train_steps, num_warmup_steps, loss_scale, bias_correction
+):
+    """BERT's Adam at the schedule's rate; the arguments are `create_train_step`'s."""
     # On the host, which reads the rate: from a GPU it would be copied at every step.
     with tf.device("/cpu:0"):
         global_step = tf.train.get_or_create_global_step()
@@ -82,40 +140,26 @@ def create_train_step(
         if bias_correction:
             skipped = 0 if loss_scale is None else loss_scale.skipped_steps
             update_number = tf.cast(global_step, tf.int32) + 1 - skipped
-        optimizer = AdamWeightDecayOptimizer(
+        return AdamWeightDecayOptimizer(
             learning_rate,
             weight_decay_rate=WEIGHT_DECAY_RATE,
             exclude_from_weight_decay=list(NOT_DECAYED),
             update_number=update_number,
         )
+
+
+def _gradients(loss):
+    """The gradients of a loss, and the variables that it depends on."""
     variables = tf.trainable_variables()
-    scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
-    gradients = tf.gradients(loss if loss_scale is None else loss * scale, variables)
-    merge = _to_dense if static_shapes else _merge_rows
-    gradients = [merge(gradient) for gradient in gradients]
-    norm = tf.global_norm(gradients) / scale
-    # Clips the gradients and removes the loss scale in one pass.
-    factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
-    clipped = [_multiply(gradient, factor) for gradient in gradients]
-    pairs = list(zip(clipped, variables))
-    if loss_scale is None:
-        update, skipped = optimizer.apply_gradients(pairs), None
-    else:
-        update = _apply_if_finite(optimizer, pairs, norm, loss_scale)
-        with tf.control_dependencies([update]):
-            skipped = tf.identity(loss_scale.skipped_steps)
-    # The increment waits for the updates, which wait for the rate: the step after k
-    # finished steps always trains at the schedule's rate at k.
-    with tf.control_dependencies([update]), tf.device("/cpu:0"):
-        train_op = tf.assign_add(global_step, 1).op
-    return TrainStep(loss, train_op, learning_rate, norm, skipped)
+    pairs = zip(tf.gradients(loss, variables), variables)
+    return zip(*(pair for pair in pairs if pair[0] is not None))
 
 
 def _apply_if_finite(optimizer, pairs, norm, loss_scale):
     """The op that updates the loss scale, and the weights if the norm is finite."""
     finite = tf.math.is_finite(norm)
     # Variables cannot be created within a branch.
-    optimizer.create_moments(v for gradient, v in pairs if gradient is not None)
+    optimizer.create_moments(variable for _, variable in pairs)
 
     def update():
         with tf.control_dependencies([optimizer.apply_gradients(pairs)]):
@@ -238,7 +282,7 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         return tf.group(*updates, name=name)
 
     def _update(self, gradient, variable):
-        gradient = _to_dense(gradient)
+        gradient = to_dense(gradient)
         self.create_moments([variable])
         # TensorFlow 1's variables are read in place, so the decay must wait until the
         # gradient has been computed.
@@ -279,32 +323,3 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
             re.search(pattern, variable.op.name)
             for pattern in self.exclude_from_weight_decay
         )
-
-
-def _merge_rows(gradient):
-    """Sums the rows of a sparse gradient that have the same index, for a true norm."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    with tf.device("/cpu:0"):
-        indices, segments = tf.unique(gradient.indices)
-        count = tf.size(indices)
-    values = tf.math.unsorted_segment_sum(gradient.values, segments, count)
-    return tf.IndexedSlices(values, indices, gradient.dense_shape)
-
-
-def _multiply(gradient, factor):
-    """A gradient (dense, sparse or None) times a scalar."""
-    if gradient is None:
-        return None
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient * factor
-    values = gradient.values * factor
-    return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
-
-
-def _to_dense(gradient):
-    if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
-    indices = tf.expand_dims(gradient.indices, 1)
-    shape = tf.cast(gradient.dense_shape, indices.dtype)
-    return tf.scatter_nd(indices, gradient.values, shape)

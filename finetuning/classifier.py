@@ -21,6 +21,10 @@ HEAD_DROPOUT = 0.1
 HEAD_INITIALIZER_RANGE = 0.02
 # More than the uses of dropout in any encoder, so that their seeds differ.
 _HEAD_DROPOUT_INDEX = 100000
+# 2^32 divided by the golden ratio: the multiples of no other number, modulo 2^32, stay
+# so far apart (Knuth, The Art of Computer Programming, volume 3, section 6.4). It is
+# written as an int32.
+_PART_STRIDE = 0x9E3779B1 - 2**32
 
 
 class InferenceGraph(NamedTuple):
@@ -195,7 +199,14 @@ def _add_loss(logits, labels, label_weights):
 
 
 def training_graph(
-    config, num_labels, batch, seed, hyperparameters, compute=DEFAULT_COMPUTE
+    config,
+    num_labels,
+    batch,
+    seed,
+    hyperparameters,
+    compute=DEFAULT_COMPUTE,
+    accumulate_steps=1,
+    combine=None,
 ):
     """Adds one training step to the graph; returns an `optimization.TrainStep`.
 
@@ -203,9 +214,12 @@ def training_graph(
       config: `modeling.BertConfig`.
       num_labels: L.
       batch: tensors of `input_pipeline.training_batches`.
-      seed: int that, with the global step, determines what dropout drops.
+      seed: int that, with the global step and the part of the batch, determines what
+        dropout drops.
       hyperparameters: `Hyperparameters`.
       compute: `ComputeOptions`.
+      accumulate_steps: see `optimization.create_train_step`.
+      combine: see `optimization.create_train_step`.
 
     Example:
       batch = input_pipeline.training_batches(...)
@@ -215,6 +229,10 @@ def training_graph(
     # On the host, where seeds are read: from a GPU they would be copied at every step.
     with tf.device("/cpu:0"):
         step = tf.cast(tf.train.get_or_create_global_step(), tf.int32)
+        if "part" in batch:
+            # No other pair of a step and a part has this sum while there are less than
+            # 2^29 such pairs, which is to say examples in all steps.
+            step += batch["part"] * _PART_STRIDE
         dropout_seed = tf.stack([tf.constant(seed, tf.int32), step])
     loss, _, _, _ = create_model(
         config,
@@ -235,6 +253,8 @@ def training_graph(
         mixed_precision.LossScale() if scaled else None,
         static_shapes=compute.pad_to is not None,
         bias_correction=hyperparameters.bias_correction,
+        accumulate_steps=accumulate_steps,
+        combine=combine,
     )
 
 

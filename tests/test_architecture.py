@@ -29,7 +29,7 @@ STANDALONE = {
     "encoder": set(),
     "utils": set(),
     "tokenization": set(),
-    "optimization": set(),
+    "optimization": {"encoder"},
     "modeling": {"encoder"},
 }
 # --help and errors in flags and files must not wait for TensorFlow, so these import it

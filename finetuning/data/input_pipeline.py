@@ -1,5 +1,7 @@
 """The `tf.data` pipelines that read batches from a record file."""
 
+from typing import NamedTuple
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
@@ -8,7 +10,33 @@ _SORTED_EXAMPLES = 4096
 _MAX_STEP = 2**63 - 1
 
 
-def training_batches(examples, batch_size, seed, first_step):
+class Share(NamedTuple):
+    """What one worker reads of each batch, and in how many steps.
+
+    Attributes:
+      index: number of the worker, counted from 0.
+      count: number of workers.
+      accumulate_steps: number of parts in which each worker reads its share.
+    """
+
+    index: int = 0
+    count: int = 1
+    accumulate_steps: int = 1
+
+    @property
+    def num_parts(self):
+        """The number of parts of a batch, of all workers."""
+        return self.count * self.accumulate_steps
+
+    def part(self, number):
+        """The part of a batch that is the worker's `number`-th, counted from 0."""
+        return self.index * self.accumulate_steps + number % self.accumulate_steps
+
+
+WHOLE_BATCHES = Share()
+
+
+def training_batches(examples, batch_size, seed, first_step, share=WHOLE_BATCHES):
     """Makes an endless sequence of full batches, shuffled again in every epoch.
 
     The examples left over at the end of an epoch begin the first batch of the next.
@@ -23,23 +51,33 @@ def training_batches(examples, batch_size, seed, first_step):
       batch_size: B.
       seed: determines the order of every epoch.
       first_step: the number of the first batch, counted from 0.
+      share: `Share`, whose `num_parts` divides B. Each element of the sequence is then
+        one part of a batch, of equal size, in the order of the batch.
 
     Returns:
       Dictionary of int32 tensors: `input_ids`, `input_mask`, `segment_ids` [B, S] and
-      `label_ids` [B] of the file's label type.
+      `label_ids` [B] of the file's label type; and if the batch has several parts,
+      `part` [], the number of this one.
     """
     order = ShuffledOrder(seed, examples.count)
+    size = batch_size // share.num_parts
 
-    def positions(step):
-        return order.positions(int(step), batch_size)
+    def positions(number):
+        number = int(number)
+        step = number // share.accumulate_steps
+        return order.positions(step * share.num_parts + share.part(number), size)
 
-    def serialized(step):
-        return _read_records(examples, positions, step, batch_size)
+    def serialized(number):
+        return _read_records(examples, positions, number, size)
 
-    dataset = tf.data.Dataset.range(first_step, _MAX_STEP).map(serialized)
+    numbers = tf.data.Dataset.range(first_step * share.accumulate_steps, _MAX_STEP)
     # No parallel calls: TensorFlow rejects them if operations must be deterministic.
-    dataset = dataset.map(_batch_parser(examples)).prefetch(2)
-    return tf.data.make_one_shot_iterator(dataset).get_next()
+    dataset = numbers.map(serialized).map(_batch_parser(examples))
+    if share.num_parts > 1:
+        parts = numbers.map(lambda number: tf.cast(share.part(number), tf.int32))
+        dataset = tf.data.Dataset.zip((dataset, parts))
+        dataset = dataset.map(lambda rows, part: dict(rows, part=part))
+    return tf.data.make_one_shot_iterator(dataset.prefetch(2)).get_next()
 
 
 def _read_records(examples, positions, number, count=None):

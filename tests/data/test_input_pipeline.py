@@ -8,7 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.data import input_pipeline
 from finetuning.data.features import EncodedExample
-from finetuning.data.input_pipeline import ShuffledOrder, epoch_order
+from finetuning.data.input_pipeline import Share, ShuffledOrder, epoch_order
 from tests.support.record_files import encoded, write
 
 NAMES = ("input_ids", "input_mask", "segment_ids", "label_ids")
@@ -205,6 +205,38 @@ def test_a_resumed_run_continues_the_order(ten, batch_size):
     for first_step in (1, 4, 8):
         resumed = training(ten, batch_size, first_step=first_step, steps=9 - first_step)
         assert ids(resumed) == whole[first_step * batch_size :]
+
+
+@pytest.mark.parametrize("num_workers, accumulate_steps", [(1, 3), (2, 1), (2, 3)])
+def test_parts_are_those_of_whole_batches(ten, num_workers, accumulate_steps):
+    """In their order, worker by worker; also where a batch extends into an epoch."""
+    size = 12 // (num_workers * accumulate_steps)
+    steps, first_step = 4, 2
+    read = [
+        run(
+            functools.partial(
+                input_pipeline.training_batches,
+                ten,
+                12,
+                1,
+                first_step,
+                Share(worker, num_workers, accumulate_steps),
+            ),
+            steps * accumulate_steps,
+        )
+        for worker in range(num_workers)
+    ]
+    parts = [
+        batches[step * accumulate_steps + number]
+        for step in range(steps)
+        for batches in read
+        for number in range(accumulate_steps)
+    ]
+    assert ids(parts) == ids(training(ten, 12, first_step=first_step, steps=steps))
+    assert all(part["input_ids"].shape == (size, 4) for part in parts)
+    numbers = [part["part"] for part in parts]
+    assert all(number.dtype == np.int32 for number in numbers)
+    assert numbers == list(range(num_workers * accumulate_steps)) * steps
 
 
 # The order of the examples
