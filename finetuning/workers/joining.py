@@ -59,15 +59,20 @@ class Reception:
           have not connected in time.
         """
         with self._condition:
-            total = 2 * (self._count - 1)
-            self._condition.wait_for(lambda: len(self._joined) == total, seconds)
+            self._condition.wait_for(
+                lambda: len(self._links()) == self._count - 1, seconds
+            )
             self._started = True
-            joined = dict(self._joined)
+            return self._links()
+
+    def _links(self):
+        """The links of the workers that are connected and have not ended since."""
         links = {}
         for index in range(1, self._count):
             keys = [(index, handshake.DATA), (index, handshake.WATCH)]
-            if all(key in joined for key in keys):
-                links[index] = Link(*(joined[key] for key in keys))
+            socks = [self._joined[key] for key in keys if key in self._joined]
+            if len(socks) == len(keys) and not sockets.has_input(socks[1]):
+                links[index] = Link(*socks)
         return links
 
     def close(self):

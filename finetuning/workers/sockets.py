@@ -152,6 +152,17 @@ def receive(sock, size, deadline=None):
     return b"".join(chunks)
 
 
+def has_input(sock):
+    """Whether something was received, or the other side closed the connection."""
+    try:
+        sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # The connection broke.
+    return True
+
+
 def shut_down(sock, how=socket.SHUT_RDWR):
     """Ends a connection, which also wakes a thread that waits for it."""
     with contextlib.suppress(OSError):  # It is closed already.

@@ -1,11 +1,12 @@
-"""A worker of a run, for tests of the control connection, in a process of its own.
+"""A worker with a control connection, and nothing else, in a process of its own.
 
-  python worker.py SCRIPT FLAGS
+  python worker.py SCRIPT SETTINGS
 
-SCRIPT is Python code that uses `workers`, the `cluster.Cluster`; what it logs and how
-it ends is shown as by run_classifier.py.
+SCRIPT is Python code that uses `workers`, a `cluster.Cluster`; SETTINGS are values of
+flags, as JSON. What ends the worker is shown as run_classifier.py shows it.
 """
 
+import json
 import os
 import sys
 
@@ -21,23 +22,24 @@ from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from finetuning.workers import cluster
 
+_NAMES = {
+    "np": np,
+    "os": os,
+    "time": time,
+    "log": log,
+    "InputError": InputError,
+}
 
-def main(script, flags):
-    settings = Settings(
-        workers=flags[0],
-        worker_index=int(flags[1]),
-        cluster_secret_file=flags[2] or None,
-        connect_timeout=int(flags[3]),
-    )
+
+def main(script, settings):
     with console.screen(), signals.handling_signals():
         try:
-            with cluster.from_settings(settings) as workers:
-                names = {"InputError": InputError, "workers": workers, "log": log}
-                exec(script, dict(names, np=np, os=os, time=time))
+            with cluster.from_settings(Settings(**json.loads(settings))) as workers:
+                exec(script, dict(_NAMES, workers=workers))
         except (Exception, KeyboardInterrupt) as error:
             return exit_status.report(error)
     return exit_status.SUCCESS
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], sys.argv[2:]))
+    sys.exit(main(*sys.argv[1:]))
