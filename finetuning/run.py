@@ -13,6 +13,7 @@ from finetuning.checks.inputs import Inputs, check_inputs
 from finetuning.data import preparation
 from finetuning.device import backend, detect, failures, self_test
 from finetuning.evaluation import choose_weights, evaluate, sanity_checks
+from finetuning.flags import batch_parts
 from finetuning.flags.settings import Settings
 from finetuning.run_info import provenance
 from finetuning.training import plan, train
@@ -75,7 +76,14 @@ class Run:
         settings = self.settings
         size = getattr(settings, flag)
         where = "%s with --%s=%d and --max_seq_length=%d"
-        remedies = ["--%s=%d" % (flag, size // 2)] if size > 1 else []
+        remedies, parts = [], 1
+        if flag == "train_batch_size":
+            parts = settings.accumulate_steps
+            more_parts = batch_parts.next_larger(size, parts)
+            if more_parts is not None:
+                remedies.append("--accumulate_steps=%d" % more_parts)
+        if size > 1 and size // 2 % parts == 0:
+            remedies.append("--%s=%d" % (flag, size // 2))
         remedies.append("a shorter --max_seq_length")
         if settings.precision == "float32":
             remedies.append("--precision=mixed")

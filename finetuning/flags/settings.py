@@ -191,6 +191,15 @@ class Settings:
         needs="do_train",
     )
     train_batch_size: int = _flag(_TRAINING, 32, "Examples per training step.", least=1)
+    accumulate_steps: int = _flag(
+        _TRAINING,
+        1,
+        "Compute each training batch in this many equal parts, one after another, and "
+        "add up their gradients: needs less memory, and trains like the whole batch.",
+        least=1,
+        affects=None,  # But for rounding, and for which elements dropout drops.
+        needs="do_train",
+    )
     learning_rate: float = _flag(
         _TRAINING, 5e-5, "Peak learning rate of Adam.", above=0.0
     )

@@ -51,6 +51,7 @@ def train(run, plan):
             hooks.append(
                 EvaluationHook(run, plan, progress_hook, mean_loss, stop_request)
             )
+        take_step = _step_function(graph, settings.accumulate_steps)
         log.info(_starting_line(run))
         started = time.monotonic()
         with signals.deferring_signals(stop_request), _session(
@@ -59,7 +60,7 @@ def train(run, plan):
             for _ in range(run.first_step, plan.hyperparameters.num_steps):
                 if stop_request or session.should_stop():
                     break
-                session.run(graph.train_op)
+                session.run_step_fn(take_step)
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
     if stop_request:
@@ -77,6 +78,18 @@ def train(run, plan):
         )
 
 
+def _step_function(graph, accumulate_steps):
+    """What `MonitoredSession.run_step_fn` calls for one optimiser step."""
+
+    def take_step(step_context):
+        # Without hooks: they see a step once, when it is complete.
+        for _ in range(accumulate_steps - 1):
+            step_context.session.run(graph.accumulate_op)
+        step_context.run_with_hooks(graph.train_op)
+
+    return take_step
+
+
 def _session(run, scaffold, hooks):
     return tf.train.MonitoredTrainingSession(
         scaffold=scaffold,
@@ -91,8 +104,13 @@ def _session(run, scaffold, hooks):
 
 
 def _training_graph(run, plan):
+    accumulate_steps = run.settings.accumulate_steps
     batch = input_pipeline.training_batches(
-        plan.dataset.records, run.settings.train_batch_size, run.seed, run.first_step
+        plan.dataset.records,
+        run.settings.train_batch_size,
+        run.seed,
+        run.first_step,
+        input_pipeline.Share(accumulate_steps=accumulate_steps),
     )
     return classifier.training_graph(
         run.inputs.config,
@@ -101,6 +119,7 @@ def _training_graph(run, plan):
         run.seed,
         plan.hyperparameters,
         run.compute,
+        accumulate_steps,
     )
 
 

@@ -57,6 +57,12 @@ def make_plan(run):
         hyperparameters.num_steps,
         hyperparameters.num_warmup_steps,
     )
+    if settings.accumulate_steps > 1:
+        log.info(
+            "Each batch is computed in %d parts of %d examples",
+            settings.accumulate_steps,
+            settings.train_batch_size // settings.accumulate_steps,
+        )
     schedule = None
     if settings.evaluates_while_training:
         schedule = evaluation_hook.make_schedule(run, count, hyperparameters.num_steps)

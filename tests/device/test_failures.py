@@ -118,6 +118,22 @@ def test_the_flag_of_the_phase_is_named(size, advice):
     assert advice in message
 
 
+@pytest.mark.parametrize(
+    "size, parts, advice",
+    [
+        (6, 1, "try --accumulate_steps=2, --train_batch_size=3, a shorter"),
+        (6, 2, "try --accumulate_steps=3, a shorter"),
+        (8, 2, "try --accumulate_steps=4, --train_batch_size=4, a shorter"),
+        (6, 6, "try a shorter"),
+    ],
+)
+def test_training_in_parts_comes_first(size, parts, advice):
+    settings = Settings(train_batch_size=size, accumulate_steps=parts)
+    run = whole_run.Run(settings, None, None, None, None, 0)
+    context = run.memory_errors("training", "train_batch_size")
+    assert advice in str(converted(context, MemoryError("no memory")))
+
+
 @pytest.mark.slow
 def test_a_tensor_that_does_not_fit():
     """TensorFlow's own error, for which it waits ten seconds."""

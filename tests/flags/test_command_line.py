@@ -69,7 +69,7 @@ def needed_by(name):
 @pytest.mark.parametrize("name", sorted(set(FIELDS) - {"use_tpu", *REQUIRED}))
 def test_a_value_of_every_flag(name):
     kind, choices = type_of(FIELDS[name]), FIELDS[name].metadata.get("choices", ("a",))
-    written = {bool: "true", int: "3", float: "0.25", str: choices[-1]}[kind]
+    written = {bool: "true", int: "4", float: "0.25", str: choices[-1]}[kind]
     if FIELDS[name].default is True:
         written = "false"
     value = getattr(parse("--%s=%s" % (name, written), *needed_by(name)), name)

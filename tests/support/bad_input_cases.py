@@ -100,6 +100,11 @@ FLAGS = cases(
     ("an unset shell variable", "--init_checkpoint=", _says("--init_checkpoint= is ")),
     ("a float that is not a number", "--learning_rate=fast", _says("_rate=fast")),
     ("an integer that is not whole", "--train_batch_size=8.5", _says("_size=8.5")),
+    (
+        "a batch that cannot be divided",
+        "--accumulate_steps=3",
+        _says("--accumulate_steps=3", "--train_batch_size=8", "1, 2, 4, 8"),
+    ),
     ("a boolean that is neither", "--do_eval=maybe", _says("=maybe", "true or false")),
     ("a negative learning rate", "--learning_rate=-1e-5", _says("_rate=-1e-05")),
     ("a learning rate that is not finite", "--learning_rate=nan"),

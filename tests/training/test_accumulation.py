@@ -1,5 +1,7 @@
 """Batches that are computed in parts: the same training as with whole batches."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
@@ -11,7 +13,10 @@ from finetuning import classifier
 from finetuning.data import input_pipeline
 from finetuning.data.features import EncodedExample
 from finetuning.data.input_pipeline import WHOLE_BATCHES, Share
+from finetuning.utils import tensorboard
+from tests.support import models
 from tests.support.record_files import write
+from tests.support.running import succeed, table, value, without
 
 HYPERPARAMETERS = classifier.Hyperparameters(1e-3, 20, 2)
 NO_DROPOUT = {
@@ -217,3 +222,49 @@ def test_parts_of_many_steps_have_seeds_of_their_own():
     nearest = np.minimum.accumulate(distance)
     # Parts that are so far apart collide from this number of steps on.
     assert np.all(nearest * (parts + 1) >= 2**29)
+
+
+# Whole runs
+
+
+@pytest.fixture
+def no_dropout_flags(corpus_flags, tmp_path):
+    """Flags of 15 steps of 8 examples without dropout."""
+    with open(value(corpus_flags, "bert_config_file")) as file:
+        content = dict(json.load(file), **NO_DROPOUT)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(content))
+    flags = without(corpus_flags, "bert_config_file")
+    return [*flags, "--do_train", "--bert_config_file=%s" % path]
+
+
+def test_a_run_is_that_with_whole_batches(no_dropout_flags, tmp_path):
+    """Steps, evaluations, summaries and checkpoints are counted alike."""
+    options = ["--eval_steps=5", "--save_checkpoints_steps=6", "--eval_batch_size=3"]
+    directories, histories = [], []
+    for steps in (1, 4):
+        out = str(tmp_path / str(steps))
+        flags = [*no_dropout_flags, *options, "--accumulate_steps=%d" % steps]
+        run = succeed([*flags, "--output_dir=" + out])
+        assert ("in 4 parts of 2 examples" in run.out) == (steps == 4)
+        assert "training: step 15 of 15, loss" in run.out
+        assert tensorboard.last_step(out) == 15
+        directories.append(out)
+        histories.append(table(out, "eval_history.tsv"))
+    assert [row["step"] for row in histories[1]] == ["5", "10", "15"]
+    for whole, in_parts in zip(*histories):
+        for name in whole:
+            assert float(in_parts[name]) == pytest.approx(float(whole[name]), abs=1e-5)
+    for step in (6, 12, 15):
+        name = "model.ckpt-%d" % step
+        weights = [models.read_checkpoint(path, name) for path in directories]
+        assert largest_difference(*weights) < 1e-6
+
+
+def test_a_run_resumes_with_another_number_of_parts(interrupted_run, tmp_path):
+    """Because a run that did not fit into memory is to go on."""
+    out = interrupted_run.copy(tmp_path)
+    run = succeed(
+        [*interrupted_run.command, "--accumulate_steps=2", "--output_dir=" + out]
+    )
+    assert "RESUMING at step 4" in run.out and "different settings" not in run.out
