@@ -39,7 +39,7 @@ def draw(path, groups):
     for axes in panels.ravel()[len(groups) :]:
         axes.remove()
     figure.suptitle(
-        "Main score on the development set, points. Dot: a seed; x: failed to train; "
+        "Main score on the dev set, points. Dot: a seed; x: failed to train; "
         "bar: mean ± sd\n",
         fontsize=10,
     )
