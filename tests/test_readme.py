@@ -12,10 +12,11 @@ from finetuning.data import tasks
 from finetuning.flags import command_line
 from finetuning.flags.settings import Settings
 
+CHINESE = "README.zh-CN.md"
 GUIDE = "docs/GUIDE.md"
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", GUIDE, "docs/DIFFERENCES.md"),
-    *("docs/BERT.md", "benchmarks/README.md", "examples/README.md"),
+    *(CHINESE, "docs/BERT.md", "benchmarks/README.md", "examples/README.md"),
 )
 
 
@@ -100,6 +101,48 @@ def test_make_targets_exist(root):
     }
     command = ["make", "-n", *sorted(targets)]
     subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
+
+
+def _without_comments(lines):
+    return {" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in lines}
+
+
+def test_the_chinese_readme_has_the_same_commands(root):
+    start = "python run_classifier.py"
+    assert set(commands(root, "README.md", start)) <= set(commands(root, CHINESE))
+    known = set(commands(root, "README.md") + commands(root, GUIDE))
+    assert _without_comments(commands(root, CHINESE)) <= _without_comments(known)
+    english = " ".join((read(root, "README.md") + read(root, GUIDE)).split())
+    chinese = " ".join(read(root, CHINESE).split())
+    pattern = r"`((?:conda|make|pip install|python[\d.]*|source) [^`]+)`"
+    for command in re.findall(pattern, chinese):
+        assert "`%s`" % command in english or command in known, command
+
+
+def test_the_chinese_readme_quotes_the_messages(root):
+    rows = read(root, CHINESE).split("## 报错了怎么办")[1].split("\n## ")[0]
+    quoted = re.findall(r"^\| [^|]+ \| `([^`|]+)` \|", rows, re.MULTILINE)
+    assert len(quoted) > 10
+    source = ""
+    for folder in ("finetuning", "scripts"):
+        pattern = os.path.join(root, folder, "**", "*.py")
+        for path in glob.glob(pattern, recursive=True):
+            source += re.sub(r'"\s*\n\s*"', "", read(root, path))  # Joined strings.
+    assert not [text for text in quoted if text not in source]
+
+
+def _anchors(text):
+    """The names that GitHub gives to the headings of a document."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_to_headings(root, name):
+    folder = os.path.dirname(name)
+    for path, anchor in re.findall(r"\]\(([^):]*)#([^)]+)\)", read(root, name)):
+        target = os.path.normpath(os.path.join(folder, path)) if path else name
+        assert anchor in _anchors(read(root, target)), (target, anchor)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
