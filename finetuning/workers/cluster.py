@@ -8,31 +8,22 @@ because nothing else ends a main thread that waits inside TensorFlow.
 """
 
 import contextlib
-import json
-import logging
-import os
-import socket
-import sys
 import threading
 
-from finetuning.utils import exit_status, signals
+from finetuning.utils import signals
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError, WorkerError, in_one_line
 from finetuning.workers import (
     addresses,
     agreement,
+    ending,
     handshake,
     joining,
     messages,
     sockets,
 )
 
-# Within this time a lost worker is noticed; see `sockets`.
-LOSS_SECONDS = 12.0
-# How long the clean-up may take when the process ends at once.
-_EXIT_SECONDS = 3.0
 _MAX_LINE = 1000
-_BYE, _ENDED = "bye", "ended"
 _RESUME = "rerun the same command on all workers to resume from the latest checkpoint"
 
 
@@ -70,6 +61,8 @@ def connect(found, secret, seconds):
     Raises:
       InputError, WorkerError: see `from_settings`.
     """
+    count = len(found.addresses)
+    log.info("This is %s of %d; connecting", found.name(found.index), count)
     with contextlib.ExitStack() as stack:
         own_port = stack.enter_context(sockets.bind(found))
         if found.index:
@@ -90,14 +83,14 @@ def _receive_all(reception, found, seconds):
         missing = [k for k in range(1, len(found.addresses)) if k not in links]
         if missing:
             raise WorkerError(
-                "%s did not connect within %d seconds; start it, and check its "
+                "%s did not connect within %d s; start it, and check its "
                 "--workers and the firewall, or raise --connect_timeout"
                 % (found.name(missing[0]), seconds)
             )
     except BaseException as error:
         links = links or reception.wait(0)
         for link in links.values():
-            _send_last(link, _ENDED, _ended_line(found, 0, error))
+            messages.send_last(link.watch, messages.ENDED, _ended_line(found, 0, error))
         reception.close()
         raise
     return links
@@ -133,12 +126,7 @@ class Cluster:
         self._links = links
         self._close = close
         self._calls = 0
-        self._exit_functions = []
-        self._condition = threading.Condition()
-        # The end of the process, see `_fail`. All under the condition:
-        self._failure = None  # what another worker has done to this run
-        self._is_waiting = False  # the main thread is in a call that can raise it
-        self._is_over = False  # the main thread has raised it, or leaves
+        self._ending = ending.Ending()
         for index, link in links.items():
             arguments = (index, link.watch)
             threading.Thread(target=self._watch, args=arguments, daemon=True).start()
@@ -171,7 +159,7 @@ class Cluster:
             if not self.is_chief:
                 messages.send(self._links[0].data, [call, value], arrays)
                 return None
-            gathered = [(_through_json(value), list(arrays))]
+            gathered = [(messages.through_json(value), list(arrays))]
             for index in range(1, self.count):
                 gathered.append(_receive(self._links[index].data, call))
             return gathered
@@ -194,7 +182,7 @@ class Cluster:
                 return _receive(self._links[0].data, call)
             for index in range(1, self.count):
                 messages.send(self._links[index].data, [call, value], arrays)
-            return _through_json(value), list(arrays)
+            return messages.through_json(value), list(arrays)
 
     def agree(self, facts, optional=()):
         """Checks that all workers are about to do the same.
@@ -228,7 +216,7 @@ class Cluster:
         It is called from another thread while the main thread waits, and has three
         seconds. If an exception ends the process, it is not called.
         """
-        self._exit_functions.append(function)
+        self._ending.on_exit(function)
 
     def check_error(self, error):
         """Waits whether an error was caused by the loss of a worker.
@@ -240,10 +228,10 @@ class Cluster:
 
         Raises:
           WorkerError: another worker was lost, or has ended with an error. If there is
-            none after `LOSS_SECONDS`, the function returns.
+            none after `ending.LOSS_SECONDS`, the function returns.
         """
-        with self._raising(error):
-            self._wait_for_failure()
+        with self._ending.raising(error):
+            self._ending.wait()
 
     def leave(self, error=None):
         """Says goodbye to the other workers. Later calls have no effect.
@@ -256,72 +244,37 @@ class Cluster:
             that contains its message, unless it is the loss of a worker, which they
             notice themselves, or `signals.Stopped`, which ends all in the same step.
         """
-        if not self._end():
+        if not self._ending.leave():
             return
         if error is None or isinstance(error, signals.Stopped):
-            last = (_BYE, None)
+            last = (messages.BYE, None)
         elif isinstance(error, WorkerError):
             last = None
         else:
-            last = (_ENDED, _ended_line(self._addresses, self.index, error))
+            last = (messages.ENDED, _ended_line(self._addresses, self.index, error))
         for link in self._links.values():
             if last:
-                _send_last(link, *last)
+                messages.send_last(link.watch, *last)
             sockets.shut_down(link.data)
         self._close()
-
-    # ---- The main thread ----
 
     @contextlib.contextmanager
     def _call(self, name):
         """A call in which all workers take part; gives its name and number."""
-        with self._raising():
+        with self._ending.raising():
             self._calls += 1
             try:
                 yield [name, self._calls]
             except (OSError, EOFError) as error:
                 # Most likely the first sign that a worker was lost.
-                self._wait_for_failure()
+                self._ending.wait()
                 raise WorkerError(
                     "the connection between the workers broke (%s); %s"
                     % (error, _RESUME)
                 ) from None
 
-    @contextlib.contextmanager
-    def _raising(self, cause=None):
-        """Within it, a failure is raised at its end; it is the main thread's."""
-        with self._condition:
-            self._leave_end_to_watcher()
-            self._is_waiting = True
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._is_waiting = False
-                if self._failure is not None:
-                    self._is_over = True
-                    raise self._failure from cause
-
-    def _wait_for_failure(self):
-        with self._condition:
-            self._condition.wait_for(lambda: self._failure is not None, LOSS_SECONDS)
-
-    def _end(self):
-        """Lets the main thread decide how the process ends; False: it has already."""
-        with self._condition:
-            self._leave_end_to_watcher()
-            was_over, self._is_over = self._is_over, True
-        return not was_over
-
-    def _leave_end_to_watcher(self):
-        """Does not return if another thread is ending the process."""
-        while self._failure is not None and not self._is_over:
-            self._condition.wait()
-
-    # ---- The threads that watch ----
-
     def _watch(self, index, sock):
-        """Waits for the last message of a worker, or for its loss."""
+        """In a thread: waits for the last message of a worker, or for its loss."""
         name = self._addresses.name(index)
         try:
             (kind, line), _ = messages.receive(sock)
@@ -331,42 +284,19 @@ class Cluster:
             reason = "no answer over the network (%s)" % error.strerror
             self._fail(index, _lost(name, reason))
         else:
-            if kind == _ENDED:
+            if kind == messages.ENDED:
                 self._fail(index, line)
 
     def _fail(self, index, line):
-        """Ends the process, because of worker `index`."""
-        with self._condition:
-            if self._failure is not None or self._is_over:
-                return
-            # Before this process ends, which would look like the cause to the others.
+        def tell():
             for other, link in self._links.items():
                 if other != index:
-                    _send_last(link, _ENDED, line)
-            self._failure = WorkerError(line)
-            is_raised = self._is_waiting
-            self._condition.notify_all()
-        if not is_raised:
-            self._exit()
-        for link in self._links.values():
-            sockets.shut_down(link.data)
+                    messages.send_last(link.watch, messages.ENDED, line)
 
-    def _exit(self):
-        """Ends the process while its main thread does something else."""
-        timer = threading.Timer(_EXIT_SECONDS, os._exit, [exit_status.FAILURE])
-        timer.daemon = True
-        timer.start()
-        try:
-            log.error("%s", self._failure)
-            for function in reversed(self._exit_functions):
-                with contextlib.suppress(Exception):
-                    function()
-            logging.shutdown()
-            for stream in (sys.stdout, sys.stderr):
-                with contextlib.suppress(Exception):
-                    stream.flush()
-        finally:
-            os._exit(exit_status.FAILURE)
+        if self._ending.fail(line, tell):
+            # Wakes the main thread.
+            for link in self._links.values():
+                sockets.shut_down(link.data)
 
 
 class Alone:
@@ -384,7 +314,7 @@ class Alone:
         return [self.broadcast(value, arrays)]
 
     def broadcast(self, value=None, arrays=()):
-        return _through_json(value), list(arrays)
+        return messages.through_json(value), list(arrays)
 
     def agree(self, facts, optional=()):
         pass
@@ -404,16 +334,6 @@ def _receive(sock, call):
     if received != call:
         raise RuntimeError("expected the message of %s, got %s" % (call, received))
     return value, arrays
-
-
-def _through_json(value):
-    return json.loads(messages.as_json(value))
-
-
-def _send_last(link, kind, line):
-    with contextlib.suppress(OSError):
-        messages.send(link.watch, [kind, line])
-        sockets.shut_down(link.watch, socket.SHUT_WR)
 
 
 def _ended_line(found, index, error):

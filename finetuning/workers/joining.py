@@ -168,7 +168,7 @@ def _join(addresses, secret, purpose, deadline, seconds):
             ) from None
         if deadline.remaining() < _RETRY_SECONDS:
             raise WorkerError(
-                "%s cannot be reached within %d seconds: %s; start it, and check its "
+                "%s cannot be reached within %d s: %s; start it, and check its "
                 "address and the firewall, or raise --connect_timeout"
                 % (addresses.name(0), seconds, problem)
             )

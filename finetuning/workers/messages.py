@@ -1,12 +1,15 @@
 """Messages of authenticated connections: a JSON value and arrays, never pickle."""
 
+import contextlib
 import json
+import socket
 import struct
 
 import numpy as np
 
 from finetuning.workers import sockets
 
+BYE, ENDED = "bye", "ended"
 _LENGTH = struct.Struct(">I")
 
 
@@ -31,7 +34,7 @@ def send(sock, value, arrays=()):
       ValueError: an array contains Python objects.
       OSError: the connection broke.
     """
-    text = as_json([value, len(arrays)]).encode("ascii")
+    text = json.dumps([value, len(arrays)]).encode("ascii")
     sock.sendall(_LENGTH.pack(len(text)) + text)
     for array in arrays:
         np.lib.format.write_array(_File(sock), np.asarray(array), allow_pickle=False)
@@ -55,5 +58,19 @@ def receive(sock):
     ]
 
 
-def as_json(value):
-    return json.dumps(value, separators=(",", ":"))
+def send_last(sock, kind, line):
+    """Sends the only message of a connection that watches a worker, if it still can.
+
+    Args:
+      sock: the connection.
+      kind: BYE or ENDED.
+      line: for the user of the other side, if it ends that one, too.
+    """
+    with contextlib.suppress(OSError):
+        send(sock, [kind, line])
+        sockets.shut_down(sock, socket.SHUT_WR)
+
+
+def through_json(value):
+    """The value as it arrives on another worker, with lists for tuples."""
+    return json.loads(json.dumps(value))

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import ipaddress
 import os
 import socket
 import time
@@ -73,6 +74,8 @@ def bind(addresses):
             % (where, getattr(error, "strerror", error))
         ) from None
     for family, _, _, _, address in found:
+        if addresses.index == 0 and _is_loopback(address[0]):
+            _require_same_machine(addresses, where, address[0])
         try:
             return _bind_one(family, address, listens=addresses.index == 0)
         except OSError as error:
@@ -80,6 +83,26 @@ def bind(addresses):
             if error.errno == errno.EADDRINUSE:
                 break
     raise InputError("%s %s" % (where, _bind_problem(problem, found[0][4][0])))
+
+
+def _require_same_machine(addresses, where, number):
+    """Refuses a name that means this machine here, but not on the other machines.
+
+    On Debian, /etc/hosts says so of the name of the machine itself.
+    """
+    for index, (host, port) in enumerate(addresses.addresses):
+        with contextlib.suppress(OSError, UnicodeError):  # Not ours to resolve.
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            if not _is_loopback(found[0][4][0]):
+                raise InputError(
+                    "%s is %s on this machine, where %s cannot reach it; use the IP "
+                    "address, or a name that means it on all machines"
+                    % (where, number, addresses.name(index))
+                )
+
+
+def _is_loopback(number):
+    return ipaddress.ip_address(number.split("%")[0]).is_loopback
 
 
 def _bind_one(family, address, listens):

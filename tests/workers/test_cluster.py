@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from finetuning.workers import cluster
+from finetuning.workers import cluster, ending
 from tests.support.worker_processes import LOST, end_within, free_addresses, started
 
 READY = "workers.broadcast(); log.info('ready')\n"
@@ -179,8 +179,8 @@ except RuntimeError as error:
 
 def test_an_error_of_its_own():
     script = """
-from finetuning.workers import cluster
-cluster.LOSS_SECONDS = 0.1
+from finetuning.workers import ending
+ending.LOSS_SECONDS = 0.1
 try:
     raise RuntimeError("own")
 except RuntimeError as error:
@@ -225,7 +225,7 @@ workers.broadcast(0, [large] if workers.is_chief else [])
     with started([script, script.replace("large", wait + "large", 1)]) as workers:
         workers[1].has_logged("ready")
         workers[1].kill(signal.SIGSTOP)
-        time.sleep(cluster.LOSS_SECONDS + 8)
+        time.sleep(ending.LOSS_SECONDS + 8)
         assert workers[0].process.poll() is None
         workers[1].kill(signal.SIGCONT)
         assert end_within(workers) == [0, 0], [worker.err for worker in workers]

@@ -102,6 +102,13 @@ def test_an_address_of_another_machine(address, says, index):
     assert line.count("\n") == 1
 
 
+def test_a_name_that_other_machines_cannot_reach():
+    status, line = alone(["localhost:7000", "192.0.2.1:7000"], 0)
+    assert status == 2
+    assert "worker 0, localhost:7000, is " in line
+    assert "where worker 1 (192.0.2.1:7000) cannot reach it" in line
+
+
 @pytest.mark.parametrize("host", ["localhost", "[::1]"])
 def test_names_and_ipv6(host):
     try:
@@ -128,7 +135,7 @@ def test_worker_0_is_missing():
     status, line = alone(addresses, 1, connect_timeout=1)
     assert status == 1
     assert line.startswith(
-        "ERROR: worker 0 (%s) cannot be reached within 1 seconds: connection refused; "
+        "ERROR: worker 0 (%s) cannot be reached within 1 s: connection refused; "
         "start it" % addresses[0]
     )
 
