@@ -218,9 +218,11 @@ def _read_body(environ, limit):
         raise HttpError(400, "Content-Length is not a number")
     body = environ["wsgi.input"].read(min(int(length), limit + 1))
     if len(body) > limit:
-        raise HttpError(
-            413,
-            "the body has %s bytes, expected at most %d; send several requests"
-            % (length, limit),
-        )
+        raise HttpError(413, too_large(length, limit))
     return body
+
+
+def too_large(size, limit):
+    """The message about a body of `size` bytes, a number or a phrase."""
+    message = "the body has %s bytes, expected at most %d; send several requests"
+    return message % (size, limit)

@@ -1,5 +1,6 @@
 """Serves a WSGI application with waitress until a signal ends it."""
 
+import json
 import logging
 import signal
 import socket
@@ -10,7 +11,9 @@ from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import BaseWSGIServer
+from waitress.task import ErrorTask
 
+from finetuning.serving.application import too_large
 from finetuning.utils.errors import InputError
 
 # Requests that wait take a thread each, and are computed together.
@@ -35,9 +38,38 @@ class _Parser(HTTPRequestParser):
 
     path = ""
 
+    def received(self, data):
+        consumed = super().received(data)
+        if self.error:  # The answer need not wait for the body.
+            self.expect_continue = False
+        return consumed
+
+
+class _JsonError:
+    """An error of waitress's in the form of the application's."""
+
+    def __init__(self, error, request):
+        self._status = "%d %s" % (error.code, error.reason)
+        self._message = str(error.body)
+        if error.code == 413:
+            read = request.adj.max_request_body_size
+            size = request.content_length or "at least %d" % read
+            self._message = too_large(size, read // _READ_LIMITS)
+
+    def to_response(self, _=None):
+        body = json.dumps({"error": self._message}).encode("ascii") + b"\n"
+        return self._status, [("Content-Type", "application/json")], body
+
+
+class _ErrorTask(ErrorTask):
+    def execute(self):
+        self.request.error = _JsonError(self.request.error, self.request)
+        super().execute()
+
 
 class _Channel(HTTPChannel):
     parser_class = _Parser
+    error_task_class = _ErrorTask
 
 
 class Server:
