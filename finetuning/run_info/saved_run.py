@@ -1,6 +1,7 @@
 """What a training run saved about itself, and how the current run differs from it."""
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -23,6 +24,7 @@ PATHS = flags_with(affects="weights", is_path=True)
 SHAPE_READING = ("do_lower_case", "max_seq_length")
 TEXT_COLUMNS = ("text_a_column", "text_b_column")
 _DIGITS_SHOWN = 12
+_NUMBER_SIGN = re.compile(r"^#(?=\d+$)")
 
 
 @dataclass(frozen=True)
@@ -273,6 +275,11 @@ def _changed(before, now, names):
 
 
 def _normalised(name, values):
-    """The value of a flag; the case of a task's name does not matter."""
+    """The value of a flag, the same for spellings that mean the same.
+
+    Where `2` and `#2` are both valid for a column, they mean the same: see `columns`.
+    """
     value = values[name]
+    if value and name.endswith("_column"):
+        return _NUMBER_SIGN.sub("", value)
     return value.lower() if name == "task_name" and value else value

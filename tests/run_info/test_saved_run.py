@@ -204,6 +204,16 @@ def test_text_that_is_read_differently(run):
     assert [phrase.split(":")[0].split(" ")[0] for phrase in found] == flags
 
 
+@pytest.mark.parametrize(
+    "before, now, is_same",
+    [("2", "#2", True), ("#2", "2", True), ("2", "#3", False), ("a", "#a", False)],
+)
+def test_two_spellings_of_a_column(before, now, is_same):
+    settings = Settings(task_name="custom", text_a_column=now)
+    found = saved_run.changed_text_settings({"text_a_column": before}, settings)
+    assert (found == []) is is_same
+
+
 def test_another_dev_set(run):
     def with_dev_set(digest):
         return {fingerprints.DEV_SET: {"path": "dev.tsv", "sha256": digest}}
