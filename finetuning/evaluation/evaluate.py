@@ -156,9 +156,8 @@ def _show_scores(run, datasets, scored):
 
 def _warnings(run, weights, datasets):
     """The warnings that results from these weights and datasets carry."""
-    return weights.warnings + sanity_checks.text_warnings(
-        datasets, run.settings, run.inputs.config
-    )
+    texts = sanity_checks.text_warnings(datasets, run.settings, run.inputs.config)
+    return [*run.inputs.warnings, *weights.warnings, *texts]
 
 
 def _provenance(run, contents, datasets):

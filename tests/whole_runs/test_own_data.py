@@ -315,11 +315,13 @@ def test_a_file_to_predict_without_its_header(flags, pairs, tmp_path):
     arguments = without(flags, "init_checkpoint") + ["--init_checkpoint=" + trained]
     arguments += ["--text_b_column=1", "--text_a_column=2", "--do_predict"]
     for path, is_warned in ((bare, True), (os.path.join(data, "test.tsv"), False)):
-        out = "--output_dir=%s" % (tmp_path / str(is_warned))
-        run = succeed([*arguments, "--predict_file=" + path, out])
+        out = str(tmp_path / str(is_warned))
+        run = succeed([*arguments, "--predict_file=" + path, "--output_dir=" + out])
         assert path + ": line 1 is the header; --text_a_column is column 2" in run.out
-        warned = "WARNING: %s: line 1 is taken as the header" % path in run.out
-        assert warned is is_warned
+        warned = "%s: line 1 is taken as the header" % path
+        assert ("WARNING: " + warned in run.out) is is_warned
+        recorded = saved_json(out, "predict_results.json")["warnings"]
+        assert any(line.startswith(warned) for line in recorded) is is_warned
 
 
 # What is refused
