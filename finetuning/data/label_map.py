@@ -19,18 +19,34 @@ def save(directory, task):
 def load(directory):
     """Reads the labels that the weights in a directory were trained with.
 
-    Where there is no file, but a model in Hugging Face's format, its config names them.
+    The config of a model in Hugging Face format names them, too.
 
     Returns:
       Tuple of str in the order of the ids, empty for a regression; None if there is no
       file, or the config has only placeholders.
 
     Raises:
-      InputError: the file is corrupt.
+      InputError: the file is corrupt, or it and the config differ.
     """
+    weights = huggingface.find_weights(directory)
+    in_config = None
+    if weights is not None:
+        in_config = huggingface.labels(huggingface.read_config(weights))
     path = os.path.join(directory, FILE)
     if not files.exists(path):
-        return _of_huggingface(directory)
+        return in_config
+    labels = _read(path)
+    if in_config not in (None, labels):
+        config = os.path.join(directory, huggingface.CONFIG_FILE)
+        raise InputError(
+            "%s has the labels %s, in this order, and id2label in %s has %s; remove "
+            "the file that the weights were not trained with, or correct it"
+            % (path, as_text(labels), config, as_text(in_config))
+        )
+    return labels
+
+
+def _read(path):
     return json_files.read(
         path,
         "a JSON object with a list of labels",
@@ -38,13 +54,6 @@ def load(directory):
         "the model was trained with",
         _parse,
     )
-
-
-def _of_huggingface(directory):
-    weights = huggingface.find_weights(directory)
-    if weights is None:
-        return None
-    return huggingface.labels(huggingface.read_config(weights))
 
 
 def _parse(content):

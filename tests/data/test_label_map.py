@@ -45,6 +45,22 @@ def test_a_corrupt_file(tmp_path, content):
     assert label_map.load(str(tmp_path)) == ("no", "yes")
 
 
+def test_a_config_with_other_labels(tmp_path):
+    """Of two orders, one is not that of the weights."""
+    label_map.save(str(tmp_path), task_of("yes", "no"))
+    (tmp_path / "model.safetensors").write_text("")
+    config = tmp_path / "config.json"
+    for names in (["yes", "no"], ["LABEL_0", "LABEL_1"]):
+        config.write_text(json.dumps({"id2label": dict(enumerate(names))}))
+        assert label_map.load(str(tmp_path)) == ("yes", "no")
+    config.write_text(json.dumps({"id2label": {"0": "no", "1": "yes"}}))
+    with pytest.raises(InputError) as caught:
+        label_map.load(str(tmp_path))
+    message = str(caught.value)
+    assert message.startswith("%s has the labels yes, no" % (tmp_path / "labels.json"))
+    assert "id2label in %s has no, yes" % config in message
+
+
 @pytest.mark.parametrize(
     "saved, labels, parts",
     [
