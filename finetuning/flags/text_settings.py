@@ -84,9 +84,9 @@ def defaults(given):
     names = dict(COPIES)
     if huggingface.find_weights(directory):
         names["bert_config_file"] = huggingface.CONFIG_FILE
-        lower_case = huggingface.tokenizer_config(directory).get("do_lower_case")
-        if isinstance(lower_case, bool):
-            found["do_lower_case"] = lower_case
+        found.update(_of_tokenizer(directory))
+        if given.get("do_train"):
+            found.pop("max_seq_length", None)
         if not files.exists(os.path.join(directory, VOCAB_FILE)):
             names["vocab_file"] = huggingface.TOKENIZER_FILE
     for name, file in names.items():
@@ -101,6 +101,18 @@ def defaults(given):
             found.pop(name, None)
     found = {name: value for name, value in found.items() if name not in given}
     return found, directory if found else None
+
+
+def _of_tokenizer(directory):
+    """The flags for which a Hugging Face directory has values in its tokenizer."""
+    found = {}
+    lower_case = huggingface.tokenizer_config(directory).get("do_lower_case")
+    if isinstance(lower_case, bool):
+        found["do_lower_case"] = lower_case
+    length = huggingface.max_length(directory)
+    if length is not None:
+        found["max_seq_length"] = length
+    return found
 
 
 def _weights_directory(given):
@@ -128,7 +140,7 @@ def _has_checkpoint(directory):
 
 
 def completed_config(config_file, init_checkpoint):
-    """The text of a config with the `model_type` that makes it Hugging Face's.
+    """The text of a config with the `model_type` that marks a Hugging Face config.
 
     Their oldest configs lack it, and only the weights tell that `gelu` is the exact
     function there.

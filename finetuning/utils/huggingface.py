@@ -1,4 +1,4 @@
-"""What a model's directory in Hugging Face's format contains, besides the weights.
+"""What a model's directory in Hugging Face format contains, besides the weights.
 
 Such a directory has a `config.json`, and the weights in one file or in several that an
 index lists. Everything here is about names and JSON files; `checkpoints.huggingface`
@@ -28,6 +28,8 @@ _WEIGHTS = (
 )
 _WEIGHTS_PATH = re.compile(r".+\.(safetensors|bin)(\.index\.json)?$")
 _DEFAULT_LABEL = re.compile(r"LABEL_\d+$")
+# [CLS], a token and [SEP].
+_SHORTEST = 3
 _SEQUENCE_CLASSIFIER = "ForSequenceClassification"
 
 
@@ -75,8 +77,8 @@ def identifying_files(prefix):
     """The files of a checkpoint whose content identifies its weights.
 
     Args:
-      prefix: of a checkpoint of TensorFlow's, whose index has a checksum of each
-        variable; or a path of Hugging Face's weights, which have none.
+      prefix: of a TensorFlow checkpoint, whose index has a checksum of each
+        variable; or a path of Hugging Face weights, which have none.
     """
     if not is_weights(prefix):
         return [prefix + ".index"]
@@ -193,3 +195,20 @@ def tokenizer_config(directory):
             "%s is not JSON: %s; copy it again, or remove it" % (path, error)
         ) from None
     return content if isinstance(content, dict) else {}
+
+
+def max_length(directory):
+    """The length in tokens to which the tokenizer of a directory truncates texts.
+
+    Returns:
+      `model_max_length`; None if the model has fewer positions, as where transformers
+      writes 1e30 for "not set", or if there is no such number.
+
+    Raises:
+      InputError: a file is corrupt.
+    """
+    length = tokenizer_config(directory).get("model_max_length")
+    positions = read_config(find_weights(directory)).get("max_position_embeddings")
+    if type(length) is not int or type(positions) is not int:
+        return None
+    return length if _SHORTEST <= length <= positions else None

@@ -1,5 +1,7 @@
 """Which flags come from the directory of the weights, and from which directory."""
 
+import json
+
 import pytest
 
 from finetuning.flags import text_settings
@@ -68,6 +70,35 @@ def test_nothing_is_there(tmp_path):
     assert text_settings.defaults({}) == ({}, None)
     assert text_settings.defaults({"init_checkpoint": "no/such"}) == ({}, None)
     assert text_settings.defaults({"output_dir": str(tmp_path)}) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    "length, positions, taken",
+    [
+        (64, 512, 64),
+        (512, 512, 512),
+        (513, 512, None),
+        (int(1e30), 512, None),
+        (2, 512, None),
+        (True, 512, None),
+        ("64", 512, None),
+        (64, None, None),
+    ],
+)
+def test_the_length_of_a_tokenizer(tmp_path, length, positions, taken):
+    for name, content in (
+        ("model.safetensors", {}),
+        ("config.json", {"max_position_embeddings": positions}),
+        ("tokenizer_config.json", {"model_max_length": length}),
+    ):
+        (tmp_path / name).write_text(json.dumps(content))
+    given = {"init_checkpoint": str(tmp_path)}
+    assert text_settings.defaults(given)[0].get("max_seq_length") == taken
+    training = dict(given, do_train=True)
+    assert "max_seq_length" not in text_settings.defaults(training)[0]
+    # What a run of this program has recorded is more certain.
+    text_settings.save(str(tmp_path), Settings(task_name="MRPC", max_seq_length=9))
+    assert text_settings.defaults(given)[0]["max_seq_length"] == 9
 
 
 def test_a_config_is_completed_where_only_the_weights_tell_whose_it_is(tmp_path):
