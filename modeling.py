@@ -257,8 +257,8 @@ def check_config(config):
 def activation_name(config):
     """The name that `get_activation` has for a config's `hidden_act`.
 
-    In Google's configs "gelu" is the approximation by tanh; in Hugging Face's, which
-    have a `model_type`, it is the exact function.
+    In Google's configs "gelu" is the approximation by tanh; in Hugging Face configs,
+    which have a `model_type`, it is the exact function.
     """
     is_gelu = str(config.hidden_act).lower() == "gelu"
     if is_gelu and getattr(config, "model_type", None) is not None:
@@ -370,7 +370,8 @@ def get_assignment_map_from_checkpoint(tvars, init_checkpoint):
 
     Args:
       tvars: list of variables.
-      init_checkpoint: prefix of a checkpoint.
+      init_checkpoint: prefix of a checkpoint. As in `tf.train.init_from_checkpoint`,
+        the characters [ ? * in it are a pattern.
 
     Returns:
       Two dictionaries: the assignment map for `tf.train.init_from_checkpoint`, from

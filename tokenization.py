@@ -93,7 +93,7 @@ def printable_text(text):
 def load_vocab(vocab_file):
     """Reads a vocabulary, one token per line, as a dict from token (str) to id (int).
 
-    A `tokenizer.json` of Hugging Face's contains that dict.
+    A Hugging Face `tokenizer.json` contains that dict.
 
     As in the original, blank lines count (their token is ""), white space around tokens
     is removed, only line feeds end a line, carriage returns are ignored, and of

@@ -176,7 +176,7 @@ def _with_fast_activation(bert_config):
 def head_dropout(bert_config):
     """The dropout rate on the head's input.
 
-    It is `classifier_dropout` of Hugging Face's configs, where null means
+    It is `classifier_dropout` of Hugging Face configs, where null means
     `hidden_dropout_prob`; Google's have no such key.
     """
     rate = getattr(bert_config, "classifier_dropout", HEAD_DROPOUT)

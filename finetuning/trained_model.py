@@ -91,7 +91,7 @@ def load(path):
     )
     if huggingface.is_weights(prefix):
         remedy = (
-            "a model of Hugging Face's does not say how text was read: pass it to "
+            "a Hugging Face model does not say how text was read: pass it to "
             "run_classifier.py as --init_checkpoint"
         )
     model = load_files(directory, remedy)

@@ -44,5 +44,5 @@ def test_what_is_missing_is_named(finished_run, tmp_path):
 def test_a_model_of_hugging_face_is_not_one_that_was_trained_here(tmp_path):
     arrays = {"bert.pooler.dense.bias": np.zeros(3)}
     huggingface.write(tmp_path, arrays)
-    with pytest.raises(InputError, match="a model of Hugging Face's does not"):
+    with pytest.raises(InputError, match="a Hugging Face model does not"):
         trained_model.load(str(tmp_path))

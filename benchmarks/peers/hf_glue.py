@@ -4,7 +4,7 @@
 
 Takes flags of run_classifier.py, as far as this program supports them. Files, tokens,
 steps and learning rates are the same; Adam corrects its bias, as run_classifier.py does
-with --adam_bias_correction=true. A directory of Hugging Face's is loaded as it is; for
+with --adam_bias_correction=true. A Hugging Face directory is loaded as it is; for
 Google's checkpoints, BERT's approximation of GELU is computed. Runs in the environment
 of requirements.txt; $TF_PYTHON is the interpreter that reads a TensorFlow checkpoint,
 by default .venv/tf2/bin/python. Writes eval_results.json as run_classifier.py does.

@@ -29,7 +29,7 @@ def resolve(path, flag=None):
     Args:
       path: `.../model.ckpt-12`, the same followed by `.index`, `.meta` or `.data-...`,
         or a directory that contains one checkpoint or a `checkpoint` file; or weights
-        in Hugging Face's format, or their directory.
+        in Hugging Face format, or their directory.
       flag: name of the flag that gave the path, for the message; None: there is none.
 
     Raises:
@@ -64,7 +64,7 @@ def _resolve_directory(path, what):
         return huggingface.find_weights(path)
     raise InputError(
         "%s: the directory contains %s; pass the prefix of one, such as "
-        ".../bert_model.ckpt, or a directory of Hugging Face's with model.safetensors"
+        ".../bert_model.ckpt, or a Hugging Face directory with model.safetensors"
         % (what, first_few(names) if names else "no checkpoint")
     )
 

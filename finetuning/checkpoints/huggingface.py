@@ -1,4 +1,4 @@
-"""Reads weights in Hugging Face's format under the names of Google's checkpoints."""
+"""Reads weights in Hugging Face format under the names of Google's checkpoints."""
 
 import json
 import os
@@ -37,7 +37,7 @@ _ENDS = (
 
 
 class Reader:
-    """Has what a `tf.train.NewCheckpointReader` has, for weights of Hugging Face's.
+    """Has what a `tf.train.NewCheckpointReader` has, for Hugging Face weights.
 
     Variables of the encoder and of the classifier have the names and shapes of Google's
     checkpoints; others, such as the heads of pretraining, keep theirs. Only
@@ -91,7 +91,7 @@ class Reader:
 def _require_local(path):
     if files.is_remote(path):
         raise InputError(
-            "%s: weights of Hugging Face's are read from local files only; copy the "
+            "%s: Hugging Face weights are read from local files only; copy the "
             "directory to this machine" % path
         )
 

@@ -21,7 +21,7 @@ def damage(prefix):
 
     TensorFlow verifies the checksums of the index and of each tensor when it reads
     them, so only reading everything finds a changed byte. This takes about 2 seconds
-    per gigabyte; results are cached until the files change. Weights in Hugging Face's
+    per gigabyte; results are cached until the files change. Weights in Hugging Face
     format have no checksums: there, only the header and the size of a file can tell.
     """
     return _damage(prefix, file_states(prefix))

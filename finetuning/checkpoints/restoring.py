@@ -62,7 +62,7 @@ def refuse_pattern(path):
 def open_reader(prefix):
     """Yields a `tf.train.NewCheckpointReader`; raises what TensorFlow raises.
 
-    For weights in Hugging Face's format it is a `huggingface.Reader`.
+    For weights in Hugging Face format it is a `huggingface.Reader`.
     """
     if huggingface.is_weights(prefix):
         yield Reader(prefix)

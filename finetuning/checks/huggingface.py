@@ -1,4 +1,4 @@
-"""Checks of a model in Hugging Face's format that a run starts from or uses."""
+"""Checks of a model in Hugging Face format that a run starts from or uses."""
 
 import dataclasses
 import os

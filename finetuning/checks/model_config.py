@@ -54,8 +54,8 @@ def read_config(path, init_checkpoint=None):
 
     Args:
       path: --bert_config_file.
-      init_checkpoint: --init_checkpoint, which tells whether the config is one of
-        Hugging Face's; None: only its `model_type` and its directory tell.
+      init_checkpoint: --init_checkpoint, which tells whether the config is a
+        Hugging Face config; None: only its `model_type` and its directory tell.
 
     Returns:
       `modeling.BertConfig`.
@@ -95,7 +95,7 @@ def unused_keys(path, config):
 
 
 def warnings(path, config):
-    """Warns about a config of Hugging Face's for another architecture than BERT.
+    """Warns about a Hugging Face config for another architecture than BERT.
 
     Args:
       path: --bert_config_file.
@@ -116,7 +116,7 @@ def warnings(path, config):
 
 
 def activation_notes(path, config):
-    """Says which form of GELU is computed for a config of Hugging Face's."""
+    """Says which form of GELU is computed for a Hugging Face config."""
     if getattr(config, "model_type", None) is None:
         return []
     forms = {

@@ -131,7 +131,7 @@ class Settings:
         _FILES,
         None,
         "Checkpoint to start from: its prefix (.../bert_model.ckpt), one of its files, "
-        "or its directory; or a directory in Hugging Face's format. Without it, "
+        "or its directory; or a directory in Hugging Face format. Without it, "
         "training starts from random weights.",
     )
     output_dir: str = _flag(

@@ -18,9 +18,9 @@ _BLOCK = 2**20
 def take(settings, data_files, initial_prefix, with_dev_set=None):
     """Computes the fingerprints of the files that determine a training run.
 
-    Of a checkpoint, only the index is read: it has a checksum of each tensor. The
-    weights of Hugging Face's are read as a whole. The digest of a config is that of the
-    text that is saved next to the weights.
+    Of a checkpoint, only the index is read: it has a checksum of each tensor. Hugging
+    Face weights are read as a whole. The digest of a config is that of the text that is
+    saved next to the weights.
 
     Args:
       settings: `settings.Settings`.

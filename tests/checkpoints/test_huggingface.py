@@ -1,4 +1,4 @@
-"""Weights in Hugging Face's format: names, types, damaged and malicious files."""
+"""Weights in Hugging Face format: names, types, damaged and malicious files."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Directories in Hugging Face's format, made without their libraries or with them."""
+"""Directories in Hugging Face format, made without their libraries or with them."""
 
 import json
 import os

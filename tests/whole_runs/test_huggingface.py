@@ -1,4 +1,4 @@
-"""Runs that start from, or use, a model in Hugging Face's format."""
+"""Runs that start from, or use, a model in Hugging Face format."""
 
 import json
 import os
@@ -19,7 +19,7 @@ SOURCES = ("vocab_file", "bert_config_file", "init_checkpoint")
 
 @pytest.fixture
 def model(corpus_flags, tmp_path):
-    """A function that writes the encoder of the corpus as Hugging Face's."""
+    """A function that writes the encoder of the corpus in that format."""
 
     def write(labels=None, head=False, **config_keys):
         config = modeling.BertConfig.from_json_file(value(corpus_flags, "bert_config"))
