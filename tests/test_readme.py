@@ -103,6 +103,20 @@ def test_make_targets_exist(root):
     subprocess.run(command, cwd=root, check=True, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.parametrize("name", ["README.md", CHINESE])
+def test_sample_of_the_screen(root, name, finished_run):
+    """Each line begins with the words of a line of a run on MRPC's format."""
+    words = r"\s*(?:[a-z_]+(?![\w./]) ?)+"
+
+    def beginnings(text):
+        found = (re.match(words, line, re.IGNORECASE) for line in text.splitlines())
+        return {match.group().strip() for match in found if match}
+
+    (sample,) = re.findall(r"```text\n(.*?)```", read(root, name), re.DOTALL)
+    assert len(sample.splitlines()) > 10
+    assert beginnings(sample) <= beginnings(finished_run.screen)
+
+
 def _without_comments(lines):
     return {" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in lines}
 
