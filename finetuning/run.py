@@ -1,25 +1,31 @@
 """One run of the program, from the settings to the results."""
 
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
-from typing import Tuple
+from typing import Any, Tuple
+
+import tensorflow.compat.v1 as tf
 
 from encoder import mixed_precision
 from finetuning import classifier
 from finetuning.checkpoints import model_files
 from finetuning.checkpoints.output_dir import LOCK_FILE, OutputDir
+from finetuning.checks import workers as worker_checks
 from finetuning.checks.inputs import Inputs, check_inputs
-from finetuning.data import preparation
+from finetuning.data import input_pipeline, preparation
 from finetuning.device import backend, detect, failures, self_test
 from finetuning.evaluation import choose_weights, evaluate, sanity_checks
 from finetuning.flags import batch_parts
 from finetuning.flags.settings import Settings
 from finetuning.run_info import provenance
-from finetuning.training import plan, train
+from finetuning.training import loop, plan, train
 from finetuning.utils import console, files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
+from finetuning.workers import cluster as workers
+from finetuning.workers import collectives
 
 # XLA compiles the graph again for each shape: a length of 128 tokens makes four.
 _XLA_LENGTHS = 32
@@ -36,6 +42,9 @@ class Run:
       device: `detect.Device`.
       compute: `classifier.ComputeOptions`.
       seed: the seed of fresh weights, shuffling and dropout.
+      first_step: the global step at which training starts.
+      cluster: `workers.cluster.Cluster`, this and the other workers of the run.
+      collectives: `collectives.Collectives` of the workers.
       datasets: `preparation.Dataset` of each data file, once they are prepared.
     """
 
@@ -45,6 +54,9 @@ class Run:
     device: detect.Device
     compute: classifier.ComputeOptions
     seed: int
+    first_step: int = 0
+    cluster: Any = workers.Alone()
+    collectives: Any = collectives.ALONE
     datasets: Tuple[preparation.Dataset, ...] = ()
 
     @property
@@ -52,9 +64,13 @@ class Run:
         return self.inputs.task
 
     @property
-    def first_step(self):
-        """The global step at which training starts."""
-        return self.inputs.resumed.step if self.inputs.resumed else 0
+    def share(self):
+        """`input_pipeline.Share` of this worker."""
+        return input_pipeline.Share(
+            self.cluster.index,
+            self.cluster.count,
+            self.settings.accumulate_steps,
+        )
 
     def datasets_for(self, split):
         """The datasets of a split: "train", "dev" or "test"."""
@@ -64,7 +80,9 @@ class Run:
 
     @property
     def session_config(self):
-        return backend.session_config(self.settings.num_threads, self.settings.xla)
+        config = backend.session_config(self.settings.num_threads, self.settings.xla)
+        self.collectives.configure(config)
+        return config
 
     def memory_errors(self, phase, flag):
         """A context in which running out of memory becomes one line of advice.
@@ -79,10 +97,10 @@ class Run:
         remedies, parts = [], 1
         if flag == "train_batch_size":
             parts = settings.accumulate_steps
-            more_parts = batch_parts.next_larger(size, parts)
+            more_parts = batch_parts.next_larger(size, parts, self.cluster.count)
             if more_parts is not None:
                 remedies.append("--accumulate_steps=%d" % more_parts)
-        if size > 1 and size // 2 % parts == 0:
+        if size > 1 and size // 2 % (parts * self.cluster.count) == 0:
             remedies.append("--%s=%d" % (flag, size // 2))
         remedies.append("a shorter --max_seq_length")
         if settings.precision == "float32":
@@ -107,7 +125,23 @@ def main(settings, notes, resources):
     Raises:
       InputError: the user's files or flags cannot be used, or training fails.
       signals.Stopped: a signal has ended the training run.
+      WorkerError: another worker has ended.
     """
+    work = settings, notes, resources
+    with workers.from_settings(settings) as cluster:
+        if settings.do_train:
+            batch_parts.check(
+                settings.train_batch_size, settings.accumulate_steps, cluster.count
+            )
+        try:
+            (lead if cluster.is_chief else assist)(*work, cluster)
+        except tf.errors.OpError as error:
+            cluster.check_error(error)
+            raise
+
+
+def lead(settings, notes, resources, cluster):
+    """The run of an only worker, or of worker 0, which alone writes files."""
     output_dir = OutputDir(settings.output_dir)
     # Any other directory is locked after the checks: nothing is written before them.
     is_used = os.path.isfile(output_dir.join(LOCK_FILE))
@@ -117,22 +151,73 @@ def main(settings, notes, resources):
         output_dir.require_unlocked()
     inputs = check_inputs(settings, output_dir)
     device, compute, device_warnings = choose_device(settings)
+    worker_checks.require_same(cluster, settings, inputs, device, compute)
     if not settings.check:
         if not is_used:
             inputs = create_output_dir(settings, output_dir, inputs, resources)
         resources.enter_context(console.log_file(output_dir.path))
     seed, seed_source = provenance.choose_seed(settings, output_dir.saved_run)
-    run = Run(settings, inputs, output_dir, device, compute, seed)
+    first_step = inputs.resumed.step if inputs.resumed else 0
+    cluster.broadcast([seed, first_step])
+    run = Run(settings, inputs, output_dir, device, compute, seed, first_step, cluster)
     report(run, seed_source, notes, device_warnings)
-    run = prepare_data(run, resources)
+    run = prepare_data(run, _record_directory(run, resources))
     training_plan = plan.make_plan(run) if settings.do_train else None
     if settings.check:
         report_check(run, training_plan)
         return
+    run = connect(run)
     if settings.do_train:
+        cluster.broadcast(training_plan.is_finished)
         train.train(run, training_plan)
     if settings.do_eval or settings.do_predict:
         choose_weights.use(run, evaluate_and_predict)
+        evaluate.end_assistance(run)
+
+
+def assist(settings, notes, resources, cluster):
+    """The run of every worker but the first.
+
+    It computes its share of each step, with the weights of worker 0, and writes nothing
+    but a log.
+    """
+    directory = resources.enter_context(tempfile.TemporaryDirectory())
+    cluster.on_exit(lambda: shutil.rmtree(directory, ignore_errors=True))
+    log_directory = settings.output_dir
+    if settings.do_train:  # It is worker 0 that may resume a run.
+        settings = replace(settings, output_dir=directory)
+    output_dir = OutputDir(settings.output_dir)
+    inputs = check_inputs(settings, output_dir, needs_weights=False)
+    device, compute, device_warnings = choose_device(settings)
+    worker_checks.require_same(cluster, settings, inputs, device, compute)
+    if not settings.check:
+        files.make_directory(log_directory)
+        name = console.WORKER_LOG_FILE % cluster.index
+        resources.enter_context(console.log_file(log_directory, name))
+    (seed, first_step), _ = cluster.broadcast()
+    run = Run(settings, inputs, output_dir, device, compute, seed, first_step, cluster)
+    report(run, "that of worker 0", notes, device_warnings)
+    run = prepare_data(run, None if settings.check else directory)
+    training_plan = plan.make_plan(run) if settings.do_train else None
+    if settings.check:
+        log.info("CHECKED: this worker can start. Nothing was written")
+        return
+    run = connect(run)
+    if settings.do_train:
+        is_finished, _ = cluster.broadcast()
+        if not is_finished:
+            with run.memory_errors("training", "train_batch_size"):
+                loop.train(run, training_plan)
+    if settings.do_eval or settings.do_predict:
+        evaluate.assist(run)
+
+
+def connect(run):
+    """Starts what several workers compute together; returns `Run`."""
+    if run.cluster.count == 1:
+        return run
+    server = collectives.Collectives(run.cluster, run.device.kind, run.session_config)
+    return replace(run, collectives=server)
 
 
 def evaluate_and_predict(run, weights):
@@ -244,13 +329,16 @@ def report(run, seed_source, notes, device_warnings):
         log.info("Random seed: %d, %s", run.seed, seed_source)
 
 
-def prepare_data(run, resources):
-    """Reads all examples and writes the record files; `--check` writes none.
+def prepare_data(run, directory):
+    """Reads all examples and writes the record files.
+
+    Args:
+      run: `Run`.
+      directory: where to write them; None: nowhere.
 
     Returns:
       `Run` with its datasets.
     """
-    directory = None if run.settings.check else _record_directory(run, resources)
     datasets = preparation.prepare(run.settings, run.inputs, directory)
     for dataset in datasets:
         for line in sanity_checks.text_warnings(
@@ -261,7 +349,13 @@ def prepare_data(run, resources):
 
 
 def _record_directory(run, resources):
-    """Where to write record files: not where a training run is reading its own."""
+    """Where to write record files: not where a training run is reading its own.
+
+    Returns:
+      A directory; None for `--check`, which writes none.
+    """
+    if run.settings.check:
+        return None
     if not run.settings.do_train:
         holder = run.output_dir.lock_holder()
         if holder is not None:

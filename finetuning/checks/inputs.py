@@ -59,12 +59,14 @@ class Inputs:
 
 # Nothing but files is used here, so every error of TensorFlow's is about one.
 @failures.tensorflow_errors(only_files=True)
-def check_inputs(settings, output_dir):
+def check_inputs(settings, output_dir, needs_weights=True):
     """Opens and compares all files that the run will read.
 
     Args:
       settings: `settings.Settings`.
       output_dir: `OutputDir`.
+      needs_weights: whether a run that does not train must find weights; one that takes
+        them from another worker need not.
 
     Returns:
       `Inputs`.
@@ -97,9 +99,10 @@ def check_inputs(settings, output_dir):
     )
     if settings.keep_best:
         output_dir.require_best_usable()
-        if not settings.do_train:
+        if not settings.do_train and needs_weights:
             output_dir.require_best()
-    _require_weights(settings, output_dir, resumed, initial)
+    if needs_weights:
+        _require_weights(settings, output_dir, resumed, initial)
     if initial is not None and resumed is None:
         warnings += huggingface_checks.tokenizer_warnings(
             initial_prefix, settings.do_lower_case

@@ -98,7 +98,7 @@ def _read_records(examples, positions, number, count=None):
     return records
 
 
-def inference_batches(examples, batch_size, equal_sizes=False):
+def inference_batches(examples, batch_size, equal_sizes=False, share=WHOLE_BATCHES):
     """Makes batches of all examples, each with examples of similar length.
 
     The file is sorted by length in blocks, longest first, so that the batch that needs
@@ -110,28 +110,30 @@ def inference_batches(examples, batch_size, equal_sizes=False):
       batch_size: how many examples of S tokens may be in memory at once.
       equal_sizes: whether all batches but the last have `batch_size` examples, whatever
         their lengths, so that there are few different shapes.
+      share: `Share` of the batches that this worker makes.
 
     Returns:
       Dictionary as from `training_batches`, and `position`, int64 [B]: the index in the
       file of each example.
     """
-    dataset = _inference_dataset(examples, batch_size, equal_sizes)
+    dataset = _inference_dataset(examples, batch_size, equal_sizes, share)
     return tf.data.make_one_shot_iterator(dataset).get_next()
 
 
-def switched_batches(record_files, batch_size, equal_sizes=False):
+def switched_batches(record_files, batch_size, equal_sizes=False, share=WHOLE_BATCHES):
     """Makes `inference_batches` of one of several files at a time, as often as needed.
 
     Args:
       record_files: sequence of `RecordFile` of the same length and label type.
       batch_size: as for `inference_batches`.
       equal_sizes: as for `inference_batches`.
+      share: as for `inference_batches`.
 
     Returns:
       The batch, and for each file an op that starts it from its first example.
     """
     datasets = [
-        _inference_dataset(record_file, batch_size, equal_sizes)
+        _inference_dataset(record_file, batch_size, equal_sizes, share)
         for record_file in record_files
     ]
     iterator = tf.data.Iterator.from_structure(
@@ -141,7 +143,7 @@ def switched_batches(record_files, batch_size, equal_sizes=False):
     return iterator.get_next(), initializers
 
 
-def _inference_dataset(examples, batch_size, equal_sizes):
+def _inference_dataset(examples, batch_size, equal_sizes, share):
     block = max(_SORTED_EXAMPLES // batch_size, 1) * batch_size
     parse = _batch_parser(examples)
 
@@ -155,7 +157,10 @@ def _inference_dataset(examples, batch_size, equal_sizes):
         return by_length(rows, batch_size, examples.sequence_length, equal_sizes)
 
     starts = tf.data.Dataset.range(0, examples.count, block)
-    return starts.flat_map(batches).prefetch(2)
+    dataset = starts.flat_map(batches)
+    if share.count > 1:
+        dataset = dataset.shard(share.count, share.index)
+    return dataset.prefetch(2)
 
 
 def by_length(rows, batch_size, sequence_length, equal_sizes=False):

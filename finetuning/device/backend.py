@@ -73,6 +73,41 @@ def exact_gelu():
     return layers.exact_gelu
 
 
+def all_reduce(tensor, group_size, group_key, instance_key, use_nccl):
+    """The sum of a tensor over the members of a group, as an op of TensorFlow's.
+
+    Args:
+      tensor: a tensor whose shape is known and the same on each member.
+      group_size: the number of members.
+      group_key: int, the group's number.
+      instance_key: int, the number by which the members' ops find each other.
+      use_nccl: whether GPUs exchange the tensor themselves.
+    """
+    import tensorflow.compat.v1 as tf
+
+    hint = {}
+    if not is_tensorflow_1(tf.VERSION):  # 1.14 has an option of the session instead.
+        hint["communication_hint"] = "nccl" if use_nccl else "ring"
+    return tf.raw_ops.CollectiveReduce(
+        input=tensor,
+        group_size=group_size,
+        group_key=group_key,
+        instance_key=instance_key,
+        merge_op="Add",
+        final_op="Id",
+        subdiv_offsets=[0],
+        **hint,
+    )
+
+
+def enable_nccl(config):
+    """Lets GPUs exchange tensors themselves, where a `tf.ConfigProto` decides it."""
+    import tensorflow.compat.v1 as tf
+
+    if is_tensorflow_1(tf.VERSION):
+        config.experimental.collective_nccl = True
+
+
 def _keep_freed_memory():
     """Makes glibc keep freed memory, because the next training step needs it again.
 

@@ -51,7 +51,8 @@ def of_training(before, step, now):
     Returns:
       Dictionary with `determinism`, one line, and `determinism_history`, a
       list of dictionaries with `from_step`, `deterministic` (None: unknown),
-      `guarantee` and `versions`, one for each part of the run that differs.
+      `guarantee`, `versions` and, if a batch is computed in several parts,
+      `num_workers` and `accumulate_steps`, one for each part of the run that differs.
     """
     history = [part for part in _history(before) if part["from_step"] < step]
     current = _part(step, now)
@@ -60,9 +61,9 @@ def of_training(before, step, now):
     line = current["guarantee"]
     if len(history) > 1:
         steps = ", ".join(str(part["from_step"]) for part in history[1:])
-        line = "%s: device or versions changed at step %s, see determinism_history" % (
-            NOT_GUARANTEED,
-            steps,
+        line = (
+            "%s: device, versions or the parts of a batch changed at step %s, see "
+            "determinism_history" % (NOT_GUARANTEED, steps)
         )
     return {"determinism": line, "determinism_history": history}
 
@@ -74,7 +75,13 @@ def _history(saved):
 
 def _part(step, description):
     line = description.get("determinism")
+    counts = {
+        "num_workers": description.get("num_workers", 1),
+        "accumulate_steps": description.get("settings", {}).get("accumulate_steps", 1),
+    }
     return {
+        # Those of earlier versions, which had one part, do not have the counts.
+        **(counts if max(counts.values()) > 1 else {}),
         "from_step": step,
         "deterministic": None if line is None else line.startswith(EXACT),
         "guarantee": line or "unknown",

@@ -92,10 +92,42 @@ def _infer(run, weights, dataset, phase, flag):
     """`inference.infer` in batches of the size that a flag gives."""
     label = " ".join(filter(None, (phase, dataset.data_file.layout.part)))
     log.info("%s: restoring %s", label.capitalize(), weights.contents.prefix)
+    arguments = [run.datasets.index(dataset), label, flag]
+    return _infer_dataset(
+        run, weights.contents, *arguments, lambda: run.cluster.broadcast(arguments)
+    )
+
+
+def _infer_dataset(run, contents, index, label, flag, on_restored):
     with run.memory_errors(label, flag):
         return inference.infer(
-            run, weights.contents, dataset.records, getattr(run.settings, flag), label
+            run,
+            contents,
+            run.datasets[index].records,
+            getattr(run.settings, flag),
+            label,
+            on_restored,
         )
+
+
+def assist(run):
+    """Computes this worker's share of all that worker 0 evaluates and predicts.
+
+    Worker 0 announces each dataset, and ends with `end_assistance`.
+
+    Args:
+      run: `run.Run` on another worker.
+    """
+    while True:
+        arguments, _ = run.cluster.broadcast()
+        if arguments is None:
+            return
+        _infer_dataset(run, None, *arguments, lambda: None)
+
+
+def end_assistance(run):
+    """Tells the other workers, if there are any, that all results are complete."""
+    run.cluster.broadcast(None)
 
 
 def _write_all_predictions(run, dataset, predictions, results):
@@ -162,7 +194,7 @@ def _warnings(run, weights, datasets):
 
 def _provenance(run, contents, datasets):
     """Where results come from: the run, the weights and their run, the data."""
-    content = provenance.describe(run.settings, run.seed, run.device)
+    content = provenance.describe(run.settings, run.seed, run.device, run.cluster.count)
     paths = [dataset.data_file.path for dataset in datasets]
     training = None
     if contents is not run.inputs.initial:  # It comes from the output directory.

@@ -1,6 +1,7 @@
 """Running the model over a whole dataset: in its own session, or during training."""
 
 import collections
+import contextlib
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -21,74 +22,90 @@ label_ids: array [examples], the labels in the record file: int32 ids, or float3
 """
 
 
-def infer(run, contents, record_file, batch_size, label):
+def infer(run, contents, record_file, batch_size, label, on_restored=lambda: None):
     """Runs the model over a record file, in a session of its own.
+
+    With several workers, each does so for its share of the batches.
 
     Args:
       run: `run.Run`, for the model's config, labels, seed and compute options.
-      contents: `compatibility.CheckpointContents` of the weights.
+      contents: `compatibility.CheckpointContents` of the weights; None on a worker that
+        takes them from worker 0.
       record_file: `records.RecordFile`.
       batch_size: see `input_pipeline.inference_batches`.
       label: the name of the progress bar.
+      on_restored: function that is called when the weights have been restored.
 
     Returns:
-      `Predictions`.
+      `Predictions`; None on all workers but the first.
 
     Raises:
       InputError: the probabilities are not finite.
       compatibility.VanishedError: the checkpoint no longer exists, or was replaced.
     """
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), run.collectives.placement():
         # Variables that the checkpoint lacks get random values.
         tf.set_random_seed(run.seed)
         batch = input_pipeline.inference_batches(
-            record_file, batch_size, run.compute.pad_to is not None
+            record_file, batch_size, run.compute.pad_to is not None, run.share
         )
         graph = classifier.inference_graph(
             run.inputs.config, run.task.num_outputs, batch, run.compute
         )
-        variables = {variable.op.name: variable for variable in tf.global_variables()}
-        with contents.restoring():
-            restorer = contents.restorer(variables)
-        fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
-        with tf.Session(config=run.session_config) as session:
-            session.run(fresh)
-            with contents.restoring():
-                restorer.restore(session)
+        with tf.Session(run.collectives.target, config=run.session_config) as session:
+            if contents is None:
+                session.run(tf.global_variables_initializer())
+            else:
+                _restore(session, contents)
+            on_restored()
+            session.run(run.collectives.broadcast(tf.global_variables()))
             fetches = graph + (batch["position"],)
-            progress = Progress(label, record_file.count, unit="example")
-            predictions = _run_all(session, fetches, record_file.count, progress)
-    _require_finite(predictions, contents.prefix)
+            with _progress(run.cluster, label, record_file.count) as progress:
+                columns = _run_all(session, fetches, progress)
+    predictions = _gather(run.cluster, columns, record_file.count)
+    if predictions is not None:
+        _require_finite(predictions, contents.prefix)
     return predictions
 
 
-def _never():
-    return False
+def _restore(session, contents):
+    variables = {variable.op.name: variable for variable in tf.global_variables()}
+    with contents.restoring():
+        restorer = contents.restorer(variables)
+    fresh = tf.variables_initializer([variables[name] for name in contents.fresh])
+    session.run(fresh)
+    with contents.restoring():
+        restorer.restore(session)
 
 
 class Evaluator:
     """A forward pass that shares the variables of the training graph."""
 
-    def __init__(self, config, num_labels, record_files, batch_size, compute):
+    def __init__(self, run, record_files):
         """Adds the forward pass to a graph that has `classifier.training_graph`.
 
         Args:
-          config: `modeling.BertConfig`.
-          num_labels: L.
+          run: `run.Run`, for the model's config, labels, batch size and options.
           record_files: sequence of `records.RecordFile` of one sequence length.
-          batch_size: see `input_pipeline.inference_batches`.
-          compute: `classifier.ComputeOptions`.
         """
+        self._cluster = run.cluster
         self._record_files = record_files
         batch, self._initializers = input_pipeline.switched_batches(
-            record_files, batch_size, compute.pad_to is not None
+            record_files,
+            run.settings.eval_batch_size,
+            run.compute.pad_to is not None,
+            run.share,
         )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-            graph = classifier.inference_graph(config, num_labels, batch, compute)
+            graph = classifier.inference_graph(
+                run.inputs.config, run.task.num_outputs, batch, run.compute
+            )
         self._fetches = graph + (batch["position"],)
 
-    def run(self, session, label, is_cancelled=_never):
+    def run(self, session, label, is_cancelled):
         """Runs the model with the current weights of the session.
+
+        With several workers, each does so for its share of the batches.
 
         Args:
           session: `tf.Session` of the training run.
@@ -97,7 +114,8 @@ class Evaluator:
             cancel the evaluation.
 
         Returns:
-          List of `Predictions`, one for each record file; None if it was cancelled.
+          List of `Predictions`, one for each record file; None if a worker cancelled
+          the evaluation, and on all workers but the first.
 
         Raises:
           InputError: the probabilities are not finite.
@@ -106,15 +124,13 @@ class Evaluator:
         for record_file, initializer in zip(self._record_files, self._initializers):
             session.run(initializer)
             count = record_file.count
-            progress = Progress(label, count, unit="example", brief=True)
-            predictions = _run_all(
-                session, self._fetches, count, progress, is_cancelled
-            )
-            if predictions is None:
-                return None
-            _require_finite(predictions, "the " + label)
+            with _progress(self._cluster, label, count, brief=True) as progress:
+                columns = _run_all(session, self._fetches, progress, is_cancelled)
+            predictions = _gather(self._cluster, columns, count)
+            if predictions is not None:
+                _require_finite(predictions, "the " + label)
             results.append(predictions)
-        return results
+        return None if None in results else results
 
 
 def _require_finite(predictions, source):
@@ -126,25 +142,62 @@ def _require_finite(predictions, source):
         )
 
 
-def _run_all(session, fetches, count, progress, is_cancelled=_never):
-    """Fetches all batches; returns `Predictions` in file order, or None if cancelled.
+@contextlib.contextmanager
+def _progress(cluster, label, total, brief=False):
+    """Yields a function that shows how many examples this worker has done.
 
-    Memory holds no more of an example than its L + 2 numbers.
+    Worker 0 shows them for all: the others have done about as many.
     """
-    columns, done = None, 0
+    if not cluster.is_chief:
+        yield lambda _: None
+        return
+    progress = Progress(label, total, unit="example", brief=brief)
+    try:
+        yield lambda done: progress.update(min(done * cluster.count, total))
+    finally:
+        progress.close()
+
+
+def _run_all(session, fetches, progress, is_cancelled=lambda: False):
+    """Fetches all batches of this worker.
+
+    Memory holds no more of an example than its L + 2 numbers and its position.
+
+    Returns:
+      Lists of arrays, an array for each batch: `Predictions`' and the positions of the
+      examples in the file; None if the evaluation was cancelled.
+    """
+    batches, done = [], 0
     while True:
         try:
-            *arrays, positions = session.run(fetches)
+            batches.append(session.run(fetches))
         except tf.errors.OutOfRangeError:
             break
-        if columns is None:
-            columns = [np.empty((count,) + a.shape[1:], a.dtype) for a in arrays]
-        for column, array in zip(columns, arrays):
-            column[positions] = array
-        done += len(positions)
-        progress.update(done)
+        done += len(batches[-1][-1])
+        progress(done)
         if is_cancelled():
-            progress.close()
             return None
-    progress.close()
-    return Predictions(*columns)
+    return [np.concatenate(arrays) for arrays in zip(*batches)]
+
+
+def _gather(cluster, columns, count):
+    """Joins what the workers computed, in file order.
+
+    Args:
+      cluster: `cluster.Cluster`.
+      columns: what `_run_all` returned on this worker.
+      count: the number of examples in the file.
+
+    Returns:
+      `Predictions`; None if a worker's part was cancelled, and on all workers but the
+      first.
+    """
+    gathered = cluster.gather(columns is not None, columns or ())
+    if gathered is None or not all(is_done for is_done, _ in gathered):
+        return None
+    parts = [arrays for _, arrays in gathered if arrays]
+    *arrays, positions = (np.concatenate(column) for column in zip(*parts))
+    results = [np.empty((count,) + array.shape[1:], array.dtype) for array in arrays]
+    for result, array in zip(results, arrays):
+        result[positions] = array
+    return Predictions(*results)

@@ -38,18 +38,20 @@ def choose_seed(settings, saved):
     return seed, "random; --random_seed=%d repeats this run" % seed
 
 
-def describe(settings, seed, device):
+def describe(settings, seed, device, num_workers=1):
     """Describes a run as a dictionary of JSON values.
 
     Args:
       settings: `settings.Settings`.
       seed: the run's seed.
-      device: `detect.Device`.
+      device: `detect.Device`; each worker has the same kind.
+      num_workers: how many workers compute together.
     """
     return {
         "settings": settings.as_dict(),
         "random_seed": seed,
         "device": device.line(),
+        "num_workers": num_workers,
         "determinism": device.determinism,
         "versions": {
             "python": platform.python_version(),

@@ -73,32 +73,84 @@ def make_schedule(run, num_examples, num_steps):
 
 
 class EvaluationHook(tf.train.SessionRunHook):
-    """Evaluates in the training session; keeps the best weights; stops early."""
+    """Evaluates in the training session; keeps the best weights; stops early.
 
-    def __init__(self, run, plan, progress_hook, mean_loss, stop_request):
+    With several workers, each computes its share. Worker 0 has the scores, and decides
+    for all what follows from them.
+    """
+
+    def __init__(self, run, plan, step_hook, mean_loss, request):
         """Adds the evaluation to the training graph, which must exist already.
 
         Args:
           run: `run.Run`.
           plan: `plan.TrainingPlan` with a schedule.
-          progress_hook: the `ProgressHook` of the run, which must come before this one.
+          step_hook: the `hooks.StepHook` of the run, which must come before this one.
           mean_loss: `mean_loss.MeanLoss` of the steps since the last evaluation.
-          stop_request: `signals.StopRequest`; once it is true, an evaluation is
-            cancelled, and repeated when training resumes.
+          request: `signals.StopRequest` of this process; once it is true, an evaluation
+            is cancelled, and repeated when training resumes.
         """
+        self._schedule = plan.schedule
+        self._first_step = run.first_step
+        self._step_hook = step_hook
+        self._request = request
+        self._cluster = run.cluster
+        self._evaluator = Evaluator(run, self._schedule.record_files)
+        self._scores = None
+        if run.cluster.is_chief:
+            self._scores = _Scores(run, plan, mean_loss)
+
+    def begin(self):
+        if self._scores is not None:
+            self._scores.warn_if_lost()
+
+    def after_create_session(self, session, coord):
+        """Runs the evaluation that is missing if the run was stopped before it."""
+        step = self._first_step
+        is_missing = self._scores is not None and self._scores.is_missing(step)
+        if not step or not self._schedule.is_due(step):
+            return
+        if self._decide(is_missing):
+            if self._evaluate(session, step):
+                coord.request_stop()
+        elif self._scores is not None:
+            self._scores.offer_weights(session, step)
+
+    def after_run(self, run_context, run_values):
+        del run_values
+        step = self._step_hook.step
+        if not self._schedule.is_due(step):
+            return
+        started = time.monotonic()
+        stops_early = self._evaluate(run_context.session, step)
+        self._step_hook.leave_out(time.monotonic() - started)
+        if stops_early:
+            run_context.request_stop()
+
+    def _evaluate(self, session, step):
+        """Evaluates, unless it is cancelled; returns whether training stops early."""
+        predictions = self._evaluator.run(
+            session, "evaluation at step %d" % step, lambda: bool(self._request)
+        )
+        stops_early = False
+        if predictions is not None:
+            stops_early = self._scores.add(session, step, predictions)
+        return self._decide(stops_early)
+
+    def _decide(self, is_true):
+        """Whether it is true on worker 0."""
+        is_true, _ = self._cluster.broadcast(is_true)
+        return is_true
+
+
+class _Scores:
+    """The scores of all evaluations of a run, and what follows from them."""
+
+    def __init__(self, run, plan, mean_loss):
         self._schedule = plan.schedule
         self._num_steps = plan.hyperparameters.num_steps
         self._first_step = run.first_step
-        self._progress = progress_hook
         self._mean_loss = mean_loss
-        self._stop_request = stop_request
-        self._evaluator = Evaluator(
-            run.inputs.config,
-            run.task.num_outputs,
-            self._schedule.record_files,
-            run.settings.eval_batch_size,
-            run.compute,
-        )
         is_resumed = run.inputs.resumed is not None
         if is_resumed:
             mean_loss.restore(self._first_step)
@@ -108,34 +160,34 @@ class EvaluationHook(tf.train.SessionRunHook):
             self._best = BestWeights(run.output_dir, is_resumed)
         self._table = None
 
-    def begin(self):
+    def warn_if_lost(self):
         if self._best:
             self._best.warn_if_lost(self._history, self._first_step)
 
-    def after_create_session(self, session, coord):
-        """Runs the evaluation that is missing if the run was stopped before it."""
-        step = self._first_step
+    def is_missing(self, step):
+        """Whether the run was stopped before the evaluation at its first step."""
         is_done = self._history.score(step) is not None
         if is_done:
             self._mean_loss.take()  # It was saved before the evaluation took it.
-        if not step or not self._schedule.is_due(step):
-            return
-        if not is_done:
-            if self._evaluate(session, step) and self._stops_early(step):
-                coord.request_stop()
-        elif self._best:
+        return not is_done
+
+    def offer_weights(self, session, step):
+        if self._best:
             self._best.offer(session, step, self._history)
 
-    def after_run(self, run_context, run_values):
-        del run_values
-        step = self._progress.step
-        if not self._schedule.is_due(step):
-            return
-        started = time.monotonic()
-        is_done = self._evaluate(run_context.session, step)
-        self._progress.leave_out(time.monotonic() - started)
-        if is_done and self._stops_early(step):
-            run_context.request_stop()
+    def add(self, session, step, predictions):
+        """Adds an evaluation; returns whether training stops early."""
+        evaluation = self._schedule.score(predictions, step)
+        training_loss = self._mean_loss.take()
+        figures = dict({"training_loss": training_loss}, **evaluation.figures)
+        # The step has a column of its own, and `loss` repeats `eval_loss`.
+        del figures["global_step"], figures["loss"]
+        self._history.add(step, figures)
+        if self._table is None:
+            self._table = _Table(["training_loss"] + list(evaluation.shown), figures)
+        self._table.show(step, figures, self._history.since_best(step) == 0)
+        self.offer_weights(session, step)
+        return self._stops_early(step)
 
     def _stops_early(self, step):
         """Whether to stop early; logs it if so."""
@@ -148,30 +200,6 @@ class EvaluationHook(tf.train.SessionRunHook):
             step,
             evaluations,
         )
-        return True
-
-    def _evaluate(self, session, step):
-        """Evaluates; returns whether the evaluation was finished."""
-        predictions = None
-        if not self._stop_request:
-            predictions = self._evaluator.run(
-                session,
-                "evaluation at step %d" % step,
-                lambda: bool(self._stop_request),
-            )
-        if predictions is None:
-            return False
-        evaluation = self._schedule.score(predictions, step)
-        training_loss = self._mean_loss.take()
-        figures = dict({"training_loss": training_loss}, **evaluation.figures)
-        # The step has a column of its own, and `loss` repeats `eval_loss`.
-        del figures["global_step"], figures["loss"]
-        self._history.add(step, figures)
-        if self._table is None:
-            self._table = _Table(["training_loss"] + list(evaluation.shown), figures)
-        self._table.show(step, figures, self._history.since_best(step) == 0)
-        if self._best:
-            self._best.offer(session, step, self._history)
         return True
 
 

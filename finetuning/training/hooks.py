@@ -17,22 +17,19 @@ _SUMMARY_STEPS = 10
 _MAX_SKIPPED_IN_A_ROW = 30
 
 
-class ProgressHook(tf.train.SessionRunHook):
-    """Shows each step, writes summaries, and ends the run if the loss is not finite."""
+class StepHook(tf.train.SessionRunHook):
+    """Counts the steps, and ends the run if the loss is not finite."""
 
-    def __init__(self, run, plan, graph, mean_loss):
+    def __init__(self, run, plan, graph):
         """Prepares to watch a training run.
 
         Args:
           run: `run.Run`.
           plan: `plan.TrainingPlan`.
           graph: `optimization.TrainStep`.
-          mean_loss: `mean_loss.MeanLoss`, to which the loss of each step is added.
         """
         self._output_dir = run.output_dir.path
-        self._batch_size = run.settings.train_batch_size
-        self._first_step = run.first_step
-        self._num_steps = plan.hyperparameters.num_steps
+        self._cluster = run.cluster
         self._peak_rate = plan.hyperparameters.learning_rate
         self._fetches = {
             "loss": graph.loss,
@@ -42,12 +39,9 @@ class ProgressHook(tf.train.SessionRunHook):
         if graph.skipped_steps is not None:  # The loss is scaled.
             self._fetches["skipped_steps"] = graph.skipped_steps
         self._step = run.first_step
-        self._skipped = None
+        self._has_session = False
+        self._skipped = None  # How many steps so far; None before the first one.
         self._skipped_in_a_row = 0
-        self._progress = None
-        self._writer = None
-        self._last_summary = None
-        self._mean_loss = mean_loss
 
     @property
     def step(self):
@@ -56,24 +50,18 @@ class ProgressHook(tf.train.SessionRunHook):
 
     def leave_out(self, seconds):
         """Excludes a pause between two steps from the speed that is shown."""
-        self._progress.leave_out(seconds)
 
     def after_create_session(self, session, coord):
         del session, coord
-        if self._progress is not None:
+        if self._has_session:
             # A new session would begin again with the initial weights, at step 0.
-            raise InputError(
+            error = InputError(
                 "TensorFlow lost its session after step %d; rerun the same command to "
                 "resume from the latest checkpoint" % self._step
             )
-        # The checkpoint hook uses the same cached writer: one event file in all.
-        self._writer = tf.summary.FileWriterCache.get(self._output_dir)
-        # TensorBoard discards what an interrupted run wrote for the steps from here on.
-        start = tf.SessionLog(status=tf.SessionLog.START)
-        self._writer.add_session_log(start, self._first_step + 1)
-        self._progress = Progress(
-            "training", self._num_steps, self._first_step, self._batch_size
-        )
+            self._cluster.check_error(error)
+            raise error
+        self._has_session = True
 
     def before_run(self, run_context):
         del run_context
@@ -83,7 +71,6 @@ class ProgressHook(tf.train.SessionRunHook):
         del run_context
         self._step += 1
         loss = float(run_values.results["loss"])
-        learning_rate = float(run_values.results["learning_rate"])
         norm = float(run_values.results["gradient_norm"])
         skipped = run_values.results.get("skipped_steps")
         # A scaled loss may overflow in the gradients: that step is skipped.
@@ -93,16 +80,11 @@ class ProgressHook(tf.train.SessionRunHook):
                 "failed; try a lower --learning_rate than %g"
                 % (loss, norm, self._step, self._peak_rate)
             )
-        self._mean_loss.add(loss)
-        shown = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
         if skipped is not None:
-            shown += self._count_skipped(int(skipped))
-        self._progress.update(self._step, shown)
-        if self._step == self._num_steps or self._step % _SUMMARY_STEPS == 0:
-            self._summarize(loss, learning_rate)
+            self._count_skipped(int(skipped))
 
     def _count_skipped(self, skipped):
-        """Ends the run if each step is skipped; else returns what progress shows."""
+        """Ends the run if each step is skipped."""
         before, self._skipped = self._skipped, skipped
         is_skipped = before not in (None, skipped)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if is_skipped else 0
@@ -113,11 +95,61 @@ class ProgressHook(tf.train.SessionRunHook):
                 "--learning_rate than %g"
                 % (self._skipped_in_a_row, self._step, self._peak_rate)
             )
-        return ", %d skipped" % skipped if skipped else ""
+
+    def _fail(self, message):
+        raise InputError(message + _last_checkpoint(self._output_dir))
+
+
+class ProgressHook(StepHook):
+    """Also shows each step and writes summaries."""
+
+    def __init__(self, run, plan, graph, mean_loss):
+        """Prepares to watch a training run, as `StepHook` does.
+
+        Args:
+          run: `run.Run`.
+          plan: `plan.TrainingPlan`.
+          graph: `optimization.TrainStep`.
+          mean_loss: `mean_loss.MeanLoss`, to which the loss of each step is added.
+        """
+        super().__init__(run, plan, graph)
+        self._batch_size = run.settings.train_batch_size
+        self._first_step = run.first_step
+        self._num_steps = plan.hyperparameters.num_steps
+        self._progress = None
+        self._writer = None
+        self._last_summary = None
+        self._mean_loss = mean_loss
+
+    def leave_out(self, seconds):
+        self._progress.leave_out(seconds)
+
+    def after_create_session(self, session, coord):
+        super().after_create_session(session, coord)
+        # The checkpoint hook uses the same cached writer: one event file in all.
+        self._writer = tf.summary.FileWriterCache.get(self._output_dir)
+        # TensorBoard discards what an interrupted run wrote for the steps from here on.
+        start = tf.SessionLog(status=tf.SessionLog.START)
+        self._writer.add_session_log(start, self._first_step + 1)
+        self._progress = Progress(
+            "training", self._num_steps, self._first_step, self._batch_size
+        )
+
+    def after_run(self, run_context, run_values):
+        super().after_run(run_context, run_values)
+        loss = float(run_values.results["loss"])
+        learning_rate = float(run_values.results["learning_rate"])
+        self._mean_loss.add(loss)
+        shown = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
+        if self._skipped:
+            shown += ", %d skipped" % self._skipped
+        self._progress.update(self._step, shown)
+        if self._step == self._num_steps or self._step % _SUMMARY_STEPS == 0:
+            self._summarize(loss, learning_rate)
 
     def _fail(self, message):
         self._progress.close()
-        raise InputError(message + _last_checkpoint(self._output_dir))
+        super()._fail(message)
 
     def end(self, session):
         del session

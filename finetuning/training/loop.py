@@ -9,8 +9,9 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding, restoring, saving
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
+from finetuning.training.agreement import Agreement
 from finetuning.training.evaluation_hook import EvaluationHook
-from finetuning.training.hooks import ProgressHook, SaveListener
+from finetuning.training.hooks import ProgressHook, SaveListener, StepHook
 from finetuning.utils import signals
 from finetuning.utils.console import log
 from finetuning.utils.progress import duration
@@ -27,55 +28,67 @@ def train(run, plan):
       InputError: the loss is not finite, or the disk is full.
       signals.Stopped: a signal has ended the run; its last step is saved.
     """
-    settings = run.settings
     log.info("Building the training graph")
-    with tf.Graph().as_default():
+    with tf.Graph().as_default(), run.collectives.placement():
         tf.set_random_seed(run.seed)
-        graph = _training_graph(run, plan)
+        request = signals.StopRequest()
+        agreement = Agreement(run, request)
+        graph = _training_graph(run, plan, agreement.combine)
         scaffold = _scaffold(run)
-        mean_loss = MeanLoss(settings.output_dir)
-        listeners = [SaveListener(run)]
-        if plan.schedule is not None:
-            listeners.append(mean_loss)
-        saver_hook = tf.train.CheckpointSaverHook(
-            settings.output_dir,
-            save_steps=settings.save_checkpoints_steps,
-            scaffold=scaffold,
-            listeners=listeners,
-        )
-        progress_hook = ProgressHook(run, plan, graph, mean_loss)
-        # The order matters: a loss that is not finite must end the run before a save.
-        hooks = [progress_hook, saver_hook]
-        stop_request = signals.StopRequest()
-        if plan.schedule is not None:
-            hooks.append(
-                EvaluationHook(run, plan, progress_hook, mean_loss, stop_request)
-            )
-        take_step = _step_function(graph, settings.accumulate_steps)
+        hooks = _hooks(run, plan, graph, scaffold, request)
+        if agreement.combine is not None:
+            hooks.append(agreement)
+        progress_hook = hooks[0]
+        take_step = _step_function(graph, run.share.accumulate_steps)
         log.info(_starting_line(run))
         started = time.monotonic()
-        with signals.deferring_signals(stop_request), _session(
+        with signals.deferring_signals(request), _session(
             run, scaffold, hooks
         ) as session:
             for _ in range(run.first_step, plan.hyperparameters.num_steps):
-                if stop_request or session.should_stop():
+                if agreement.stop or session.should_stop():
                     break
                 session.run_step_fn(take_step)
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
-    if stop_request:
+    agreement.settle()
+    if agreement.stop:
         raise signals.Stopped(
             "STOPPED by %s after step %d of %d, saved as %s-%d; rerun the same command "
             "to resume"
             % (
-                stop_request.name,
+                agreement.stop.name,
                 progress_hook.step,
                 plan.hyperparameters.num_steps,
                 run.output_dir.join("model.ckpt"),
                 progress_hook.step,
             ),
-            stop_request,
+            agreement.stop,
         )
+
+
+def _hooks(run, plan, graph, scaffold, request):
+    """The hooks of this worker; only worker 0 shows progress and writes files.
+
+    The order matters: a loss that is not finite must end the run before a save.
+    """
+    mean_loss = MeanLoss(run.settings.output_dir)
+    listeners = [] if plan.schedule is None else [mean_loss]
+    if run.cluster.is_chief:
+        step_hook = ProgressHook(run, plan, graph, mean_loss)
+        saver_hook = tf.train.CheckpointSaverHook(
+            run.settings.output_dir,
+            save_steps=run.settings.save_checkpoints_steps,
+            scaffold=scaffold,
+            listeners=[SaveListener(run)] + listeners,
+        )
+        hooks = [step_hook, saver_hook]
+    else:
+        step_hook = StepHook(run, plan, graph)
+        hooks = [step_hook]
+    if plan.schedule is not None:
+        hooks.append(EvaluationHook(run, plan, step_hook, mean_loss, request))
+    return hooks
 
 
 def _step_function(graph, accumulate_steps):
@@ -92,6 +105,7 @@ def _step_function(graph, accumulate_steps):
 
 def _session(run, scaffold, hooks):
     return tf.train.MonitoredTrainingSession(
+        run.collectives.target,
         scaffold=scaffold,
         hooks=hooks,
         save_checkpoint_secs=None,
@@ -103,14 +117,13 @@ def _session(run, scaffold, hooks):
     )
 
 
-def _training_graph(run, plan):
-    accumulate_steps = run.settings.accumulate_steps
+def _training_graph(run, plan, combine):
     batch = input_pipeline.training_batches(
         plan.dataset.records,
         run.settings.train_batch_size,
         run.seed,
         run.first_step,
-        input_pipeline.Share(accumulate_steps=accumulate_steps),
+        run.share,
     )
     return classifier.training_graph(
         run.inputs.config,
@@ -119,18 +132,24 @@ def _training_graph(run, plan):
         run.seed,
         plan.hyperparameters,
         run.compute,
-        accumulate_steps,
+        run.share.accumulate_steps,
+        combine,
     )
 
 
 def _scaffold(run):
     """Defines how variables are initialised or restored, and how they are saved."""
     saver = saving.Saver(keep=run.settings.keep_checkpoint_max)
+    # The optimiser's state is zero on all workers when a run begins.
+    shared = tf.global_variables() if run.first_step else tf.trainable_variables()
+    broadcast = run.collectives.broadcast(shared)
     resumed, initial = run.inputs.resumed, run.inputs.initial
-    variables = {variable.op.name: variable for variable in tf.global_variables()}
-    start = resumed or initial
+    start = (resumed or initial) if run.cluster.is_chief else None
     if start is None:
-        return tf.train.Scaffold(saver=saver)
+        return tf.train.Scaffold(
+            init_fn=lambda _, session: session.run(broadcast), saver=saver
+        )
+    variables = {variable.op.name: variable for variable in tf.global_variables()}
     with start.restoring():
         if resumed is None:
             restored = initial.restored
@@ -146,6 +165,7 @@ def _scaffold(run):
         del scaffold
         with start.restoring():
             restorer.restore(session)
+        session.run(broadcast)
 
     return tf.train.Scaffold(
         init_op=tf.variables_initializer(fresh),
@@ -162,6 +182,8 @@ def _resumed_variables(prefix, variables):
 
 
 def _starting_line(run):
+    if not run.cluster.is_chief:
+        return "Taking the weights of worker 0; the first step takes the longest"
     if run.inputs.resumed is not None:
         return "Restoring the training state of step %d" % run.first_step
     if run.inputs.initial is not None:

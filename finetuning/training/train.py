@@ -94,7 +94,9 @@ def _save_settings(run, num_steps):
     inputs = run.inputs
     is_resumed = inputs.resumed is not None
     before = run.output_dir.saved_run if is_resumed else saved_run.SavedRun()
-    description = provenance.describe(run.settings, run.seed, run.device)
+    description = provenance.describe(
+        run.settings, run.seed, run.device, run.cluster.count
+    )
     versions = saved_run.changed_versions(before, description)
     for line in versions:
         log.warning("This run resumes with different versions: %s", line)

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from finetuning.utils import appending, files, streams
 
 LOG_FILE = "run.log"
+WORKER_LOG_FILE = "run.worker_%d.log"
 _REMOTE_FLUSH_SECONDS = 60.0
 _OFF = logging.CRITICAL + 1
 log = logging.getLogger("finetuning")
@@ -120,9 +121,9 @@ def screen(tracebacks=False):
 
 
 @contextlib.contextmanager
-def log_file(output_dir):
+def log_file(output_dir, name=LOG_FILE):
     """Appends the log to a file in a directory within the context."""
-    with _handling(_File(os.path.join(output_dir, LOG_FILE)), tracebacks=True):
+    with _handling(_File(os.path.join(output_dir, name)), tracebacks=True):
         yield
 
 

@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 _NOTE = "\n%s: stopping after this step; send it again to stop immediately\n"
 
 
@@ -56,12 +56,16 @@ class StopRequest:
     def __bool__(self):
         return self.name is not None
 
+    def record(self, name):
+        """Records the name of a signal, of this process or another."""
+        self.name, self.status = name, 128 + signal.Signals[name]
+
     def handle(self, number, frame):
         """Records the first signal; the second one ends the program."""
         del frame
         if self:
             raise Interrupted(number)
-        self.name, self.status = signal.Signals(number).name, 128 + number
+        self.record(signal.Signals(number).name)
         # Not logged: the signal may have interrupted the logging of another line.
         with contextlib.suppress(OSError):
             os.write(2, (_NOTE % self.name).encode("ascii"))
@@ -101,7 +105,7 @@ def deferring_signals(request):
 def _numbers():
     if threading.current_thread() is not threading.main_thread():
         return []
-    return [getattr(signal, name) for name in _NAMES if hasattr(signal, name)]
+    return [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
 
 
 @contextlib.contextmanager

@@ -133,20 +133,21 @@ def test_evaluation_during_training_is_that_of_the_checkpoint(tmp_path):
         hyperparameters = classifier.Hyperparameters(1e-3, 10, 0)
         graph = classifier.training_graph(noisy, 3, batch, 1, hyperparameters)
         trained = {v.op.name for v in tf.global_variables()}
-        evaluator = inference.Evaluator(noisy, 3, sets, 4, classifier.DEFAULT_COMPUTE)
+        run = models.fake_run("", noisy, 3, eval_batch_size=4)
+        evaluator = inference.Evaluator(run, sets)
         assert {v.op.name for v in tf.global_variables()} == trained
         saver = tf.train.Saver(tf.trainable_variables())
         session.run(tf.global_variables_initializer())
         saver.restore(session, contents.prefix)
-        before = evaluator.run(session, "evaluation")
-        again = evaluator.run(session, "evaluation")
+        before = evaluator.run(session, "evaluation", lambda: False)
+        again = evaluator.run(session, "evaluation", lambda: False)
         session.run(graph.train_op)
         session.run(graph.train_op)
-        after = evaluator.run(session, "evaluation")
+        after = evaluator.run(session, "evaluation", lambda: False)
         (bias,) = [v for v in tf.trainable_variables() if v.op.name == "output_bias"]
         bias.load(np.full(3, np.nan, np.float32), session)
         with pytest.raises(InputError, match="evaluation .*not finite"):
-            evaluator.run(session, "evaluation")
+            evaluator.run(session, "evaluation", lambda: False)
     for index, examples in enumerate(sets):
         expected = infer(config, contents, examples, 3)
         for name in expected._fields:

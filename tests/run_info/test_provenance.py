@@ -65,6 +65,7 @@ def test_the_description_names_everything_that_decides_a_run(monkeypatch):
     assert description == {
         "random_seed": 17,
         "device": DEVICE.line(),
+        "num_workers": 1,
         "determinism": "not guaranteed (GPU)",
         "git_revision": "abc-dirty",
         "command": ["run_classifier.py", "--do_train=true"],

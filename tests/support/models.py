@@ -10,10 +10,11 @@ import modeling
 from finetuning import classifier
 from finetuning.checkpoints import compatibility
 from finetuning.checkpoints.output_dir import OutputDir
-from finetuning.data import label_map
+from finetuning.data import input_pipeline, label_map
 from finetuning.flags import text_settings
 from finetuning.flags.settings import Settings
 from finetuning.utils import files
+from finetuning.workers import cluster, collectives
 
 
 def tiny_config(**changes):
@@ -160,6 +161,9 @@ def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
         seed=1,
         first_step=first_step,
         session_config=None,
+        share=input_pipeline.WHOLE_BATCHES,
+        cluster=cluster.Alone(),
+        collectives=collectives.ALONE,
     )
 
 
