@@ -74,6 +74,7 @@ env: $$(call ready,$$(or $$(STACK),$$(or $$(available),tf2) lint))
 env:  ## create or update the environments in .venv: tf1, tf2 and lint
 	@$(show_left_out)
 	@echo "Ready: $(^D)"
+	@echo "To use it: source .venv/$(stack)/bin/activate"
 
 bench-env: $(call ready,bench)  ## set up Hugging Face, for make bench and make test
 	@echo "Ready: $(^D)"

@@ -8,10 +8,12 @@ into exit statuses. It also offers the names that existing BERT code imports fro
 
 import sys
 
-from finetuning.utils import early_interrupt
+# Up to here, also Python 2.7 can run this module, and it can read all of it.
+from finetuning.utils import early_interrupt, environment
 
 if __name__ == "__main__":
     early_interrupt.report()
+    environment.require()
 
 from contextlib import ExitStack, suppress
 
@@ -56,7 +58,8 @@ def main(argv=None):
         try:
             if command_line.has_help_flag(argv):
                 with suppress(BrokenPipeError):  # As by --help | head.
-                    print(command_line.help_text(argv[0]), flush=True)
+                    sys.stdout.write(command_line.help_text(argv[0]) + "\n")
+                    sys.stdout.flush()
                 return exit_status.SUCCESS
             settings, notes = command_line.parse(argv)
             backend.start()

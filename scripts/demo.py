@@ -14,10 +14,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt
+from finetuning.utils import early_interrupt, environment
 
 if __name__ == "__main__":
     early_interrupt.report()
+    environment.require()
 
 from finetuning.device import backend, detect
 from finetuning.utils.console import log
@@ -70,9 +71,10 @@ def run(argv):
     command = ["run_classifier.py", "--flagfile=configs/demo.flags"]
     command += ["--init_checkpoint=" + prefix, "--output_dir=" + output_dir]
     log.info("\n$ python %s\n", " ".join(command))
-    status = subprocess.run([sys.executable, *command], check=False).returncode
+    status = subprocess.run([sys.executable] + command, check=False).returncode
     if status == 0:
         log.info("\nIn %s:%s", output_dir, FILES)
+        log.info("For your own runs, %s", environment.activation())
     return status
 
 

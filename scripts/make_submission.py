@@ -17,10 +17,11 @@ import zipfile
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt
+from finetuning.utils import early_interrupt, environment
 
 if __name__ == "__main__":
     early_interrupt.report()
+    environment.require()
 
 from finetuning.data import tasks
 from finetuning.evaluation import submission

@@ -26,10 +26,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt
+from finetuning.utils import early_interrupt, environment
 
 if __name__ == "__main__":
     early_interrupt.report()
+    environment.require()
 
 from finetuning.flags import command_line
 from finetuning.utils import exit_status, files, json_files
@@ -88,7 +89,7 @@ def plan(arguments, flags):
     """
     output_dir = os.path.join(arguments.sweep_dir, RUNS_DIR)
     required = ["--output_dir=" + output_dir, "--do_train=true", "--do_eval=true"]
-    command = [arguments.script, *required, *flags]
+    command = [arguments.script] + required + flags
     settings, _ = command_line.parse(command)
     if settings.random_seed is not None:
         raise InputError("--random_seed: use --seeds for a sweep")

@@ -305,8 +305,10 @@ def test_env_sets_up_what_it_finds_a_python_for(checkout):
     made = checkout.make("env")
     assert made.returncode == 0
     assert "Skipped tf1" in made.stdout
-    assert made.stdout.endswith("Ready: .venv/tf2 .venv/lint\n")
-    assert checkout.make("env", "STACK=tf2").stdout == "Ready: .venv/tf2\n"
+    use = "To use it: source .venv/tf2/bin/activate\n"
+    assert made.stdout.endswith("Ready: .venv/tf2 .venv/lint\n" + use)
+    again = checkout.make("env", "STACK=tf2")
+    assert again.stdout == "Ready: .venv/tf2\n" + use
     checkout.provide_pythons()
     assert checkout.make("demo").returncode == 0
     os.remove(str(checkout.root / ".venv" / "tf2" / "bin" / "python"))
