@@ -118,7 +118,7 @@ class Reception:
                 reply(handshake.STARTED)
                 sock.close()
                 return
-            sockets.prepare(sock)
+            sockets.prepare(sock, claim.purpose == handshake.DATA)
             reply(handshake.ACCEPTED)
             key = (claim.index, claim.purpose)
             # A worker that was started again replaces the one that failed.
@@ -186,7 +186,7 @@ def _try(addresses, secret, claim, deadline):
     try:
         answer = handshake.introduce(sock, secret, claim)
         if answer == handshake.ACCEPTED:
-            sockets.prepare(sock)
+            sockets.prepare(sock, claim.purpose == handshake.DATA)
             return sock
     except BaseException:
         sock.close()

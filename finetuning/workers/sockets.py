@@ -13,6 +13,7 @@ from finetuning.utils.errors import InputError
 # The kernel of the other machine answers these probes, however busy the process is. A
 # connection that is idle is given up after 4 + 3 * 2 seconds without an answer.
 _KEEPALIVE = {"TCP_KEEPIDLE": 4, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3}
+_UNCONFIRMED_MS = 10000
 _CHUNK = 2**18
 _BACKLOG = 128
 _open = weakref.WeakSet()
@@ -34,14 +35,23 @@ def _close_in_child():
 os.register_at_fork(after_in_child=_close_in_child)
 
 
-def prepare(sock):
-    """Makes a connected socket blocking, and lets the kernel watch the connection."""
+def prepare(sock, carries_data):
+    """Makes a connected socket blocking, and lets the kernel watch the connection.
+
+    Args:
+      sock: connected.
+      carries_data: whether the other side may be too busy to read what is sent. If not,
+        what is not confirmed by its machine ends the connection, too; while anything
+        is unconfirmed, the kernel does not probe.
+    """
     sock.settimeout(None)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in _KEEPALIVE.items():
         if hasattr(socket, name):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    if not carries_data and hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNCONFIRMED_MS)
 
 
 def bind(addresses):
