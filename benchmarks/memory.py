@@ -1,15 +1,17 @@
 """Measures the peak memory of whole runs of the command on ever larger files.
 
   python benchmarks/memory.py --rows=10000,100000,1000000 --batch_size=8,32
+  python benchmarks/memory.py --batch_size=32 --accumulate_steps=1,4 --model=DIR
 
-Writes rows of random words, a vocabulary and the config of a small encoder to a
-temporary directory and runs `run_classifier.py` on them, each run a process of its own:
-it converts all rows, trains a few steps, and with --infer also evaluates and predicts
-on them. Prints a table: the process's maximum resident set in MB (10^6 bytes), and its
-seconds.
+Writes rows of random words, a vocabulary and the config of a small encoder (unless
+--model names a directory that has both) to a temporary directory and runs
+`run_classifier.py` on them, each run a process of its own: it converts all rows, trains
+a few steps, and with --infer also evaluates and predicts on them. Prints a table: the
+process's maximum resident set in MB (10^6 bytes), and its seconds.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -38,13 +40,15 @@ _SIZES = {
 }
 
 
-def write_inputs(directory, rows, seed=0):
-    """Writes a labelled data file, a vocabulary and a config.
+def write_inputs(directory, rows, seed=0, model=None):
+    """Writes a labelled data file, and a vocabulary and a config if there are none.
 
     Args:
       directory: where; it must exist.
       rows: of the data file.
       seed: of the words.
+      model: directory with `vocab.txt` and `bert_config.json`; None: a small encoder's
+        are written.
 
     Returns:
       The flags that name them, as a list; and the path of the data file.
@@ -52,14 +56,11 @@ def write_inputs(directory, rows, seed=0):
     rng = random.Random(seed)
     paths = {
         name: os.path.join(directory, name)
-        for name in ("vocab.txt", "config.json", "rows.tsv")
+        for name in ("vocab.txt", "bert_config.json", "rows.tsv")
     }
-    with open(paths["vocab.txt"], "w") as file:
-        file.write("\n".join(_SPECIAL + _WORDS) + "\n")
-    with open(os.path.join(ROOT, "configs", "bert_tiny_uncased.json")) as file:
-        config = json.load(file)
-    with open(paths["config.json"], "w") as file:
-        json.dump(dict(config, **_SIZES), file)
+    if model is None:
+        _write_model(paths["vocab.txt"], paths["bert_config.json"])
+        model = directory
     with open(paths["rows.tsv"], "w") as file:
         file.write("text\tother\tlabel\n")
         for _ in range(rows):
@@ -71,11 +72,20 @@ def write_inputs(directory, rows, seed=0):
         "--text_a_column=text",
         "--text_b_column=other",
         "--label_column=label",
-        "--vocab_file=" + paths["vocab.txt"],
-        "--bert_config_file=" + paths["config.json"],
+        "--vocab_file=" + os.path.join(model, "vocab.txt"),
+        "--bert_config_file=" + os.path.join(model, "bert_config.json"),
         "--random_seed=1",
     ]
     return flags, paths["rows.tsv"]
+
+
+def _write_model(vocab_file, config_file):
+    with open(vocab_file, "w") as file:
+        file.write("\n".join(_SPECIAL + _WORDS) + "\n")
+    with open(os.path.join(ROOT, "configs", "bert_tiny_uncased.json")) as file:
+        config = json.load(file)
+    with open(config_file, "w") as file:
+        json.dump(dict(config, **_SIZES), file)
 
 
 def run_flags(rows, batch_size, steps, length=128, inference_file=None):
@@ -134,6 +144,17 @@ def main(argv=None):
     )
     parser.add_argument("--max_seq_length", type=positive, default=128)
     parser.add_argument(
+        "--accumulate_steps",
+        type=positive_numbers,
+        default="1",
+        help="parts of each training batch, comma-separated",
+    )
+    parser.add_argument(
+        "--model",
+        help="directory with the vocab.txt and bert_config.json of the model; its "
+        "weights are drawn",
+    )
+    parser.add_argument(
         "--infer", action="store_true", help="also evaluate and predict"
     )
     parser.add_argument(
@@ -143,19 +164,23 @@ def main(argv=None):
         help="interpreter that runs the command",
     )
     arguments = parser.parse_args(argv)
-    print("%9s  %10s  %8s  %8s" % ("rows", "batch size", "peak MB", "seconds"))
+    headings = ("rows", "batch size", "parts", "peak MB", "seconds")
+    print("%9s  %10s  %5s  %8s  %8s" % headings)
     for rows in arguments.rows:
         with tempfile.TemporaryDirectory() as directory:
-            inputs, path = write_inputs(directory, rows)
-            for size in arguments.batch_size:
+            inputs, path = write_inputs(directory, rows, model=arguments.model)
+            for size, parts in itertools.product(
+                arguments.batch_size, arguments.accumulate_steps
+            ):
                 sizes = (rows, size, arguments.steps, arguments.max_seq_length)
                 flags = run_flags(*sizes, path if arguments.infer else None)
+                flags.append("--accumulate_steps=%d" % parts)
                 try:
                     peak, seconds = measure(inputs + flags, arguments.python)
                 except BenchmarkError as failure:
                     raise SystemExit("memory: %s" % failure) from None
-                line = "%9d  %10d  %8.0f  %8.1f" % (rows, size, peak / 1e6, seconds)
-                print(line, flush=True)
+                shown = (rows, size, parts, peak / 1e6, seconds)
+                print("%9d  %10d  %5d  %8.0f  %8.1f" % shown, flush=True)
 
 
 if __name__ == "__main__":

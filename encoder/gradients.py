@@ -47,7 +47,7 @@ class PartSums:
                 name,
                 shape,
                 tf.float32,
-                initializer=tf.zeros_initializer(),
+                initializer=_zeros,
                 trainable=False,
                 collections=[tf.GraphKeys.LOCAL_VARIABLES],
                 use_resource=True,
@@ -70,7 +70,7 @@ class PartSums:
         with tf.control_dependencies(ops):
             return tf.group(
                 *(
-                    total.assign(tf.zeros(total.shape), read_value=False)
+                    total.assign(_zeros(total.shape), read_value=False)
                     for total in self._sums
                 )
             )
@@ -84,3 +84,14 @@ def _add(total, part):
     return tf.raw_ops.ResourceScatterAdd(
         resource=total.handle, indices=part.indices, updates=part.values
     )
+
+
+def _zeros(shape, dtype=tf.float32, partition_info=None):
+    """Zeros that TensorFlow does not keep in memory as a constant, as `tf.zeros`'s."""
+    del partition_info
+    shape = tf.TensorShape(shape).as_list()
+    with tf.device("/cpu:0"):
+        sizes = tf.placeholder_with_default(tf.constant(shape, tf.int32), [len(shape)])
+    zeros = tf.fill(sizes, tf.constant(0, dtype))
+    zeros.set_shape(shape)
+    return zeros
