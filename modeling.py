@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import tensorflow.compat.v1 as tf
 
-from encoder.attention import attend
+from encoder.attention import attend, attention_probs
 from encoder.layers import (
     DropoutStream,
     create_initializer,
@@ -207,7 +207,9 @@ class BertModel:
                     config, inputs, unpadding, use_one_hot_embeddings, drop
                 )
             with tf.variable_scope("encoder"):
-                layers = _encode(config, embedded, unpadding, drop, precision)
+                layers, projections = _encode(
+                    config, embedded, unpadding, drop, precision
+                )
             with tf.variable_scope("pooler"):
                 self.pooled_output = dense(
                     unpadding.first_tokens(layers[-1]),  # [B, H]
@@ -218,6 +220,9 @@ class BertModel:
         self.embedding_output = unpadding.pad(embedded)
         self.all_encoder_layers = [unpadding.pad(layer) for layer in layers]
         self.sequence_output = self.all_encoder_layers[-1]
+        # Each layer's query and key, [T, H], for `get_attention_probs`.
+        self._projections = projections
+        self._attention = input_mask, unpadding, config.num_attention_heads, precision
 
     def get_pooled_output(self):
         """Float32 [B, H]: a tanh layer on the last output of the first token."""
@@ -230,6 +235,24 @@ class BertModel:
     def get_all_encoder_layers(self):
         """A list of float32 [B, S, H], the output of each block."""
         return self.all_encoder_layers
+
+    def get_attention_probs(self):
+        """How much each token attends to each other, in each block.
+
+        Each call adds the ops that compute them; without one there are none.
+
+        Returns:
+          A list of float32 [B, N, S, S], the softmax in equation 1 of Vaswani et al.
+          before dropout: in row i, how much position i attends to each position. Rows
+          sum to 1; rows and columns of padding are zeros.
+
+        Example:
+          session.run(model.get_attention_probs()[0])[0, 3]  # Layer 1, head 4: [S, S]
+        """
+        return [
+            attention_probs(query, key, *self._attention)
+            for query, key in self._projections
+        ]
 
     def get_embedding_output(self):
         """Float32 [B, S, H]: the first block's input."""
@@ -297,17 +320,22 @@ def _embed(config, inputs, unpadding, use_one_hot_embeddings, drop):
 
 
 def _encode(config, hidden, unpadding, drop, precision):
-    """Runs the Transformer blocks: [T, H] -> list of [T, H], one per block."""
-    layers = []
+    """Runs the Transformer blocks on [T, H].
+
+    Returns two lists with an entry per block: its output, [T, H], and its query and
+    key, [T, H] each.
+    """
+    layers, projections = [], []
     for index in range(config.num_hidden_layers):
         with tf.variable_scope("layer_%d" % index):
-            hidden = _block(config, hidden, unpadding, drop, precision)
+            hidden, projected = _block(config, hidden, unpadding, drop, precision)
         layers.append(hidden)
-    return layers
+        projections.append(projected)
+    return layers, projections
 
 
 def _block(config, hidden, unpadding, drop, precision):
-    """One Transformer block: [T, H] -> [T, H]."""
+    """One Transformer block: [T, H] -> [T, H], and its query and key."""
     initializer = create_initializer(config.initializer_range)
     layer = functools.partial(dense, initializer=initializer, precision=precision)
     with tf.variable_scope("attention"):
@@ -329,7 +357,7 @@ def _block(config, hidden, unpadding, drop, precision):
     with tf.variable_scope("output"):  # [T, I] -> [T, H]
         output = layer(expanded, config.hidden_size)
         output = drop(to_float32(output), config.hidden_dropout_prob)
-        return layer_norm(output + attended, name="LayerNorm")
+        return layer_norm(output + attended, name="LayerNorm"), (query, key)
 
 
 def variable_shapes(config):

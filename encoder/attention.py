@@ -11,6 +11,7 @@ Shapes: see modeling.py. B and L are those of one `unpadding.Group`.
 import tensorflow.compat.v1 as tf
 
 from encoder.mixed_precision import FLOAT32, to_float32
+from encoder.unpadding import attended_positions
 
 
 def attend(query, key, value, unpadding, drop, rate, precision=FLOAT32):
@@ -42,6 +43,38 @@ def attend(query, key, value, unpadding, drop, rate, precision=FLOAT32):
         return _merge(contexts, unpadding.head_indices), gradient
 
     return compute(query, key, value)
+
+
+def attention_probs(query, key, input_mask, unpadding, num_heads, precision=FLOAT32):
+    """The probabilities that `attend` weights the values by, before dropout.
+
+    They are computed again, over padded sequences: `attend` itself never needs them
+    normalised.
+
+    Args:
+      query: as for `attend`.
+      key: as for `attend`.
+      input_mask: int32 [B, S], from which `unpadding` was computed.
+      unpadding: `unpadding.Unpadding`.
+      num_heads: N.
+      precision: as for `attend`.
+
+    Returns:
+      Float32 [B, N, S, S], with zeros in the rows and columns of padding.
+    """
+    size = tf.concat(
+        [unpadding.shape, [num_heads, query.shape.as_list()[-1] // num_heads]], 0
+    )
+
+    def split(hidden):
+        padded = tf.reshape(unpadding.pad(to_float32(hidden)), size)
+        return tf.transpose(padded, [0, 2, 1, 3])  # [B, N, S, D]
+
+    scores = precision.matmul(split(query), split(key), transpose_b=True)
+    mask = tf.cast(attended_positions(input_mask), tf.float32)  # [B, S]
+    columns = mask[:, tf.newaxis, tf.newaxis, :]
+    scores = to_float32(scores) + (columns - 1.0) * 1e9
+    return tf.nn.softmax(scores) * columns * mask[:, tf.newaxis, :, tf.newaxis]
 
 
 class _Attention:

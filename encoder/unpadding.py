@@ -97,7 +97,7 @@ def compute_unpadding(input_mask, num_heads, pad_to=None):
       `Unpadding`.
     """
     with tf.device("/cpu:0"):
-        key_mask = _attended_positions(input_mask)  # bool [B, S]
+        key_mask = attended_positions(input_mask)  # bool [B, S]
         shape = tf.shape(key_mask)
         counts = tf.range(1, shape[1] + 1)
         lengths = tf.reduce_max(tf.cast(key_mask, tf.int32) * counts, axis=1)  # [B]
@@ -125,7 +125,7 @@ def compute_unpadding(input_mask, num_heads, pad_to=None):
         )
 
 
-def _attended_positions(input_mask):
+def attended_positions(input_mask):
     """Bool [B, S]: the positions not masked; all of them if a sequence has none."""
     is_token = tf.not_equal(input_mask, 0)
     is_empty = tf.logical_not(tf.reduce_any(is_token, axis=1, keepdims=True))

@@ -105,7 +105,7 @@ def create_model(
       Float32 tensors: loss [], unweighted per-example loss [B], logits [B, L] and
       probabilities [B, L] (for regression the logits again).
     """
-    logits = create_logits(
+    logits, _ = create_logits(
         bert_config,
         is_training,
         input_ids,
@@ -133,7 +133,7 @@ def create_logits(
     """Adds encoder and head to the graph; the arguments are those of `create_model`.
 
     Returns:
-      Float32 [B, L].
+      Logits, float32 [B, L], and the encoder, a `modeling.BertModel`.
     """
     model = modeling.BertModel(
         config=_with_fast_activation(bert_config),
@@ -161,7 +161,8 @@ def create_logits(
         if dropout_seed is not None:
             seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
         pooled = layers.dropout(pooled, head_dropout(bert_config), seed)
-    return tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+    logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
+    return logits, model
 
 
 def _with_fast_activation(bert_config):

@@ -64,20 +64,22 @@ class ModelSession:
         self._session.close()
 
 
-def from_checkpoint(model, batch_tokens, num_threads):
+def from_checkpoint(model, batch_tokens, num_threads, with_attention=False):
     """Returns the `ModelSession` of a `trained_model.TrainedModel`.
 
     Args:
       model: the model.
       batch_tokens: see `ModelSession`.
       num_threads: CPU threads of one op; 0: as many as TensorFlow chooses.
+      with_attention: whether `run` also returns `attention`, [rows, layers, N, S, S],
+        for rows of one length; see `saved_model.build_graph`.
 
     Raises:
       compatibility.VanishedError: the checkpoint was removed or replaced meanwhile.
     """
     graph = tf.Graph()
     with graph.as_default():
-        inputs, outputs = saved_model.build_graph(model)
+        inputs, outputs = saved_model.build_graph(model, with_attention)
     session = tf.Session(graph=graph, config=_config(num_threads))
     saved_model.load_weights(model, session)
     return ModelSession(session, inputs, outputs, batch_tokens)

@@ -24,6 +24,8 @@ SIGNATURE = "serving_default"
 INPUTS = ("input_ids", "input_mask", "segment_ids")
 # What a classifier returns, and what a regression returns.
 PROBABILITIES, LOGITS, VALUE = "probabilities", "logits", "value"
+# What a model that is looked at returns, too.
+ATTENTION = "attention"
 # The folder of `model_files.NAMES` in an export.
 ASSETS = "assets"
 _GRAPH = "saved_model.pb"
@@ -122,18 +124,24 @@ def _save_graph(model, directory):
             builder.save()
 
 
-def build_graph(model):
+def build_graph(model, with_attention=False):
     """Adds a model to the default graph.
 
     Args:
       model: `trained_model.TrainedModel`.
+      with_attention: whether the outputs include `attention`, float32
+        [B, layers, N, S, S]: see `modeling.BertModel.get_attention_probs`.
 
     Returns:
       Dictionaries of the tensors described at `export`, the inputs and the outputs.
     """
     inputs = {name: tf.placeholder(tf.int32, [None, None], name) for name in INPUTS}
     with tf.variable_scope("", use_resource=False, custom_getter=_without_values):
-        return inputs, _outputs(model, _checked(inputs, model.config))
+        checked = _checked(inputs, model.config)
+        outputs, encoder = _outputs(model, checked)
+    if with_attention:
+        outputs[ATTENTION] = tf.stack(encoder.get_attention_probs(), axis=1)
+    return inputs, outputs
 
 
 def load_weights(model, session):
@@ -165,14 +173,17 @@ def _without_values(getter, *arguments, **options):
 
 
 def _outputs(model, inputs):
-    """The output tensors by name, from those of `INPUTS`."""
-    logits = classifier.create_logits(model.config, False, *inputs, model.num_outputs)
+    """The output tensors by name, from those of `INPUTS`; and the encoder."""
+    logits, encoder = classifier.create_logits(
+        model.config, False, *inputs, model.num_outputs
+    )
     if model.is_regression:
-        return {VALUE: tf.squeeze(logits, axis=1, name=VALUE)}
-    return {
+        return {VALUE: tf.squeeze(logits, axis=1, name=VALUE)}, encoder
+    outputs = {
         PROBABILITIES: tf.nn.softmax(logits, name=PROBABILITIES),
         LOGITS: tf.identity(logits, name=LOGITS),
     }
+    return outputs, encoder
 
 
 def _checked(inputs, config):

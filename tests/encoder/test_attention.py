@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from encoder.attention import attend
+from encoder.attention import attend, attention_probs
 from encoder.layers import DropoutStream
+from encoder.mixed_precision import BFLOAT16, FLOAT32, to_float32
 from encoder.unpadding import compute_unpadding
 from tests.support import models
 
@@ -83,3 +84,32 @@ def test_gradients_with_dropout_equal_those_of_autodiff(session, batch):
     )
     for left, right in zip(values, expected):
         np.testing.assert_allclose(left, right, **TOLERANCE)
+
+
+@pytest.mark.parametrize("precision", [FLOAT32, BFLOAT16])
+@pytest.mark.parametrize("batch", [1, 5, 35])
+def test_probabilities_are_those_that_weight_the_values(session, batch, precision):
+    rng = np.random.RandomState(batch)
+    mask = models.random_masks(rng, batch, LENGTH)
+    inputs = rng.randn(3, batch * LENGTH, WIDTH).astype(np.float32)
+    unpadding = compute_unpadding(tf.constant(mask), HEADS)
+    query, key, value = (
+        precision.to_compute_type(tf.gather(x, unpadding.indices)) for x in inputs
+    )
+    drop = DropoutStream(is_training=False)
+    context = attend(query, key, value, unpadding, drop, 0.0, precision)
+    probs = attention_probs(query, key, tf.constant(mask), unpadding, HEADS, precision)
+    probs, context, value = session.run(
+        [probs, unpadding.pad(context), unpadding.pad(to_float32(value))]
+    )
+    tokens = np.where(mask.any(1, keepdims=True), mask, 1)
+    np.testing.assert_allclose(
+        probs.sum(-1), np.repeat(tokens[:, None], HEADS, 1), atol=1e-5
+    )
+    assert not probs[np.broadcast_to(tokens[:, None, None], probs.shape) == 0].any()
+    values = value.reshape(batch, LENGTH, HEADS, -1).transpose(0, 2, 1, 3)
+    averaged = (probs @ values).transpose(0, 2, 1, 3).reshape(batch, LENGTH, WIDTH)
+    tolerance = 1e-5 if precision == FLOAT32 else 0.03
+    np.testing.assert_allclose(
+        averaged, context * tokens[:, :, None], rtol=0, atol=tolerance
+    )

@@ -15,7 +15,7 @@ from finetuning import classifier, trained_model
 from finetuning.checkpoints import restoring
 from finetuning.data import features
 from finetuning.data.tasks import InputExample
-from finetuning.export import huggingface, tokenizer_files
+from finetuning.export import huggingface, saved_model, tokenizer_files
 from finetuning.flags.settings import Settings
 from finetuning.utils import files, json_files
 from tests.support import corpus, models
@@ -238,8 +238,47 @@ def test_a_real_model(ask, shared_dir, tmp_path):
     model = trained_model.load(out)
     huggingface.export(model, str(tmp_path / "export"))
     texts = [row[3:5] for row in texts]
-    (answer,) = ask({"directory": str(tmp_path / "export"), "texts": texts})
+    job = {"directory": str(tmp_path / "export"), "texts": texts}
+    answer, few = ask(job, dict(job, texts=texts[:3], attentions=True))
     check(model, texts, answer)
+    check_attention(model, few)
     ours = np.loadtxt(os.path.join(out, "test_results.tsv"))
     found = probabilities(answer["logits"])
     np.testing.assert_allclose(found, ours, rtol=0, atol=TOLERANCE)
+
+
+def test_attention_probabilities(ask, tmp_path):
+    """Of each layer and head, for a batch with padding as for each text alone."""
+    directory = str(tmp_path / "model")
+    models.save_trained(directory, WORDS, ("no", "yes"), text_b_column="2")
+    model = trained_model.load(directory)
+    huggingface.export(model, directory + "-export")
+    texts = [["anna paid ben .", "mask cafe"], ["ben", "anna"], ["x y z", "paid . ."]]
+    job = {"directory": directory + "-export", "texts": texts, "attentions": True}
+    (answer,) = ask(job)
+    check_attention(model, answer)
+
+
+def check_attention(model, answer):
+    ours = our_attention(model, answer["ids"], answer["segments"])
+    for probs, theirs in zip(ours, answer["attentions"]):
+        theirs, size = np.array(theirs), np.shape(theirs)[-1]
+        np.testing.assert_allclose(probs.sum(-1)[..., :size], 1.0, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(
+            probs[:, :, :size, :size], theirs, rtol=0, atol=TOLERANCE
+        )
+        assert np.ptp(theirs) > 0.1 and not probs[:, :, size:].any()
+        assert not probs[..., size:].any()
+
+
+def our_attention(model, ids, segments):
+    """Float32 [B, layers, N, S, S] of examples of different lengths in one batch."""
+    rows = np.zeros((3, len(ids), max(map(len, ids))), np.int32)
+    for place, parts in enumerate(zip(ids, segments)):
+        rows[0, place, : len(parts[0])], rows[2, place, : len(parts[0])] = parts
+        rows[1, place, : len(parts[0])] = 1
+    with tf.Graph().as_default(), tf.Session() as session:
+        inputs, outputs = saved_model.build_graph(model, with_attention=True)
+        saved_model.load_weights(model, session)
+        feed = {inputs[name]: row for name, row in zip(saved_model.INPUTS, rows)}
+        return session.run(outputs[saved_model.ATTENTION], feed)

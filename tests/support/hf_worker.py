@@ -5,6 +5,7 @@ Standard input is a JSON list of jobs, dictionaries with:
   directory   the export
   texts       list of texts, or of pairs of texts
   only_ids    whether only the tokenizer is loaded
+  attentions  whether the attention of each layer is computed
 
 The file that the command line names becomes a JSON list of answers, in this order:
 
@@ -12,6 +13,7 @@ The file that the command line names becomes a JSON list of answers, in this ord
   logits                lists of floats
   pipeline              a list of {"label": ..., "score": ...} for each text
   keys                  missing and unexpected names of weights, one list
+  attentions            if asked for, [layers, N, S, S] for each text
 """
 
 import json
@@ -40,16 +42,24 @@ def answer(job):
     found = encode(tokenizer, texts)
     if job.get("only_ids"):
         return found
+    wants_attentions = job.get("attentions", False)
     model, info = transformers.AutoModelForSequenceClassification.from_pretrained(
-        directory, output_loading_info=True
+        directory,
+        output_loading_info=True,
+        output_attentions=wants_attentions,
+        # Other implementations never have the probabilities.
+        attn_implementation="eager" if wants_attentions else None,
     )
     found["keys"] = sorted(info["missing_keys"]) + sorted(info["unexpected_keys"])
-    found["logits"] = []
+    found["logits"], found["attentions"] = [], []
     with torch.inference_mode():
         for row in zip(found["ids"], found["segments"], found["mask"]):
             ids, segments, mask = (torch.tensor([values]) for values in row)
             outputs = model(input_ids=ids, token_type_ids=segments, attention_mask=mask)
             found["logits"].append(outputs.logits[0].tolist())
+            if wants_attentions:
+                layers = [layer[0].tolist() for layer in outputs.attentions]
+                found["attentions"].append(layers)
     classify = transformers.pipeline("text-classification", directory)
     asked = [
         text if isinstance(text, str) else {"text": text[0], "text_pair": text[1]}
