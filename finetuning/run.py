@@ -19,6 +19,7 @@ from finetuning.device import backend, detect, failures, self_test
 from finetuning.evaluation import choose_weights, evaluate, sanity_checks
 from finetuning.flags import batch_parts
 from finetuning.flags.settings import Settings
+from finetuning.report import page
 from finetuning.run_info import provenance
 from finetuning.training import loop, plan, train
 from finetuning.utils import console, files
@@ -221,11 +222,13 @@ def connect(run):
 
 
 def evaluate_and_predict(run, weights):
-    """Evaluates and predicts with the weights of one checkpoint."""
+    """Evaluates, predicts and reports with the weights of one checkpoint."""
     if run.settings.do_eval:
         evaluate.evaluate(run, weights)
     if run.settings.do_predict:
         evaluate.predict(run, weights)
+    if run.settings.report:
+        page.write(run.output_dir.path)
     if not run.settings.do_train:
         _complete_directory(run, weights)
 

@@ -19,7 +19,7 @@ LAYERS = [
     ["trained_model"],
     ["export"],
     ["model_session"],
-    ["predictor"],
+    ["predictor", "report"],
     ["serving"],
     ["run"],
     ["run_classifier"],

@@ -42,6 +42,11 @@ class History:
         self._rows[step] = dict(figures)
         files.write_text(self._path, self._text())
 
+    @property
+    def rows(self):
+        """The figures of each evaluation by step, in the order of the steps."""
+        return {step: self._rows[step] for step in sorted(self._rows)}
+
     def score(self, step):
         """The main score of the evaluation at a step; None if there was none."""
         return self._rows[step][MAIN_SCORE] if step in self._rows else None

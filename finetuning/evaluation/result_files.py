@@ -12,6 +12,7 @@ from finetuning.utils import console, files, json_files, locking
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
 PREDICT_JSON = "predict_results.json"
+REPORT = "report.html"
 # These take a suffix, such as "_mismatched", for the second half of a split.
 PROBABILITIES = "test_results%s.tsv"
 PREDICTIONS = "predictions%s.tsv"
@@ -26,7 +27,7 @@ def names(suffix, submission):
       suffix: the suffix of the data file, "" for all but the second half of a split.
       submission: name of the file for GLUE's server, without its ending, or None.
     """
-    names = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON}
+    names = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON, REPORT}
     names |= {name % suffix for name in (PROBABILITIES, PREDICTIONS, EVAL_PREDICTIONS)}
     return names | ({SUBMISSION % submission} if submission else set())
 

@@ -257,6 +257,7 @@ def _check_combinations(settings):
         "do_eval": (settings.do_eval or evaluates, "--do_eval=true"),
         "do_predict": (settings.do_predict, "--do_predict=true"),
         "evaluation": (evaluates, schedule),
+        "results": (settings.do_eval, "--do_eval=true"),
         "custom": (settings.is_custom, "--task_name=custom"),
     }
     for field in dataclasses.fields(Settings):

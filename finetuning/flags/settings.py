@@ -54,7 +54,8 @@ def _flag(group, default, help_text, **rules):
         saved_with_weights: True if the flag decides how text is read, so that its value
           is saved next to the weights, see `text_settings`.
         needs: what the flag has no effect without: "do_train", "do_eval",
-          "do_predict", "evaluation" (during training) or "custom" (the task).
+          "do_predict", "evaluation" (during training), "results" (of --do_eval) or
+          "custom" (the task).
         required: True if the flag must be given.
         least, most, above: bounds of a number.
         choices: the strings that are accepted.
@@ -286,6 +287,14 @@ class Settings:
     )
     predict_batch_size: int = _flag(
         _INFERENCE, 8, "Like --eval_batch_size, for prediction.", least=1
+    )
+
+    report: bool = _flag(
+        _INFERENCE,
+        False,
+        "After the evaluation, write report.html: scores, charts, the worst errors and "
+        "the attention inside the model.",
+        needs="results",
     )
 
     require_gpu: bool = _flag(_DEVICE, False, "Exit if no GPU is available.")

@@ -9,7 +9,7 @@ import pytest
 from tests.support.paths import ROOT
 
 PROGRAMS = ["bert_page", "demo", "errors_page", "export", "fetch", "make_submission"]
-PROGRAMS += ["predict", "scores_page", "serve", "sweep"]
+PROGRAMS += ["predict", "report", "scores_page", "serve", "sweep"]
 
 
 @pytest.mark.parametrize("as_module", [False, True])

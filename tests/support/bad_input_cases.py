@@ -118,6 +118,11 @@ FLAGS = cases(
     ("a TPU", "--use_tpu=true"),
     ("nothing to do", _without("do_train", "do_eval", says=("--do_train",))),
     ("a flag that another one needs", "--keep_best=true", _says("--keep", "--eval_s")),
+    (
+        "a report without an evaluation",
+        "--report=true",
+        _without("do_eval", says=("--report=true", "--do_eval=true")),
+    ),
     ("flags that exclude each other", "--eval_steps=5", "--eval_each_epoch"),
     ("a flag for your own data with a task", "--text_a_column=1"),
     ("XLA without a GPU", "--xla=true"),

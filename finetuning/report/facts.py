@@ -1,0 +1,287 @@
+"""What the files of a run say about its last evaluation."""
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from finetuning import trained_model
+from finetuning.checkpoints import compatibility
+from finetuning.data import data_files, features, reading
+from finetuning.data.tasks import InputExample
+from finetuning.evaluation import history, result_files
+from finetuning.flags.settings import Settings
+from finetuning.run_info import fingerprints
+from finetuning.utils import files, json_files, tensorboard
+from finetuning.utils.errors import InputError
+
+_TAGS = ("loss", "learning_rate")
+# What the report reads from `eval_results.json`, and its type.
+_RESULTS = {
+    "checkpoint": str,
+    "data_files": list,
+    "data_sha256": str,
+    "device": str,
+    "labels": list,
+    "main_metrics": list,
+    "majority_score": float,
+    "num_examples": int,
+    "results": dict,
+    "settings": dict,
+    "sha256": dict,
+    "task": str,
+    "time": str,
+    "versions": dict,
+    "warnings": list,
+}
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The evaluated examples, in file order.
+
+    Attributes:
+      ids: as in `eval_predictions.tsv`; those of a second half of the dev set, such as
+        MNLI's, follow with its name in front: "mismatched:17".
+      gold: int [examples], indices of the labels; in a regression float64, the numbers.
+      predicted: the same of what the model predicted.
+      probabilities: float64 [examples, L]; in a regression [examples, 0].
+      texts: `InputExample` of each; None if the data file cannot be read any more.
+      lengths: int [examples], tokens before truncation; None if texts or vocabulary are
+        missing.
+      truncated: bool [examples], or None.
+    """
+
+    ids: Tuple[str, ...]
+    gold: np.ndarray
+    predicted: np.ndarray
+    probabilities: np.ndarray
+    texts: Optional[Tuple[InputExample, ...]] = None
+    lengths: Optional[np.ndarray] = None
+    truncated: Optional[np.ndarray] = None
+
+    @property
+    def gold_probabilities(self):
+        """Float64 [examples]: how probable the model found the true label."""
+        return self.probabilities[np.arange(len(self.gold)), self.gold]
+
+    @property
+    def errors(self):
+        """Float64 [examples]: 1 for a wrong label; in a regression the difference."""
+        if self.gold.dtype == np.float64:
+            return self.predicted - self.gold
+        return (self.gold != self.predicted).astype(np.float64)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that the report shows, except for the attention.
+
+    Attributes:
+      directory: the output directory.
+      results: the content of `eval_results.json`.
+      labels: the labels in the order of their ids; empty for a regression.
+      examples: `Examples`.
+      model: `trained_model.TrainedModel` that was evaluated; None if it is not there.
+      curve: "loss" and "learning_rate", each a dictionary from step to value.
+      evaluations: those during training, a dictionary from step to figures.
+      best: the step of the best of these, or None.
+      notes: why something is missing, one line each.
+    """
+
+    directory: str
+    results: dict
+    labels: Tuple[str, ...]
+    examples: Examples
+    model: Optional[trained_model.TrainedModel]
+    curve: Dict[str, dict]
+    evaluations: Dict[int, dict]
+    best: Optional[int]
+    notes: Tuple[str, ...]
+
+    @property
+    def is_regression(self):
+        return not self.labels
+
+
+def collect(directory):
+    """Reads the files of a run.
+
+    Args:
+      directory: its output directory.
+
+    Returns:
+      `Facts`.
+
+    Raises:
+      InputError: there is no evaluation, or its files are damaged or of two
+        evaluations.
+    """
+    results, notes = _read_results(directory), []
+    labels = tuple(results["labels"])
+    examples = _read_predictions(directory, results, labels)
+    model = _load_model(directory, results, notes)
+    examples = replace(examples, texts=_read_texts(results, examples, notes))
+    if examples.texts and model:
+        examples = _with_lengths(examples, model)
+    past = history.History(directory, resumed=True)
+    return Facts(
+        directory,
+        results,
+        labels,
+        examples,
+        model,
+        tensorboard.read_scalars(directory, _TAGS),
+        past.rows,
+        past.best(float("inf")),
+        tuple(notes),
+    )
+
+
+def _read_results(directory):
+    path = os.path.join(directory, result_files.EVAL_JSON)
+    if not files.exists(path):
+        raise InputError(
+            "%s has no %s: the report is about an evaluation; pass the --output_dir of "
+            "a run, after run_classifier.py --do_eval=true --output_dir=%s"
+            % (directory, result_files.EVAL_JSON, directory)
+        )
+    return json_files.read(
+        path,
+        "the results of an evaluation",
+        "evaluate again with --do_eval=true",
+        _parse_results,
+        allow_nan=True,
+    )
+
+
+def _parse_results(content):
+    for name, kind in _RESULTS.items():
+        value = content[name]
+        if not isinstance(value, kind) and not (kind is float and value == 0):
+            raise ValueError("%s is %s" % (name, type(value).__name__))
+    for names in ("labels", "main_metrics", "data_files", "warnings"):
+        if not all(isinstance(value, str) for value in content[names]):
+            raise ValueError("%s is no list of texts" % names)
+    if not all(isinstance(n, (int, float)) for n in content["results"].values()):
+        raise ValueError("a score is no number")
+    return content
+
+
+def _read_predictions(directory, results, labels):
+    """The `Examples` of all prediction files of an evaluation, without texts."""
+    parts = []
+    for name in sorted(results["sha256"]):
+        if name.startswith(result_files.EVAL_PREDICTIONS.split("%")[0]):
+            path = os.path.join(directory, name)
+            _require_same(path, results["sha256"][name])
+            part = name[len("eval_predictions") : -len(".tsv")].lstrip("_")
+            parts.append(_parse_predictions(path, labels, part))
+    if not parts or sum(len(part.ids) for part in parts) != results["num_examples"]:
+        raise InputError(
+            "%s lists no predictions of %d examples; evaluate again with --do_eval=true"
+            % (os.path.join(directory, result_files.EVAL_JSON), results["num_examples"])
+        )
+    return Examples(
+        sum((part.ids for part in parts), ()),
+        np.concatenate([part.gold for part in parts]),
+        np.concatenate([part.predicted for part in parts]),
+        np.concatenate([part.probabilities for part in parts]),
+    )
+
+
+def _require_same(path, digest):
+    if not files.exists(path) or fingerprints.sha256(path) != digest:
+        raise InputError(
+            "%s is missing or is not the file that %s describes; restore it, or "
+            "evaluate again with --do_eval=true" % (path, result_files.EVAL_JSON)
+        )
+
+
+def _parse_predictions(path, labels, part):
+    lines = [line.split("\t") for _, line in files.read_text_lines(path)]
+    heading, rows = lines[0], lines[1:]
+    cells = [files.tsv_line([label])[:-1] for label in labels]
+    read = {cell: index for index, cell in enumerate(cells)}.get if labels else float
+    columns = [heading.index("probability_" + cell) for cell in cells]
+    id_, label, gold = (heading.index(name) for name in ("id", "label", "gold"))
+    kind = np.int64 if labels else np.float64
+    prefix = part + ":" if part else ""
+    return Examples(
+        tuple(prefix + row[id_] for row in rows),
+        np.array([read(row[gold]) for row in rows], kind),
+        np.array([read(row[label]) for row in rows], kind),
+        np.array([[float(row[n]) for n in columns] for row in rows], np.float64),
+    )
+
+
+def _load_model(directory, results, notes):
+    """The model that was evaluated, also if the directory was moved since."""
+    folder, name = os.path.split(results["checkpoint"])
+    candidates = [os.path.join(directory, name), results["checkpoint"]]
+    if os.path.basename(folder) == "best":
+        candidates.insert(0, os.path.join(directory, "best", name))
+    for prefix in candidates:
+        if files.exists(prefix + ".index"):
+            try:
+                return trained_model.load(prefix)
+            except InputError as error:
+                notes.append("The model cannot be loaded: %s" % error)
+                return None
+    notes.append("The evaluated weights are not there any more: %s" % candidates[-1])
+    return None
+
+
+def _read_texts(results, examples, notes):
+    """The `InputExample`s; None if they are not those that were evaluated."""
+    try:
+        task, found = _find_data(results)
+        paths = tuple(data_file.path for data_file in found)
+        if fingerprints.of_data(found)[paths] != results["data_sha256"]:
+            raise InputError("%s was changed since" % " and ".join(paths))
+        texts = [
+            example for file in found for example in reading.read_examples(task, file)
+        ]
+        if len(texts) != len(examples.ids):
+            raise InputError("%s has other rows" % " and ".join(paths))
+        return tuple(texts)
+    except InputError as error:
+        notes.append("There are no texts and no lengths in this report: %s" % error)
+        return None
+
+
+def _find_data(results):
+    """The task of an evaluation, and its `DataFile`s."""
+    known = {field.name for field in fields(Settings)}
+    given = {n: value for n, value in results["settings"].items() if n in known}
+    given.update(do_train=False, do_eval=True, do_predict=False)
+    folder = os.path.dirname(results["checkpoint"])
+    task, found, _ = data_files.find(Settings(**given), lambda: folder)
+    return replace(task, labels=tuple(results["labels"])), found
+
+
+def _with_lengths(examples, model):
+    encoded = [encode(model, example) for example in examples.texts]
+    return replace(
+        examples,
+        lengths=np.array([one.full_length for one in encoded]),
+        truncated=np.array([one.truncated for one in encoded]),
+    )
+
+
+def encode(model, example):
+    """The `EncodedExample` of an `InputExample`, whose label does not matter."""
+    label = model.labels[0] if model.labels else "0"
+    return features.encode_example(
+        replace(example, label=label),
+        model.labels,
+        model.settings.max_seq_length,
+        model.tokenizer,
+    )
+
+
+def num_parameters(model):
+    """The number of weights of a `trained_model.TrainedModel`."""
+    shapes = compatibility.model_shapes(model.config, model.num_outputs)
+    return sum(int(np.prod(shape)) for shape in shapes.values())
