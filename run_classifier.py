@@ -57,9 +57,14 @@ def main(argv=None):
     with console.screen(debug), signals.handling_signals(), ExitStack() as resources:
         try:
             if command_line.has_help_flag(argv):
-                with suppress(BrokenPipeError):  # As by --help | head.
-                    sys.stdout.write(command_line.help_text(argv[0]) + "\n")
-                    sys.stdout.flush()
+                _show(command_line.help_text(argv[0]))
+                return exit_status.SUCCESS
+            if command_line.has_version_flag(argv):
+                backend.start()
+                # Imported here, so that --help does not wait for scikit-learn.
+                from finetuning.run_info import provenance
+
+                _show(provenance.version_line(argv[0]))
                 return exit_status.SUCCESS
             settings, notes = command_line.parse(argv)
             backend.start()
@@ -70,6 +75,12 @@ def main(argv=None):
         except (Exception, KeyboardInterrupt) as error:
             return exit_status.report(error, debug)
     return exit_status.SUCCESS
+
+
+def _show(text):
+    with suppress(BrokenPipeError):  # As by --help | head.
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

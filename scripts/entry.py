@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import re
+import textwrap
 
 from finetuning.device import backend
 from finetuning.flags import values
@@ -12,11 +14,22 @@ from finetuning.utils.errors import InputError
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Wraps the paragraphs of a description, not its examples."""
+
+    def _fill_text(self, text, width, indent):
+        del indent
+        return "\n\n".join(
+            part if part.startswith("  ") else textwrap.fill(part, width)
+            for part in re.split(r"\n{2,}", text.strip("\n"))
+        )
+
+
 class Parser(argparse.ArgumentParser):
     """An `argparse.ArgumentParser` that raises `InputError` for wrong arguments."""
 
     def __init__(self, *arguments, **options):
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", _HelpFormatter)
         super().__init__(*arguments, allow_abbrev=False, **options)
         self._paths = []
 

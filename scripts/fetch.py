@@ -2,7 +2,7 @@
 
   python -m scripts.fetch data MRPC CoLA
   python -m scripts.fetch data all --glue_dir=DIR
-  python -m scripts.fetch checkpoint uncased_L-12_H-768_A-12 --checkpoint_dir=DIR
+  python -m scripts.fetch checkpoint NAME --checkpoint_dir=DIR
 
 `make data TASK=...` and `make checkpoint NAME=...` do the same. Without a name,
 all of them are listed. Nothing that exists is downloaded again or overwritten.

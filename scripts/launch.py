@@ -1,6 +1,6 @@
 """Starts several workers of one run on this machine.
 
-  python -m scripts.launch --num_workers=2 -- --task_name=MRPC --do_train=true ...
+  python -m scripts.launch --num_workers=2 -- --task_name=MRPC --do_train ...
 
 The flags after -- are those of run_classifier.py, which is started once for each
 worker. --train_batch_size stays the number of examples of a whole step, which the
@@ -25,6 +25,12 @@ import time
 
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from finetuning.utils import early_interrupt, environment
+
+if __name__ == "__main__":
+    early_interrupt.report()
+    environment.require()
 
 from finetuning.device import backend
 from finetuning.utils.errors import InputError

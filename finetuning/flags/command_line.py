@@ -4,13 +4,12 @@ Nothing is defined on absl's global flags.
 """
 
 import dataclasses
-import difflib
 import re
 import textwrap
 
 from absl import flags
 
-from finetuning.flags import batch_parts, flag_file, text_settings
+from finetuning.flags import batch_parts, flag_file, text_settings, usual_names
 from finetuning.flags.settings import (
     FILE_FLAGS,
     MAX_FLOAT,
@@ -27,6 +26,7 @@ from finetuning.utils import characters
 from finetuning.utils.errors import InputError
 
 _HELP_FLAGS = ("--help", "-help", "-h", "--h", "--helpshort", "--helpfull")
+_VERSION_FLAGS = ("--version", "-version")
 _DEBUG_FLAG = re.compile(r"--?debug(=(true|t|yes|y|1))?$", re.IGNORECASE)
 _HELP_WIDTH = 80
 _HELP_INDENT = 27
@@ -34,6 +34,10 @@ _HELP_INDENT = 27
 
 def has_help_flag(argv):
     return any(argument in _HELP_FLAGS for argument in argv[1:])
+
+
+def has_version_flag(argv):
+    return any(argument in _VERSION_FLAGS for argument in argv[1:])
 
 
 def has_debug_flag(argv):
@@ -121,8 +125,9 @@ def _unknown_flag(name):
     if found:
         plain = characters.to_ascii(name).lstrip("-")
         return "--%s contains %s; write --%s" % (name, found, plain)
-    nearest = difflib.get_close_matches(name, flags_with(), n=1, cutoff=0.0)[0]
-    return "--%s is not a flag; did you mean --%s? (see --help)" % (name, nearest)
+    meant = usual_names.suggestion(name)
+    hint = "did you mean %s? (see --help)" % meant if meant else "see --help"
+    return "--%s is not a flag; %s" % (name, hint)
 
 
 def _translated(error):
@@ -299,6 +304,7 @@ def help_text(program):
     lines += ["", "Other:"]
     lines += _wrapped("--flagfile=PATH", "Read flags from a file, one per line.")
     lines += _wrapped("--help", "Show this help.")
+    lines += _wrapped("--version", "Show the revision and the versions it runs with.")
     return "\n".join(lines)
 
 

@@ -84,6 +84,19 @@ def save(settings, description, **facts):
     flag_file.write(settings, description, facts.get("changes", ()))
 
 
+def version_line(program):
+    """Formats the program's revision and the versions that it runs with."""
+    import tensorflow.compat.v1 as tf
+
+    return "%s, revision %s (TensorFlow %s, Python %s, numpy %s)" % (
+        os.path.basename(program),
+        git_revision() or "unknown: no git checkout",
+        tf.VERSION,
+        platform.python_version(),
+        numpy.__version__,
+    )
+
+
 def git_revision():
     """Returns the program's commit, with "-dirty" if files were changed, or None."""
     top = _git("rev-parse", "--show-toplevel")

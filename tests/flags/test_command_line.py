@@ -8,8 +8,10 @@ import sys
 import textwrap
 
 import pytest
+import tensorflow.compat.v1 as tf
 
-from finetuning.flags import command_line
+import run_classifier
+from finetuning.flags import command_line, usual_names
 from finetuning.flags import flag_file as flag_file_module
 from finetuning.flags.settings import NO_EFFECT, Settings, flags_with, type_of
 from finetuning.utils.errors import InputError
@@ -306,25 +308,47 @@ def test_characters_that_look_like_those_of_a_flag(argument, char, instead):
 
 
 @pytest.mark.parametrize(
-    "argument, nearest",
+    "argument, meant",
     [
-        ("--learning_rat=1", "learning_rate"),
-        ("--do_trian", "do_train"),
-        ("--batch_size=5", "eval_batch_size"),
-        ("--vocab=x", "vocab_file"),
-        ("--seed=1", "random_seed"),
-        ("--Learning_rate=1", "learning_rate"),
-        ("--notask_name", "task_name"),
-        ("--nodo_train=true", "do_train"),
-        ("--no", ""),
-        ("--undefok=x", ""),
+        ("--learning_rat=1", "--learning_rate"),
+        ("--do_trian", "--do_train"),
+        ("--Learning_rate=1", "--learning_rate"),
+        ("--learning-rate=1", "--learning_rate"),
+        ("--notask_name", "--task_name"),
+        ("--nodo_train=true", "--do_train"),
+        # What flags are called elsewhere.
+        ("--lr=1", "--learning_rate"),
+        ("--fp16", "--precision=mixed"),
+        ("--batch_size=5", "--train_batch_size"),
+        ("--per_device_train_batch_size=5", "--train_batch_size"),
+        ("--model_name_or_path=x", "--init_checkpoint"),
+        ("--seed=1", "--random_seed"),
+        ("--epochs=1", "--num_train_epochs"),
+        ("--num-epochs=1", "--num_train_epochs"),
+        ("--max_length=1", "--max_seq_length"),
+        ("--bert_config=x", "--bert_config_file"),
+        ("--vocab=x", "--vocab_file"),
+        ("--gradient_accumulation_step=2", "--accumulate_steps"),
     ],
 )
-def test_unknown_flag(argument, nearest):
-    message = error(argument)
+def test_unknown_flag(argument, meant):
     name = argument[2:].split("=")[0]
-    assert message.startswith("--%s is not a flag; did you mean --" % name)
-    assert nearest in message
+    expected = "--%s is not a flag; did you mean %s? (see --help)" % (name, meant)
+    assert error(argument) == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["no", "undefok", "flavour", "x", "push_to_hub", "no_cuda"]
+)
+def test_an_unknown_flag_that_is_like_none(name):
+    expected = "--%s is not a flag; see --help" % name
+    assert error("--" + name) == expected
+
+
+def test_names_of_other_programs_lead_to_flags():
+    for name, flag in usual_names._BY_NAME.items():
+        assert name not in FIELDS
+        assert flag.lstrip("-").split("=")[0] in FIELDS
 
 
 @pytest.mark.parametrize("argument", ["train", "true", "-", "\u00e9", "a b"])
@@ -536,6 +560,13 @@ def test_help_flags(argument):
         assert not command_line.has_help_flag(["run_classifier.py", other])
 
 
+def test_version(capsys):
+    assert run_classifier.main(["x/run_classifier.py", "--lr=1", "--version"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.match(r"run_classifier\.py, revision \S", line)
+    assert "TensorFlow %s, Python %d.%d" % (tf.VERSION, *sys.version_info[:2]) in line
+
+
 @pytest.mark.parametrize(
     "argument, expected",
     [("--debug", True), ("-debug=T", True), ("--debug=false", False), ("debug", False)],
@@ -552,8 +583,13 @@ def test_help_lists_every_flag_once_with_type_and_default():
     entries = re.findall(
         r"^  --([\w=]+) +([^\n]*(?:\n {4}[^\n]*)*)", "\n".join(lines), re.M
     )
-    assert [name for name, _ in entries] == [*FIELDS, "flagfile=PATH", "help"]
-    for name, text in entries[:-2]:
+    assert [name for name, _ in entries] == [
+        *FIELDS,
+        "flagfile=PATH",
+        "help",
+        "version",
+    ]
+    for name, text in entries[:-3]:
         default = "default: %s" % str(FIELDS[name].default).lower()
         if name in REQUIRED and name != "data_dir":
             default = "required"
@@ -587,7 +623,7 @@ def test_parsing_needs_neither_tensorflow_nor_the_global_flags(root):
         from absl import flags
         before = list(flags.FLAGS)
         import run_classifier
-        from finetuning.flags import command_line
+        from finetuning.flags import command_line, usual_names
         settings, _ = command_line.parse(%r)
         assert settings.learning_rate == 0.5
         assert run_classifier.main(["run_classifier.py", "--help"]) == 0

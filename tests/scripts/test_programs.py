@@ -23,7 +23,9 @@ def test_help(name, as_module, tmp_path):
         capture_output=True,
         text=True,
         cwd=ROOT if as_module else str(tmp_path),
+        env=dict(os.environ, COLUMNS="80"),
     )
     assert done.returncode == 0, done.stderr
     assert "usage: %s" % name in done.stdout
     assert " tensorflow" not in done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 80

@@ -93,6 +93,8 @@ def _without(*names, **options):
 FLAGS = cases(
     "Flags",
     ("a misspelt flag", "--lerning_rate=1e-5", _says("did you mean --learning_rate?")),
+    ("a flag of another program", "--lr=1e-5", _says("did you mean --learning_rate?")),
+    ("an unknown flag", "--flavour=x", _says("--flavour is not a flag; see --help")),
     ("a flag without dashes", "do_predict=true", _says("'do_predict=true'", "--name=")),
     ("a blank after a backslash at the end of a line", " ", _says("backslash")),
     ("a misspelt task", "--task_name=MPRC", _says("=MPRC", "did you mean MRPC?")),
