@@ -6,6 +6,7 @@ other's tensors over gRPC, or over NCCL on GPUs; see
 https://www.tensorflow.org/api_docs/python/tf/raw_ops/CollectiveReduce
 """
 
+import atexit
 import contextlib
 import socket
 
@@ -81,6 +82,11 @@ class Collectives:
                 "all workers" % (addresses[self._index], failures.reason(error))
             ) from None
         self.target = self._server.target
+        # 1.14's servers fail when they are deleted after TensorFlow's modules.
+        atexit.register(self._delete_server)
+
+    def _delete_server(self):
+        self._server = None
 
     def placement(self):
         """A context in which operations are placed on this worker."""
