@@ -9,7 +9,7 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding, restoring, saving
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
-from finetuning.training.agreement import Agreement
+from finetuning.training.shared_step import SharedStep
 from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener, StepHook
 from finetuning.utils import signals
@@ -32,12 +32,12 @@ def train(run, plan):
     with tf.Graph().as_default(), run.collectives.placement():
         tf.set_random_seed(run.seed)
         request = signals.StopRequest()
-        agreement = Agreement(run, request)
-        graph = _training_graph(run, plan, agreement.combine)
+        shared_step = SharedStep(run, request)
+        graph = _training_graph(run, plan, shared_step.combine)
         scaffold = _scaffold(run)
         hooks = _hooks(run, plan, graph, scaffold, request)
-        if agreement.combine is not None:
-            hooks.append(agreement)
+        if shared_step.combine is not None:
+            hooks.append(shared_step)
         progress_hook = hooks[0]
         take_step = _step_function(graph, run.share.accumulate_steps)
         log.info(_starting_line(run))
@@ -46,24 +46,24 @@ def train(run, plan):
             run, scaffold, hooks
         ) as session:
             for _ in range(run.first_step, plan.hyperparameters.num_steps):
-                if agreement.stop or session.should_stop():
+                if shared_step.stop or session.should_stop():
                     break
                 session.run_step_fn(take_step)
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
-    agreement.settle()
-    if agreement.stop:
+    shared_step.settle()
+    if shared_step.stop:
         raise signals.Stopped(
             "STOPPED by %s after step %d of %d, saved as %s-%d; rerun the same command "
             "to resume"
             % (
-                agreement.stop.name,
+                shared_step.stop.name,
                 progress_hook.step,
                 plan.hyperparameters.num_steps,
                 run.output_dir.join("model.ckpt"),
                 progress_hook.step,
             ),
-            agreement.stop,
+            shared_step.stop,
         )
 
 

@@ -5,7 +5,7 @@ import tensorflow.compat.v1 as tf
 from finetuning.utils import signals
 
 
-class Agreement(tf.train.SessionRunHook):
+class SharedStep(tf.train.SessionRunHook):
     """Averages gradients and loss over the workers, and makes all stop at one step.
 
     A signal may reach only some of the workers, or each at another step. It travels as
