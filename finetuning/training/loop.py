@@ -9,9 +9,9 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding, restoring, saving
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
-from finetuning.training.shared_step import SharedStep
 from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener, StepHook
+from finetuning.training.shared_step import SharedStep
 from finetuning.utils import signals
 from finetuning.utils.console import log
 from finetuning.utils.progress import duration
