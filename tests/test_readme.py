@@ -16,7 +16,8 @@ CHINESE = "README.zh-CN.md"
 GUIDE = "docs/GUIDE.md"
 DOCUMENTS = (
     *("README.md", "CONTRIBUTING.md", "CHANGELOG.md", GUIDE, "docs/DIFFERENCES.md"),
-    *(CHINESE, "docs/BERT.md", "benchmarks/README.md", "examples/README.md"),
+    *(CHINESE, "docs/BERT.md", "docs/DISTRIBUTED.md", "benchmarks/README.md"),
+    "examples/README.md",
 )
 
 
@@ -72,6 +73,7 @@ def test_guide_table_of_tasks(root):
 def test_flags_exist(root):
     known = set(Settings().as_dict()) | {"flagfile", "help", "short"}
     known |= {"rm", "saved"}  # Of docker and tf2onnx.
+    known |= {"nodes", "ntasks", "gpus", "signal"}  # Of srun.
     for folder in ("scripts", "benchmarks"):
         pattern = os.path.join(root, folder, "**", "*.py")
         for path in glob.glob(pattern, recursive=True):
