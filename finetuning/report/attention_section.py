@@ -23,7 +23,8 @@ _EXPLANATION = (
     "contribution of each token to the current one, and the result is the mean of the "
     "values with these weights. One such mean can only look for one thing at a time; "
     "%d heads of width %d, each with queries, keys and values of its own, look for "
-    "several at once, for about the cost of a single head of full width."
+    "several at once, for about the cost of a single head of full width. The "
+    "paper has 8 heads, BERT-Base 12."
 )
 _WARNING = (
     "Attention is not an explanation of the decision. A word with much weight need not "
@@ -124,15 +125,15 @@ def _table(attended):
     layers, columns = answers[0][0].shape
     for layer in range(layers):
         for column in range(columns):
-            head = "mean" if column == columns - 1 else "head %d" % (column + 1)
-            cells = ["layer %d, %s" % (layer + 1, head)]
+            head = "mean" if column == columns - 1 else column + 1
+            cells = ["%d, %s" % (layer + 1, head)]
             for places, shares in answers:
                 place = places[layer, column]
                 share = "%.1f %%" % (100 * shares[layer, column])
                 word = "%s (token %d)" % (attended.tokens[place], place + 1)
                 cells += [word, share] if place >= 0 else ["-", "-"]
             rows.append(cells)
-    heading = ["layer and head", "attends most to", "mean weight"]
+    heading = ["layer, head", "attends most to", "mean weight"]
     heading += ["other than [CLS] and [SEP]", "mean weight"]
     return html.details(
         "Table: which word each head attends to most, on average over all words",

@@ -190,9 +190,11 @@ def _curve_table(curve, rates):
         (str(step), _number(curve["loss"].get(step, "")), "%.3g" % rate)
         for step, rate in rates
     ]
-    summary = "Table: loss and learning rate at %d steps" % len(steps)
+    summary = "Table: loss and learning rate by step"
     if len(steps) < len(curve["learning_rate"]):
-        summary += " of %d in the event files" % len(curve["learning_rate"])
+        summary += ", %d of %d that were saved" % (
+            *(len(steps), len(curve["learning_rate"])),
+        )
     return html.details(summary, html.table(["step", "loss", "learning rate"], rows))
 
 

@@ -31,6 +31,7 @@ NEEDED = {
     "do_eval": ["--do_eval=true"],
     "do_predict": ["--do_predict=true"],
     "evaluation": EVALUATES,
+    "results": ["--do_eval=true"],
     "custom": ["--task_name=custom"],
 }
 DESCRIPTION = {
@@ -426,6 +427,7 @@ def test_tpus_are_rejected():
         ("--early_stop=2", "--eval_steps or --eval_each_epoch, and --do_", EVALUATES),
         ("--text_a_column=a", "--task_name=custom", NEEDED["custom"]),
         ("--has_header=false", "--task_name=custom", ["--task_name=Custom"]),
+        ("--report=true", "--do_eval=true", NEEDED["results"]),
     ],
 )
 def test_flag_that_needs_another(argument, missing, enough):

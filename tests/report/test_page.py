@@ -9,7 +9,14 @@ import shutil
 import numpy as np
 import pytest
 
-from finetuning.report import attention, attention_section, charts, facts, page
+from finetuning.report import (
+    attention,
+    attention_section,
+    charts,
+    facts,
+    page,
+    published,
+)
 from finetuning.report.facts import InputExample
 from finetuning.utils import tensorboard
 from finetuning.utils.errors import InputError
@@ -330,3 +337,33 @@ def test_readable_without_script(chromium, hostile_page, tmp_path):
         chromium.call("Emulation.setScriptExecutionDisabled", value=False)
     assert chromium.evaluate(VIEWS) == 0
     assert chromium.evaluate("document.querySelector('.picture img').naturalWidth") > 0
+
+
+def test_published_scores_of_the_dev_set_and_the_test_set():
+    found = {
+        (name, score): source for name, score, _, source in published.scores("MRPC")
+    }
+    assert found["BERT-Base", "88.9"].startswith("Devlin et al. 2018 (https://arxiv")
+    assert ("reruns", "accuracy 84 to 88") in found
+    assert not [cells for cells in found if " / " in cells[1]]
+    assert published.scores("custom") == []
+
+
+def test_both_halves_of_a_dev_set(finished_run, tmp_path):
+    """The ids of the second half say so, as they may be those of the first, too."""
+    out = finished_run.copy(tmp_path)
+    first = os.path.join(out, "eval_predictions.tsv")
+    second = os.path.join(out, "eval_predictions_mismatched.tsv")
+    shutil.copy(first, second)
+    path = os.path.join(out, "eval_results.json")
+    results = corpus.read_json(path)
+    results["sha256"][os.path.basename(second)] = results["sha256"][
+        os.path.basename(first)
+    ]
+    results["num_examples"] *= 2
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(results, file)
+    examples = facts.collect(out).examples
+    half = len(examples.ids) // 2
+    assert examples.ids[half:] == tuple("mismatched:" + i for i in examples.ids[:half])
+    np.testing.assert_array_equal(examples.gold[half:], examples.gold[:half])
