@@ -122,20 +122,23 @@ class EvaluationHook(tf.train.SessionRunHook):
         if not self._schedule.is_due(step):
             return
         started = time.monotonic()
-        stops_early = self._evaluate(run_context.session, step)
+        stops = self._evaluate(run_context.session, step)
         self._step_hook.leave_out(time.monotonic() - started)
-        if stops_early:
+        if stops:
             run_context.request_stop()
 
     def _evaluate(self, session, step):
-        """Evaluates, unless it is cancelled; returns whether training stops early."""
+        """Evaluates, unless it is cancelled; returns whether training stops.
+
+        A cancelled evaluation is repeated when training resumes, so no step may follow.
+        """
         predictions = self._evaluator.run(
             session, "evaluation at step %d" % step, lambda: bool(self._request)
         )
-        stops_early = False
+        stops = predictions is None
         if predictions is not None:
-            stops_early = self._scores.add(session, step, predictions)
-        return self._decide(stops_early)
+            stops = self._scores.add(session, step, predictions)
+        return self._decide(stops)
 
     def _decide(self, is_true):
         """Whether it is true on worker 0."""

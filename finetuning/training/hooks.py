@@ -97,6 +97,8 @@ class StepHook(tf.train.SessionRunHook):
             )
 
     def _fail(self, message):
+        """Ends the run; all workers come here after the same step."""
+        self._cluster.leave_together()
         raise InputError(message + _last_checkpoint(self._output_dir))
 
 

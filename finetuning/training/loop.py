@@ -42,16 +42,16 @@ def train(run, plan):
         take_step = _step_function(graph, run.share.accumulate_steps)
         log.info(_starting_line(run))
         started = time.monotonic()
-        with signals.deferring_signals(request), _session(
-            run, scaffold, hooks
-        ) as session:
-            for _ in range(run.first_step, plan.hyperparameters.num_steps):
-                if shared_step.stop or session.should_stop():
-                    break
-                session.run_step_fn(take_step)
+        with signals.deferring_signals(request):
+            with _session(run, scaffold, hooks) as session:
+                for _ in range(run.first_step, plan.hyperparameters.num_steps):
+                    if shared_step.stop or session.should_stop():
+                        break
+                    session.run_step_fn(take_step)
+            # A worker that has no more steps waits here until worker 0 has saved.
+            shared_step.settle()
         tf.summary.FileWriterCache.clear()
         log.info("Training took %s", duration(time.monotonic() - started))
-    shared_step.settle()
     if shared_step.stop:
         raise signals.Stopped(
             "STOPPED by %s after step %d of %d, saved as %s-%d; rerun the same command "

@@ -205,7 +205,7 @@ class Cluster:
         lines = {int(index): line for index, line in lines.items()}
         if not lines:
             return
-        self.leave()  # All raise their own error.
+        self.leave_together()
         if self.index in lines:
             raise InputError(lines[self.index])
         raise WorkerError(lines[min(lines)])
@@ -257,6 +257,11 @@ class Cluster:
                 messages.send_last(link.watch, *last)
             sockets.shut_down(link.data)
         self._close()
+
+    def leave_together(self):
+        """Says goodbye where all workers are about to raise an error of their own."""
+        self.gather()  # Worker 0 would otherwise be the first to end for the others.
+        self.leave()
 
     @contextlib.contextmanager
     def _call(self, name):
@@ -326,6 +331,9 @@ class Alone:
         pass
 
     def leave(self, error=None):
+        pass
+
+    def leave_together(self):
         pass
 
 

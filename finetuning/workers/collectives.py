@@ -84,6 +84,9 @@ class Collectives:
         self.target = self._server.target
         # 1.14's servers fail when they are deleted after TensorFlow's modules.
         atexit.register(self._delete_server)
+        # Nothing is sent to a server that has not started yet.
+        cluster.gather()
+        cluster.broadcast()
 
     def _delete_server(self):
         self._server = None

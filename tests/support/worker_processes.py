@@ -1,4 +1,4 @@
-"""Starts the workers of a run as processes (`worker.py`), and watches how they end."""
+"""Starts workers as processes (`worker.py`, whole runs), and watches how they end."""
 
 import contextlib
 import json
@@ -30,22 +30,20 @@ def free_addresses(count, host="127.0.0.1"):
         return ["%s:%d" % (host, sock.getsockname()[1]) for sock in sockets]
 
 
-class Worker:
-    """One process.
+class Process:
+    """A process whose output is read while it runs.
 
     Args:
-      script: what it does, see `worker.py`.
-      addresses: of all workers.
-      index: which one it is.
-      prefix: a command that runs the process.
+      command: list of str.
       env: environment variables, in addition.
-      **settings: further flags.
+
+    Attributes:
+      out, err: what it has written so far.
     """
 
-    def __init__(self, script, addresses, index, prefix=(), env=None, **settings):
-        settings = dict(workers=",".join(addresses), worker_index=index, **settings)
+    def __init__(self, command, env=None):
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, _PROGRAM, script, json.dumps(settings)],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=dict(os.environ, **(env or {})),
@@ -69,10 +67,10 @@ class Worker:
                     self.err += line
                 self._changed.notify_all()
 
-    def has_logged(self, text):
+    def has_logged(self, text, seconds=30):
         """Waits for a text in standard output."""
         with self._changed:
-            found = self._changed.wait_for(lambda: text in self.out, 30)
+            found = self._changed.wait_for(lambda: text in self.out, seconds)
         assert found, self.out + self.err
 
     def kill(self, number=signal.SIGKILL):
@@ -84,6 +82,24 @@ class Worker:
         for reader in self._readers:
             reader.join(seconds)
         return status
+
+
+class Worker(Process):
+    """A process that uses nothing but the connections.
+
+    Args:
+      script: what it does, see `worker.py`.
+      addresses: of all workers.
+      index: which one it is.
+      prefix: a command that runs the process.
+      env: environment variables, in addition.
+      **settings: further flags.
+    """
+
+    def __init__(self, script, addresses, index, prefix=(), env=None, **settings):
+        settings = dict(workers=",".join(addresses), worker_index=index, **settings)
+        command = [sys.executable, _PROGRAM, script, json.dumps(settings)]
+        super().__init__([*prefix, *command], env)
 
 
 @contextlib.contextmanager
@@ -105,8 +121,15 @@ def started(script, count=2, addresses=None, **settings):
         Worker(script, addresses, index, **settings)
         for index, script in enumerate(scripts)
     ]
-    try:
+    with ending(workers):
         yield workers
+
+
+@contextlib.contextmanager
+def ending(workers):
+    """A context at whose end no worker is left."""
+    try:
+        yield
     finally:
         for worker in workers:
             if worker.process.poll() is None:
