@@ -13,6 +13,7 @@ the worker that ended the run. Ctrl-C stops all workers after the same step.
 For workers on several machines, see docs/DISTRIBUTED.md.
 """
 
+import contextlib
 import os
 import secrets
 import signal
@@ -33,36 +34,40 @@ if __name__ == "__main__":
     environment.require()
 
 from finetuning.device import backend
+from finetuning.flags import command_line
+from finetuning.utils import signals
 from finetuning.utils.errors import InputError
 from scripts import entry
 
 _PROGRAM = os.path.join(entry.ROOT, "run_classifier.py")
 _HOST = "127.0.0.1"
 # The flags that this program gives to each worker itself.
-_OWN_FLAGS = ("--workers", "--worker_index", "--cluster_secret_file")
+_OWN_FLAGS = ("workers", "worker_index", "cluster_secret_file")
 # The workers end by themselves when one does; this is how long it may take.
 _GRACE_SECONDS = 30
+_POLL_SECONDS = 0.1
 
 
-def run(arguments, flags):
+def run(num_workers, flags):
     """Starts the workers and waits for them; returns the exit status."""
-    environments = environments_of(arguments.num_workers, visible_gpus())
-    if "CUDA_VISIBLE_DEVICES" not in environments[0] and not _has(flags, "num_threads"):
-        threads = max(backend.physical_cores() // arguments.num_workers, 1)
+    settings, _ = command_line.parse([_PROGRAM, *flags])
+    for name in _OWN_FLAGS:
+        if getattr(settings, name) is not None:
+            raise InputError("--%s is chosen by launch.py; omit it" % name)
+    gpus = visible_gpus()
+    environments = environments_of(num_workers, gpus)
+    if not gpus and not settings.num_threads:
+        threads = max(backend.physical_cores() // num_workers, 1)
         flags = [*flags, "--num_threads=%d" % threads]
-    addresses = ["%s:%d" % (_HOST, port) for port in free_ports(arguments.num_workers)]
+    addresses = ["%s:%d" % (_HOST, port) for port in free_ports(num_workers)]
+    # Only this user may read the file.
     with tempfile.NamedTemporaryFile("w", prefix="cluster_secret_") as secret_file:
         secret_file.write(secrets.token_hex(32))
         secret_file.flush()
-        shared = ["--workers=" + ",".join(addresses)]
-        shared.append("--cluster_secret_file=" + secret_file.name)
-        return _run_all(
-            [
-                [sys.executable, _PROGRAM, *flags, *shared, "--worker_index=%d" % index]
-                for index in range(arguments.num_workers)
-            ],
-            environments,
-        )
+        flags = [*flags, "--workers=" + ",".join(addresses)]
+        flags.append("--cluster_secret_file=" + secret_file.name)
+        command = [sys.executable, _PROGRAM, *flags]
+        return Workers().run(command, environments)
 
 
 def visible_gpus():
@@ -73,7 +78,10 @@ def visible_gpus():
     """
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
+        names = [name.strip() for name in chosen.split(",")]
+        # As in CUDA, what follows an invalid name is not visible.
+        valid = [name not in ("", "-1") for name in names]
+        return names[: (valid + [False]).index(False)]
     try:
         done = subprocess.run(
             ["nvidia-smi", "--list-gpus"],
@@ -98,6 +106,7 @@ def environments_of(num_workers, gpus):
       InputError: there are GPUs, but too few.
     """
     base = dict(os.environ, PYTHONUNBUFFERED="1")
+    base.pop("TF_CONFIG", None)  # The flags are given instead.
     if not gpus:
         return [base] * num_workers
     if len(gpus) < num_workers:
@@ -111,89 +120,122 @@ def environments_of(num_workers, gpus):
 
 def free_ports(count):
     """Ports on this machine that no program is listening on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind((_HOST, 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for sock in sockets:
+            sock.bind((_HOST, 0))
+        return [sock.getsockname()[1] for sock in sockets]
 
 
-def _has(flags, name):
-    return any(flag.split("=")[0].lstrip("-") == name for flag in flags)
+class Workers:
+    """The processes of one run."""
 
+    def __init__(self):
+        self._processes = []
+        self._readers = []
+        self._signal = None  # The last one that this program has received.
 
-def _run_all(commands, environments):
-    """Runs the commands to their ends; returns the status of the first that failed."""
-    processes = []
-    try:
-        for index, (command, environment) in enumerate(zip(commands, environments)):
-            processes.append(_start(command, environment, index))
-        _forward_signals(processes)
-        return _wait(processes)
-    finally:
-        for process in processes:
+    def run(self, command, environments):
+        """Runs a command for each worker to its end; returns the exit status.
+
+        Args:
+          command: list of str, to which --worker_index is added.
+          environments: dictionary of each worker.
+        """
+        try:
+            with self._forwarding_signals():
+                for index, environment in enumerate(environments):
+                    if self._signal is None:
+                        self._start(command, index, environment)
+                return self._wait()
+        finally:
+            self._kill()
+
+    def _start(self, command, index, environment):
+        process = subprocess.Popen(
+            [*command, "--worker_index=%d" % index],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C reaches only this program, which forwards it.
+            start_new_session=True,
+        )
+        self._processes.append(process)
+        if self._signal is not None:  # It came before the process was in the list.
+            process.send_signal(self._signal)
+        for source, target in (
+            (process.stdout, sys.stdout),
+            (process.stderr, sys.stderr),
+        ):
+            arguments = (source, target, b"[%d] " % index)
+            reader = threading.Thread(target=_copy, args=arguments, daemon=True)
+            reader.start()
+            self._readers.append(reader)
+
+    @contextlib.contextmanager
+    def _forwarding_signals(self):
+        """A context in which the signals that end a program reach all workers."""
+
+        def forward(number, frame):
+            del frame
+            self._signal = number
+            for process in self._processes:
+                process.send_signal(number)
+
+        before = {}
+        for name in signals.NAMES:
+            number = getattr(signal, name)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                before[number] = signal.signal(number, forward)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _wait(self):
+        """Waits for all processes; ends those that do not follow one that failed."""
+        deadline, codes = None, self._return_codes()
+        while None in codes:
+            if deadline is None and any(codes):
+                deadline = time.monotonic() + _GRACE_SECONDS
+            if deadline is not None and time.monotonic() > deadline:
+                self._kill()
+                break
+            time.sleep(_POLL_SECONDS)
+            codes = self._return_codes()
+        for reader in self._readers:
+            reader.join()
+        # That a worker has lost another one is status 1.
+        statuses = [_status(code) for code in codes if code is not None]
+        return max(statuses) if statuses else 128 + self._signal
+
+    def _return_codes(self):
+        return [process.poll() for process in self._processes]
+
+    def _kill(self):
+        for process in self._processes:
             process.kill()
             process.wait()
 
 
-def _start(command, environment, index):
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=environment,
-        # Ctrl-C reaches only this process, which passes it on.
-        start_new_session=True,
-    )
-    reader = threading.Thread(target=_show, args=(process.stdout, index), daemon=True)
-    reader.start()
-    process.reader = reader
-    return process
+def _copy(source, target, prefix):
+    """Copies a worker's output line by line, until it ends."""
+    for line in source:
+        end = b"" if line.endswith(b"\n") else b"\n"
+        # Whoever reads may have left; the worker must be able to go on writing.
+        with contextlib.suppress(OSError):
+            target.buffer.write(prefix + line + end)
+            target.flush()
 
 
-def _show(stream, index):
-    """Copies a worker's output to that of this program, line by line."""
-    for line in stream:
-        text = "[%d] %s" % (index, line.decode("utf-8", "replace"))
-        sys.stdout.write(text)
-        sys.stdout.flush()
-
-
-def _forward_signals(processes):
-    def forward(number, frame):
-        del frame
-        for process in processes:
-            process.send_signal(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, forward)
-
-
-def _wait(processes):
-    """Waits for all processes; ends those that do not follow one that failed."""
-    status, deadline = 0, None
-    while any(process.poll() is None for process in processes):
-        failed = [p.returncode for p in processes if p.returncode not in (None, 0)]
-        if failed and deadline is None:
-            status, deadline = failed[0], time.monotonic() + _GRACE_SECONDS
-        if deadline is not None and time.monotonic() > deadline:
-            for process in processes:
-                process.kill()
-        time.sleep(0.1)
-    for process in processes:
-        process.reader.join()
-    failed = [process.returncode for process in processes if process.returncode]
-    status = status or (failed[0] if failed else 0)
-    return status if status >= 0 else 128 - status
+def _status(code):
+    return code if code >= 0 else 128 - code
 
 
 def parse(argv):
-    """Returns this program's arguments, and the flags of run_classifier.py."""
+    """Returns the number of workers, and the flags of run_classifier.py."""
     parser = entry.Parser(prog="launch.py", description=__doc__)
     parser.add_argument(
         "--num_workers", type=int, required=True, help="how many workers to start"
@@ -207,10 +249,7 @@ def parse(argv):
     entry.require_at_least(arguments, num_workers=1)
     if not flags:
         raise InputError("no flags of run_classifier.py; give them after --")
-    for flag in _OWN_FLAGS:
-        if _has(flags, flag.lstrip("-")):
-            raise InputError("%s is chosen by this program; omit it" % flag)
-    return arguments, flags
+    return arguments.num_workers, flags
 
 
 def main(argv=None):

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PROGRAMS = ["bert_page", "demo", "errors_page", "export", "fetch", "make_submission"]
-PROGRAMS += ["predict", "report", "scores_page", "serve", "sweep"]
+PROGRAMS = ["bert_page", "demo", "errors_page", "export", "fetch", "launch"]
+PROGRAMS += ["make_submission", "predict", "report", "scores_page", "serve", "sweep"]
 
 
 @pytest.mark.parametrize("as_module", [False, True])
