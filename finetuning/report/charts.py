@@ -56,8 +56,8 @@ class _Axes:
         """A text above the chart, on the right."""
         self.text(_WIDTH - _RIGHT, self.top - 12, text, "end")
 
-    def y_axis(self, label, ticks=None):
-        for tick in ticks or nice_ticks(*self.y_range):
+    def y_axis(self, label):
+        for tick in nice_ticks(*self.y_range):
             at = self.y(tick)
             self.add("<path class=grid d='M%s %sH%s'/>", _LEFT, at, _WIDTH - _RIGHT)
             self.text(_LEFT - 5, at + 4, "%g" % tick, "end")
@@ -67,7 +67,7 @@ class _Axes:
         self.add(
             "<path class=axis d='M%s %sH%s'/>", _LEFT, self.bottom, _WIDTH - _RIGHT
         )
-        for tick in ticks or nice_ticks(*self.x_range):
+        for tick in nice_ticks(*self.x_range) if ticks is None else ticks:
             self.text(self.x(tick), self.bottom + 14, "%g" % tick)
         self.text((_LEFT + _WIDTH - _RIGHT) / 2, self.bottom + 30, label)
 
@@ -189,8 +189,7 @@ def bars(name, title, values, labels, axis_labels, upper=None):
     top = upper or 1.15 * max(values) or 1.0
     axes = _Axes((0, len(values)), (0.0, top))
     axes.y_axis(axis_labels[1])
-    axes.x_axis(axis_labels[0], ticks=[-1])
-    axes.parts = [part for part in axes.parts if ">-1<" not in part]
+    axes.x_axis(axis_labels[0], ticks=())
     for place, (value, label) in enumerate(zip(values, labels)):
         left, right = axes.x(place + 0.15), axes.x(place + 0.85)
         _bar(axes, left, right, value, "bar")

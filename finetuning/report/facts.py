@@ -7,7 +7,7 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 
 from finetuning import trained_model
-from finetuning.checkpoints import compatibility
+from finetuning.checkpoints import compatibility, finding
 from finetuning.data import data_files, features, reading
 from finetuning.data.tasks import InputExample
 from finetuning.evaluation import history, result_files
@@ -122,7 +122,7 @@ def collect(directory):
     labels = tuple(results["labels"])
     examples = _read_predictions(directory, results, labels)
     model = _load_model(directory, results, notes)
-    examples = replace(examples, texts=_read_texts(results, examples, notes))
+    examples = replace(examples, texts=_read_texts(results, model, examples, notes))
     if examples.texts and model:
         examples = _with_lengths(examples, model)
     past = history.History(directory, resumed=True)
@@ -143,9 +143,8 @@ def _read_results(directory):
     path = os.path.join(directory, result_files.EVAL_JSON)
     if not files.exists(path):
         raise InputError(
-            "%s has no %s: the report is about an evaluation; pass the --output_dir of "
-            "a run, after run_classifier.py --do_eval=true --output_dir=%s"
-            % (directory, result_files.EVAL_JSON, directory)
+            "%s has no %s, and the report is about an evaluation; %s"
+            % (directory, result_files.EVAL_JSON, _remedy(directory))
         )
     return json_files.read(
         path,
@@ -153,6 +152,20 @@ def _read_results(directory):
         "evaluate again with --do_eval=true",
         _parse_results,
         allow_nan=True,
+    )
+
+
+def _remedy(directory):
+    """What to do where there are no results."""
+    run_directory = os.path.dirname(os.path.abspath(directory))
+    if os.path.basename(os.path.abspath(directory)) == finding.BEST and files.exists(
+        os.path.join(run_directory, result_files.EVAL_JSON)
+    ):
+        return "pass the output directory, %s" % run_directory
+    if not files.exists(directory):
+        return "there is no such directory%s" % files.missing_hint(directory)
+    return "evaluate first: python run_classifier.py --do_eval=true --output_dir=%s" % (
+        directory
     )
 
 
@@ -220,8 +233,8 @@ def _load_model(directory, results, notes):
     """The model that was evaluated, also if the directory was moved since."""
     folder, name = os.path.split(results["checkpoint"])
     candidates = [os.path.join(directory, name), results["checkpoint"]]
-    if os.path.basename(folder) == "best":
-        candidates.insert(0, os.path.join(directory, "best", name))
+    if os.path.basename(folder) == finding.BEST:
+        candidates.insert(0, os.path.join(directory, finding.BEST, name))
     for prefix in candidates:
         if files.exists(prefix + ".index"):
             try:
@@ -233,10 +246,10 @@ def _load_model(directory, results, notes):
     return None
 
 
-def _read_texts(results, examples, notes):
+def _read_texts(results, model, examples, notes):
     """The `InputExample`s; None if they are not those that were evaluated."""
     try:
-        task, found = _find_data(results)
+        task, found = _find_data(results, model)
         paths = tuple(data_file.path for data_file in found)
         if fingerprints.of_data(found)[paths] != results["data_sha256"]:
             raise InputError("%s was changed since" % " and ".join(paths))
@@ -251,12 +264,12 @@ def _read_texts(results, examples, notes):
         return None
 
 
-def _find_data(results):
+def _find_data(results, model):
     """The task of an evaluation, and its `DataFile`s."""
     known = {field.name for field in fields(Settings)}
     given = {n: value for n, value in results["settings"].items() if n in known}
     given.update(do_train=False, do_eval=True, do_predict=False)
-    folder = os.path.dirname(results["checkpoint"])
+    folder = model.directory if model else os.path.dirname(results["checkpoint"])
     task, found, _ = data_files.find(Settings(**given), lambda: folder)
     return replace(task, labels=tuple(results["labels"])), found
 

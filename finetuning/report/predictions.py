@@ -19,15 +19,15 @@ def labels(found):
     parts = [
         _matrix(matrix, names) if len(names) <= _MAX_LABELS else _pairs(matrix, names)
     ]
-    found_ = figures.per_label(examples.gold, examples.predicted, len(names))
+    scored = figures.per_label(examples.gold, examples.predicted, len(names))
     order = range(len(names))
     if len(names) > _MAX_ROWS:
-        order = np.argsort(-found_.support, kind="mergesort")[:_MAX_ROWS]
+        order = np.argsort(-scored.support, kind="mergesort")[:_MAX_ROWS]
     rows = [
         (
             names[n],
-            *("%.4f" % values[n] for values in found_[:3]),
-            str(found_.support[n]),
+            *("%.4f" % values[n] for values in scored[:3]),
+            str(scored.support[n]),
         )
         for n in order
     ]

@@ -208,6 +208,7 @@ def test_a_directory_that_was_moved(finished_run, tmp_path):
     "arguments, message",
     [
         (["RUN/eval"], "--do_eval=true --output_dir=RUN/eval"),
+        (["RUN/none"], "no such directory"),
         (["RUN", "--pairs=1,,2"], "--pairs=1,,2"),
         (["RUN", "--pairs=1", "--text_a=x"], "--pairs and --text_a: pass one"),
         (["RUN", "--text_b=x"], "pass --text_a, too"),
@@ -347,6 +348,14 @@ def test_published_scores_of_the_dev_set_and_the_test_set():
     assert ("reruns", "accuracy 84 to 88") in found
     assert not [cells for cells in found if " / " in cells[1]]
     assert published.scores("custom") == []
+
+
+def test_the_weights_are_not_the_output_directory(evaluated_run):
+    best = os.path.join(evaluated_run.directory, "best")
+    with pytest.raises(
+        InputError, match="pass .*directory, %s$" % evaluated_run.directory
+    ):
+        facts.collect(best)
 
 
 def test_both_halves_of_a_dev_set(finished_run, tmp_path):
