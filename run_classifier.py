@@ -26,6 +26,7 @@ from finetuning.data.tasks import InputExample
 from finetuning.device import backend
 from finetuning.flags import command_line
 from finetuning.utils import console, exit_status, signals
+from finetuning.workers import addresses
 
 __all__ = [
     "InputExample",
@@ -67,7 +68,8 @@ def main(argv=None):
                 _show(provenance.version_line(argv[0]))
                 return exit_status.SUCCESS
             settings, notes = command_line.parse(argv)
-            backend.start()
+            # That a worker was lost is one line, for which TensorFlow logs dozens.
+            backend.start("3" if addresses.are_given(settings) else "2")
             # Imported here, so that --help and a misspelt flag need no TensorFlow.
             from finetuning import run
 

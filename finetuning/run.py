@@ -130,10 +130,6 @@ def main(settings, notes, resources):
     """
     work = settings, notes, resources
     with workers.from_settings(settings) as cluster:
-        if settings.do_train:
-            batch_parts.check(
-                settings.train_batch_size, settings.accumulate_steps, cluster.count
-            )
         try:
             (lead if cluster.is_chief else assist)(*work, cluster)
         except tf.errors.OpError as error:

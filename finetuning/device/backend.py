@@ -24,14 +24,18 @@ def is_tensorflow_1(version):
     return version.startswith("1.")
 
 
-def start():
+def start(log_level="2"):
     """Imports TensorFlow without its start-up messages and sets its global options.
 
-    Only errors are logged, malloc keeps freed memory, float32 is not rounded to
-    TensorFloat-32, and ops are deterministic where TensorFlow supports it. Programs
-    call this once; importing a module of this package changes nothing.
+    Malloc keeps freed memory, float32 is not rounded to TensorFloat-32, and ops are
+    deterministic where TensorFlow supports it. Programs call this once; importing a
+    module of this package changes nothing.
+
+    Args:
+      log_level: what TensorFlow's C++ code logs, unless TF_CPP_MIN_LOG_LEVEL is set in
+        the environment: "2": errors; "3": not even these.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", log_level)
     _keep_freed_memory()
     with muted_native_stderr():
         import tensorflow.compat.v1 as tf

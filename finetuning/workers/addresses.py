@@ -53,7 +53,7 @@ def from_settings(settings) -> Optional[WorkerAddresses]:
     Raises:
       InputError: the addresses or the index cannot be used.
     """
-    variable = os.environ.get(_VARIABLE, "").strip()
+    variable = _variable()
     if settings.workers is not None:
         if variable:
             log.info("--workers is given, so the variable %s is not used", _VARIABLE)
@@ -63,6 +63,15 @@ def from_settings(settings) -> Optional[WorkerAddresses]:
             "--worker_index=%d has no effect without --workers" % settings.worker_index
         )
     return _from_variable(variable) if variable else None
+
+
+def are_given(settings):
+    """Whether `from_settings` has anything to read."""
+    return settings.workers is not None or bool(_variable())
+
+
+def _variable():
+    return os.environ.get(_VARIABLE, "").strip()
 
 
 def _from_flags(settings):

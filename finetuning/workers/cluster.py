@@ -10,6 +10,7 @@ because nothing else ends a main thread that waits inside TensorFlow.
 import contextlib
 import threading
 
+from finetuning.flags import batch_parts
 from finetuning.utils import signals
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError, WorkerError, in_one_line
@@ -37,10 +38,14 @@ def from_settings(settings):
       `Cluster`, or `Alone` if there is only one worker.
 
     Raises:
-      InputError: the addresses or the secret cannot be used.
+      InputError: the addresses or the secret cannot be used, or the workers cannot
+        share a batch.
       WorkerError: not all workers have connected in time.
     """
     found = addresses.from_settings(settings)
+    if settings.do_train:
+        count = len(found.addresses) if found else 1
+        batch_parts.check(settings.train_batch_size, settings.accumulate_steps, count)
     if found is None:
         return Alone()
     secret = handshake.read_secret(settings.cluster_secret_file)

@@ -18,7 +18,7 @@ from finetuning.device import backend
 
 
 def main(action, argument, flags):
-    backend.start()
+    backend.start("3")
     import tensorflow.compat.v1 as tf
 
     from finetuning.evaluation import inference

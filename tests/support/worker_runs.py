@@ -43,7 +43,15 @@ def started(flags, directories, own=None, addresses=None, commands=None):
 
 def program(*hook, python=sys.executable):
     """A command for `started`; `hook` are arguments of `hooked_run.py`."""
-    return [python, "-u", *([HOOKED, *map(str, hook)] if hook else [PROGRAM])]
+    # The program's own choice of what TensorFlow logs is part of the test.
+    return [
+        "env",
+        "-u",
+        "TF_CPP_MIN_LOG_LEVEL",
+        python,
+        "-u",
+        *([HOOKED, *map(str, hook)] if hook else [PROGRAM]),
+    ]
 
 
 def finished(flags, directories, **options):

@@ -7,19 +7,11 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 
-from finetuning.checkpoints import finding, integrity
-from tests.support import corpus, models
-from tests.support.running import (
-    ONE_THREAD,
-    PHASES,
-    Finished,
-    contents,
-    text,
-    without,
-)
+from tests.support import corpus, disturbed_runs
+from tests.support.disturbed_runs import assert_same_results
+from tests.support.running import ONE_THREAD, Finished
 
 pytestmark = pytest.mark.slow
 
@@ -100,29 +92,15 @@ MOMENTS = [
 
 # The first words of lines, from which on a run is killed after a random time.
 MARKS = [b"Building the training graph", b"Saved", b"eval |", b"Stopping early"]
-# What a run writes that must be equal, whenever it was killed.
-SAME_FILES = (
-    "eval_history.tsv",
-    "eval_results.txt",
-    "eval_predictions.tsv",
-    "test_results.tsv",
-    "predictions.tsv",
-)
 SHORT_MOMENTS = ["writing", "after eval_history.tsv", "before test_results.tsv"]
 
 
 class Command:
-    """The flags of one whole run, and where it may be run.
-
-    Of 45 steps, 27 are trained: the best of the evaluations is that of step 9.
-    """
+    """The flags of one whole run, and where it may be run."""
 
     def __init__(self, root, flags, place):
         self.root, self.place = root, place
-        flags = without(flags, "num_train_epochs") + ["--num_train_epochs=9"]
-        flags += [*PHASES, "--eval_steps=3", "--keep_best", "--early_stop=6"]
-        flags += ["--save_checkpoints_steps=2", "--keep_checkpoint_max=2"]
-        self.flags = flags + ["--eval_batch_size=4", "--num_threads=1"]
+        self.flags = [*flags, "--num_threads=1"]
 
     def finish(self, out, *driver):
         driver = driver or (None,)
@@ -146,7 +124,8 @@ class Command:
 
 @pytest.fixture(scope="module")
 def command(root, evaluated_run, tmp_path_factory):
-    return Command(root, evaluated_run.flags, str(tmp_path_factory.mktemp("kills")))
+    flags = disturbed_runs.flags_of(evaluated_run)
+    return Command(root, flags, str(tmp_path_factory.mktemp("kills")))
 
 
 @pytest.fixture(scope="module")
@@ -166,24 +145,6 @@ def wait_for(process, mark):
     for line in process.stdout:
         if line.startswith(mark):
             break
-
-
-def assert_same_results(out, undisturbed):
-    """A run must have ended like the undisturbed one, byte for byte."""
-    for below in ("", "best"):
-        prefixes = [
-            finding.latest_in(os.path.join(path, below)) for path in (out, undisturbed)
-        ]
-        assert integrity.damage(prefixes[0]) is None
-        np.testing.assert_equal(*map(models.read_checkpoint, prefixes))
-    for name in SAME_FILES:
-        assert text(out, name) == text(undisturbed, name), name
-    best = [contents(os.path.join(path, "best")) for path in (out, undisturbed)]
-    assert best[0] == best[1]
-    # Which checkpoints come before the last one depends on where the run resumed.
-    names = {name for name in os.listdir(undisturbed) if "model.ckpt" not in name}
-    found = set(os.listdir(out))
-    assert not [n for n in names if "tfevents" not in n and n not in found]
 
 
 def test_killed_at_random_moments(command, undisturbed, iterations):
