@@ -128,10 +128,12 @@ def main(settings, notes, resources):
       signals.Stopped: a signal has ended the training run.
       WorkerError: another worker has ended.
     """
-    work = settings, notes, resources
     with workers.from_settings(settings) as cluster:
         try:
-            (lead if cluster.is_chief else assist)(*work, cluster)
+            if cluster.is_chief:
+                lead(settings, notes, resources, cluster)
+            else:
+                assist(settings, resources, cluster)
         except tf.errors.OpError as error:
             cluster.check_error(error)
             raise
@@ -159,6 +161,7 @@ def lead(settings, notes, resources, cluster):
     run = Run(settings, inputs, output_dir, device, compute, seed, first_step, cluster)
     report(run, seed_source, notes, device_warnings)
     run = prepare_data(run, _record_directory(run, resources))
+    warn_about_texts(run)
     training_plan = plan.make_plan(run) if settings.do_train else None
     if settings.check:
         report_check(run, training_plan)
@@ -172,7 +175,7 @@ def lead(settings, notes, resources, cluster):
         evaluate.end_assistance(run)
 
 
-def assist(settings, notes, resources, cluster):
+def assist(settings, resources, cluster):
     """The run of every worker but the first.
 
     It computes its share of each step, with the weights of worker 0, and writes nothing
@@ -191,9 +194,14 @@ def assist(settings, notes, resources, cluster):
         files.make_directory(log_directory)
         name = console.WORKER_LOG_FILE % cluster.index
         resources.enter_context(console.log_file(log_directory, name))
+        # With many workers on one screen, what all of them say is said once.
+        log.info("Worker 0 shows the run; details: %s/%s", log_directory, name)
+        resources.enter_context(console.only_warnings())
     (seed, first_step), _ = cluster.broadcast()
     run = Run(settings, inputs, output_dir, device, compute, seed, first_step, cluster)
-    report(run, "that of worker 0", notes, device_warnings)
+    log.info("Device: %s", device.line())
+    for line in device_warnings:
+        log.warning(line)
     run = prepare_data(run, None if settings.check else directory)
     training_plan = plan.make_plan(run) if settings.do_train else None
     if settings.check:
@@ -339,12 +347,16 @@ def prepare_data(run, directory):
       `Run` with its datasets.
     """
     datasets = preparation.prepare(run.settings, run.inputs, directory)
-    for dataset in datasets:
+    return replace(run, datasets=datasets)
+
+
+def warn_about_texts(run):
+    """Warns where many texts are truncated or have unknown words."""
+    for dataset in run.datasets:
         for line in sanity_checks.text_warnings(
             [dataset], run.settings, run.inputs.config
         ):
             log.warning(line)
-    return replace(run, datasets=datasets)
 
 
 def _record_directory(run, resources):

@@ -54,14 +54,15 @@ def train(run, plan):
         log.info("Training took %s", duration(time.monotonic() - started))
     if shared_step.stop:
         raise signals.Stopped(
-            "STOPPED by %s after step %d of %d, saved as %s-%d; rerun the same command "
-            "to resume"
+            "STOPPED by %s after step %d of %d, %s; rerun the same command to resume"
             % (
                 shared_step.stop.name,
                 progress_hook.step,
                 plan.hyperparameters.num_steps,
-                run.output_dir.join("model.ckpt"),
-                progress_hook.step,
+                "saved as %s-%d"
+                % (run.output_dir.join("model.ckpt"), progress_hook.step)
+                if run.cluster.is_chief
+                else "saved by worker 0",
             ),
             shared_step.stop,
         )

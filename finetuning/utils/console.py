@@ -128,6 +128,19 @@ def log_file(output_dir, name=LOG_FILE):
 
 
 @contextlib.contextmanager
+def only_warnings():
+    """Shows nothing but warnings and errors on the screen within the context."""
+    handlers = [handler for handler in log.handlers if isinstance(handler, _Screen)]
+    for handler in handlers:
+        handler.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.setLevel(logging.NOTSET)
+
+
+@contextlib.contextmanager
 def _handling(handler, tracebacks):
     handler.setFormatter(_Lines(tracebacks))
     log.addHandler(handler)

@@ -131,3 +131,12 @@ def test_other_threads_can_log_after_an_interrupted_line(screen, monkeypatch):
     thread.join(10)
     assert not thread.is_alive()
     assert screen.readouterr().out == "a line\n"
+
+
+def test_only_warnings(capfd):
+    with console.screen():
+        with console.only_warnings():
+            console.log.info("said by another worker")
+            console.log.warning("of this machine")
+        console.log.info("again")
+    assert capfd.readouterr().out == "WARNING: of this machine\nagain\n"
