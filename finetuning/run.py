@@ -24,7 +24,7 @@ from finetuning.run_info import provenance
 from finetuning.training import loop, plan, train
 from finetuning.utils import console, files
 from finetuning.utils.console import log
-from finetuning.utils.errors import InputError
+from finetuning.utils.errors import InputError, WorkerError
 from finetuning.workers import cluster as workers
 from finetuning.workers import collectives
 
@@ -136,6 +136,13 @@ def main(settings, notes, resources):
                 assist(settings, resources, cluster)
         except tf.errors.OpError as error:
             cluster.check_error(error)
+            lost = (tf.errors.AbortedError, tf.errors.UnavailableError)
+            if cluster.count > 1 and isinstance(error, lost):
+                raise WorkerError(
+                    "the connection between TensorFlow's servers broke (%s); rerun the "
+                    "same command on all workers to resume from the latest checkpoint"
+                    % failures.reason(error)
+                ) from error
             raise
 
 

@@ -39,7 +39,6 @@ class StepHook(tf.train.SessionRunHook):
         if graph.skipped_steps is not None:  # The loss is scaled.
             self._fetches["skipped_steps"] = graph.skipped_steps
         self._step = run.first_step
-        self._has_session = False
         self._skipped = None  # How many steps so far; None before the first one.
         self._skipped_in_a_row = 0
 
@@ -50,18 +49,6 @@ class StepHook(tf.train.SessionRunHook):
 
     def leave_out(self, seconds):
         """Excludes a pause between two steps from the speed that is shown."""
-
-    def after_create_session(self, session, coord):
-        del session, coord
-        if self._has_session:
-            # A new session would begin again with the initial weights, at step 0.
-            error = InputError(
-                "TensorFlow lost its session after step %d; rerun the same command to "
-                "resume from the latest checkpoint" % self._step
-            )
-            self._cluster.check_error(error)
-            raise error
-        self._has_session = True
 
     def before_run(self, run_context):
         del run_context
@@ -127,7 +114,7 @@ class ProgressHook(StepHook):
         self._progress.leave_out(seconds)
 
     def after_create_session(self, session, coord):
-        super().after_create_session(session, coord)
+        del session, coord
         # The checkpoint hook uses the same cached writer: one event file in all.
         self._writer = tf.summary.FileWriterCache.get(self._output_dir)
         # TensorBoard discards what an interrupted run wrote for the steps from here on.

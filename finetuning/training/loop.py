@@ -105,15 +105,15 @@ def _step_function(graph, accumulate_steps):
 
 
 def _session(run, scaffold, hooks):
-    return tf.train.MonitoredTrainingSession(
-        run.collectives.target,
-        scaffold=scaffold,
+    """A session that is not replaced if it is lost.
+
+    A new one would begin with the initial weights, while the other workers wait for the
+    next step.
+    """
+    return tf.train.SingularMonitoredSession(
         hooks=hooks,
-        save_checkpoint_secs=None,
-        save_checkpoint_steps=None,
-        save_summaries_steps=None,
-        save_summaries_secs=None,
-        log_step_count_steps=None,
+        scaffold=scaffold,
+        master=run.collectives.target,
         config=run.session_config,
     )
 

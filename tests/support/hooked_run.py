@@ -3,6 +3,7 @@
 python hooked_run.py save FILE.npz FLAGS...         saves all variables at the end
 python hooked_run.py stop STEP FLAGS...             SIGTERM to itself after a step
 python hooked_run.py stop_evaluation STEP FLAGS...  and during that of a step
+python hooked_run.py disconnect STEP FLAGS...       TensorFlow's network fails then
 """
 
 import os
@@ -27,9 +28,13 @@ def main(action, argument, flags):
     class Hook(tf.train.SessionRunHook):
         def after_run(self, run_context, run_values):
             del run_values
-            step = tf.train.get_global_step()
-            if action == "stop" and run_context.session.run(step) == int(argument):
+            if action not in ("stop", "disconnect"):
+                return
+            step = run_context.session.run(tf.train.get_global_step())
+            if step == int(argument) and action == "stop":
                 os.kill(os.getpid(), signal.SIGTERM)
+            elif step == int(argument):
+                raise tf.errors.UnavailableError(None, None, "Socket closed")
 
         def end(self, session):
             if action == "save":

@@ -33,13 +33,6 @@ def step(hook, **changed):
     hook.after_run(None, types.SimpleNamespace(results=results))
 
 
-def test_a_second_session_ends_the_run(hook):
-    """TensorFlow makes one after some errors, with the initial weights at step 0."""
-    step(hook)
-    with pytest.raises(InputError, match="lost its session after step 1"):
-        hook.after_create_session(None, None)
-
-
 @pytest.mark.parametrize("name", ["loss", "gradient_norm"])
 @pytest.mark.parametrize("value", [NAN, INFINITY])
 def test_what_is_not_finite_ends_the_run(hook, name, value):

@@ -91,6 +91,20 @@ def test_killed_while_it_trains(flags, outs, victim):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_only_the_servers_are_disconnected(flags, outs, index):
+    """Such a worker waits whether another one is lost, and then ends."""
+    commands = [worker_runs.program(), worker_runs.program()]
+    commands[index] = worker_runs.program("disconnect", 4)
+    workers = worker_runs.finished(flags, outs, commands=commands)
+    for worker in workers:
+        assert worker.process.returncode == 1, worker.out + worker.err
+        assert worker.err.count("\n") == 1, worker.err
+    assert "between TensorFlow's servers broke (Socket closed)" in workers[index].err
+    assert "ERROR: worker %d (" % index in workers[1 - index].err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stopped", "action", "step", "last"),
     [
