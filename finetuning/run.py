@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass, replace
 from typing import Any, Tuple
@@ -10,12 +11,12 @@ import tensorflow.compat.v1 as tf
 
 from encoder import mixed_precision
 from finetuning import classifier
-from finetuning.checkpoints import model_files
+from finetuning.checkpoints import model_files, model_size
 from finetuning.checkpoints.output_dir import LOCK_FILE, OutputDir
 from finetuning.checks import workers as worker_checks
 from finetuning.checks.inputs import Inputs, check_inputs
 from finetuning.data import input_pipeline, preparation
-from finetuning.device import backend, detect, failures, self_test
+from finetuning.device import backend, detect, determinism, failures, self_test
 from finetuning.evaluation import choose_weights, evaluate, sanity_checks
 from finetuning.flags import batch_parts
 from finetuning.flags.settings import Settings
@@ -161,7 +162,7 @@ def lead(settings, notes, resources, cluster):
     if not settings.check:
         if not is_used:
             inputs = create_output_dir(settings, output_dir, inputs, resources)
-        resources.enter_context(console.log_file(output_dir.path))
+        resources.enter_context(console.log_file(output_dir.path, command=sys.argv))
     seed, seed_source = provenance.choose_seed(settings, output_dir.saved_run)
     first_step = inputs.resumed.step if inputs.resumed else 0
     cluster.broadcast([seed, first_step])
@@ -200,7 +201,7 @@ def assist(settings, resources, cluster):
     if not settings.check:
         files.make_directory(log_directory)
         name = console.WORKER_LOG_FILE % cluster.index
-        resources.enter_context(console.log_file(log_directory, name))
+        resources.enter_context(console.log_file(log_directory, name, sys.argv))
         # With many workers on one screen, what all of them say is said once.
         log.info("Worker 0 shows the run; details: %s/%s", log_directory, name)
         resources.enter_context(console.only_warnings())
@@ -328,13 +329,14 @@ def report(run, seed_source, notes, device_warnings):
     log.info("Device: %s", run.device.line())
     for line in device_warnings:
         log.warning(line)
-    log.info("Reproducibility: %s", run.device.determinism)
+    log.info("Reproducibility: %s", determinism.brief(run.device.determinism))
     precision = run.compute.precision
     if precision.is_16_bit:
         log.info(
             "Matrix products in %s, everything else in float32", precision.dtype.name
         )
     log.info("Task: %s, results in %s", run.task.name, run.output_dir.path)
+    log.info("Model: %s", model_size.line(run.inputs.config, run.task.num_outputs))
     for note in (*notes, *run.inputs.notes):
         log.info(note)
     for line in run.inputs.warnings:
@@ -359,11 +361,10 @@ def prepare_data(run, directory):
 
 def warn_about_texts(run):
     """Warns where many texts are truncated or have unknown words."""
-    for dataset in run.datasets:
-        for line in sanity_checks.text_warnings(
-            [dataset], run.settings, run.inputs.config
-        ):
-            log.warning(line)
+    for line in sanity_checks.text_warnings(
+        run.datasets, run.settings, run.inputs.config
+    ):
+        log.warning(line)
 
 
 def _record_directory(run, resources):

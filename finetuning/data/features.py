@@ -7,7 +7,7 @@ from typing import List, NamedTuple, Union
 import tokenization
 from finetuning.utils.errors import in_one_line
 
-_LOGGED_EXAMPLES = 5
+LOGGED_EXAMPLES = 5
 _log = logging.getLogger("finetuning")
 
 
@@ -88,10 +88,9 @@ def convert_single_example(ex_index, example, label_list, max_seq_length, tokeni
       `InputFeatures`.
     """
     encoded = encode_example(example, label_list, max_seq_length, tokenizer)
-    features = encoded.padded(max_seq_length)
-    if ex_index < _LOGGED_EXAMPLES:
-        _log_example(example, features, tokenizer)
-    return features
+    if ex_index < LOGGED_EXAMPLES:
+        _log_example(ex_index, example, encoded, tokenizer)
+    return encoded.padded(max_seq_length)
 
 
 def encode_examples(
@@ -99,8 +98,9 @@ def encode_examples(
     label_list,
     max_seq_length,
     tokenizer,
-    log_examples=False,
     on_unknown_words=None,
+    logged=0,
+    has_labels=True,
 ):
     """Encodes examples one by one, without padding.
 
@@ -109,17 +109,18 @@ def encode_examples(
       label_list: as for `convert_single_example`.
       max_seq_length: as for `convert_single_example`.
       tokenizer: as for `convert_single_example`.
-      log_examples: whether to log the first five.
       on_unknown_words: function that is called with each `InputExample` in which a word
         has become [UNK]; or None.
+      logged: how many examples to log: the first on the screen, all in the log file.
+      has_labels: whether the examples' labels are true, so that they are logged, too.
 
     Yields:
       `EncodedExample`.
     """
     for index, example in enumerate(examples):
         encoded = encode_example(example, label_list, max_seq_length, tokenizer)
-        if log_examples and index < _LOGGED_EXAMPLES:
-            _log_example(example, encoded.padded(max_seq_length), tokenizer)
+        if index < logged:
+            _log_example(index, example, encoded, tokenizer, has_labels)
         if encoded.unknown_words and on_unknown_words is not None:
             on_unknown_words(example)
         yield encoded
@@ -199,13 +200,19 @@ def _truncated_lengths(length_a, length_b, available):
     return available - length_b, length_b
 
 
-def _log_example(example, features, tokenizer):
-    length = sum(features.input_mask)
-    tokens = tokenizer.convert_ids_to_tokens(features.input_ids[:length])
-    _log.info("*** Example ***")
-    _log.info("guid: %s", example.guid)
-    _log.info("tokens: %s", " ".join(map(tokenization.printable_text, tokens)))
-    for name in ("input_ids", "input_mask", "segment_ids"):
-        _log.info("%s: %s", name, " ".join(map(str, getattr(features, name))))
-    label = in_one_line(example.label)
-    _log.info("label: %s (id = %g)", label, features.label_id)
+def _log_example(index, example, encoded, tokenizer, has_labels=True):
+    tokens = tokenizer.convert_ids_to_tokens(encoded.token_ids)
+    second = len(tokens) - encoded.first_segment
+    segments = "0 (%d tokens)" % encoded.first_segment
+    lines = [
+        "*** Example ***",
+        "guid: %s" % example.guid,
+        "tokens: %s" % " ".join(map(tokenization.printable_text, tokens)),
+        "input_ids: %s" % " ".join(map(str, encoded.token_ids)),
+        "segment_ids: %s%s" % (segments, ", 1 (%d tokens)" % second if second else ""),
+    ]
+    if has_labels:
+        label = in_one_line(example.label)
+        lines.append("label: %s (id = %g)" % (label, encoded.label_id))
+    for line in lines:
+        _log.info("%s", line, extra={"only_in_file": index > 0})

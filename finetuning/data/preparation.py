@@ -73,8 +73,9 @@ def prepare(settings, inputs, directory):
     datasets = []
     for data_file in inputs.data_files:
         # The examples of one file suffice to show what the model reads.
-        log_examples = not datasets
-        datasets.append(_convert(settings, inputs, data_file, log_examples, directory))
+        is_shown = not datasets and directory is not None
+        logged = features.LOGGED_EXAMPLES if is_shown else 0
+        datasets.append(_convert(settings, inputs, data_file, logged, directory))
     inputs.watched.require_unchanged()
     for line in align_columns(_table(datasets, settings.max_seq_length)):
         log.info(line)
@@ -90,7 +91,7 @@ def prepare(settings, inputs, directory):
     return tuple(datasets)
 
 
-def _convert(settings, inputs, data_file, log_examples, directory):
+def _convert(settings, inputs, data_file, logged, directory):
     log.info("Reading %s", data_file.path)
     if data_file.layout.first_line:
         log.info(columns.describe(data_file))
@@ -104,7 +105,13 @@ def _convert(settings, inputs, data_file, log_examples, directory):
         ids_and_labels = IdsAndLabels()
         examples = ids_and_labels.keeping(examples)
     examples = features.encode_examples(
-        examples, task.labels, length, inputs.tokenizer, log_examples, unknown.keep
+        examples,
+        task.labels,
+        length,
+        inputs.tokenizer,
+        unknown.keep,
+        logged,
+        has_labels=data_file.layout.label is not None,
     )
     counted = _counted(examples, statistics, data_file.path)
     label_type = tf.float32 if task.is_regression else tf.int32

@@ -5,6 +5,7 @@ Every statement is about the same command on the same machine with the same vers
 
 EXACT = "bit for bit"
 NOT_GUARANTEED = "not guaranteed"
+_ONE_THREAD = "--num_threads=1"
 
 
 def guarantee(kind, threads, tensorflow, ops_are_deterministic):
@@ -34,9 +35,15 @@ def guarantee(kind, threads, tensorflow, ops_are_deterministic):
     if kind == "GPU":
         return line + "; not measured on GPUs"
     return line + (
-        "; measured runs on 2 threads were identical bit for bit; --num_threads=1 "
-        "guarantees it"
+        "; measured runs on 2 threads were identical bit for bit; %s guarantees it"
+        % _ONE_THREAD
     )
+
+
+def brief(line):
+    """The beginning of what `guarantee` returned, and what would guarantee more."""
+    begin, _, rest = line.partition(" (")
+    return begin + ("; %s guarantees it" % _ONE_THREAD if _ONE_THREAD in rest else "")
 
 
 def of_training(before, step, now):

@@ -6,6 +6,7 @@ from finetuning.evaluation import (
     sanity_checks,
     scoring,
     submission,
+    training_history,
 )
 from finetuning.run_info import provenance
 from finetuning.utils import tensorboard
@@ -45,6 +46,7 @@ def evaluate(run, weights):
         majority_accuracy=scored.majority_accuracy,
         majority_score=scored.majority_score,
         predicted_one_class=scored.one_class,
+        **_training_summary(weights),
         warnings=warnings,
     )
     with result_files.ResultSet(run.output_dir.path) as results:
@@ -86,6 +88,14 @@ def predict(run, weights):
         results.publish(result_files.PREDICT_JSON, content)
     for dataset in datasets:
         _show_prediction_files(run, dataset)
+
+
+def _training_summary(weights):
+    """How the training of the weights went, as far as its directory shows it."""
+    directory, step = weights.directory, weights.contents.step
+    rows = training_history.read(directory.path)
+    batch_size = directory.saved_run.settings.get("train_batch_size")
+    return training_history.summary(rows, step or 0, batch_size)
 
 
 def _infer(run, weights, dataset, phase, flag):

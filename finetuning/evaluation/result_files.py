@@ -7,11 +7,13 @@ import os
 import numpy as np
 
 from finetuning.data import tasks
+from finetuning.evaluation import training_history
 from finetuning.utils import console, files, json_files, locking
 
 EVAL_TEXT = "eval_results.txt"
 EVAL_JSON = "eval_results.json"
 PREDICT_JSON = "predict_results.json"
+LEARNING_CURVE = "learning_curve.png"
 REPORT = "report.html"
 # These take a suffix, such as "_mismatched", for the second half of a split.
 PROBABILITIES = "test_results%s.tsv"
@@ -27,7 +29,8 @@ def names(suffix, submission):
       suffix: the suffix of the data file, "" for all but the second half of a split.
       submission: name of the file for GLUE's server, without its ending, or None.
     """
-    names = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON, REPORT}
+    names = {EVAL_TEXT, EVAL_JSON, PREDICT_JSON, REPORT, LEARNING_CURVE}
+    names.add(training_history.FILE)
     names |= {name % suffix for name in (PROBABILITIES, PREDICTIONS, EVAL_PREDICTIONS)}
     return names | ({SUBMISSION % submission} if submission else set())
 

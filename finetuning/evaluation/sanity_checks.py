@@ -135,37 +135,45 @@ def text_warnings(datasets, settings, config):
     Returns:
       List of lines.
     """
-    warnings = [
+    warnings = []
+    for dataset in datasets:
+        if dataset.unknown.are_many:
+            warnings.append(_unknown_words_warning(dataset, settings))
+        if dataset.truncated > preparation.MAX_TRUNCATED * dataset.records.count:
+            warnings.append(_truncation_warning(dataset, settings, config))
+    return warnings
+
+
+def _unknown_words_warning(dataset, settings):
+    unknown = dataset.unknown
+    return (
         "%s: %d words became [UNK] (%.0f %% of the tokens), because --vocab_file=%s "
         "lacks them, %s"
         % (
             dataset.data_file.path,
-            dataset.unknown.count,
-            100 * dataset.unknown.count / dataset.unknown.tokens,
+            unknown.count,
+            100 * unknown.count / unknown.tokens,
             settings.vocab_file,
-            dataset.unknown.remedy,
+            unknown.remedy,
         )
-        for dataset in datasets
-        if dataset.unknown.are_many
-    ]
-    count = sum(dataset.records.count for dataset in datasets)
-    truncated = sum(dataset.truncated for dataset in datasets)
-    if truncated > preparation.MAX_TRUNCATED * count:
-        needed = max(dataset.length_needed for dataset in datasets)
-        warnings.append(
-            "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; %s"
-            % (
-                " and ".join(dataset.data_file.path for dataset in datasets),
-                truncated,
-                count,
-                100 * truncated / count,
-                settings.max_seq_length,
-                _length_advice(
-                    needed, settings.max_seq_length, config.max_position_embeddings
-                ),
-            )
+    )
+
+
+def _truncation_warning(dataset, settings, config):
+    length, count = settings.max_seq_length, dataset.records.count
+    return (
+        "%s: %d of %d examples (%.0f %%) are truncated at --max_seq_length=%d; %s"
+        % (
+            dataset.data_file.path,
+            dataset.truncated,
+            count,
+            100 * dataset.truncated / count,
+            length,
+            _length_advice(
+                dataset.length_needed, length, config.max_position_embeddings
+            ),
         )
-    return warnings
+    )
 
 
 def _length_advice(needed, length, maximum):
@@ -228,6 +236,8 @@ def training_advice(contents, directory, datasets, training_sets):
     if any(len(dataset.label_counts) == 1 for dataset in training_sets):
         return "all examples that it was trained on have the same label"
     settings = directory.saved_run.settings
+    if settings.get("init_checkpoint", "") is None:
+        return "its training began with random weights: pass --init_checkpoint"
     rate = settings.get("learning_rate")
     is_low = isinstance(rate, float) and rate < _LOW_LEARNING_RATE
     choices = ["another --random_seed", "more epochs"]
@@ -259,12 +269,12 @@ def score_warnings(scored, is_regression, advice):
     if score <= majority < 1:
         warnings.append(
             "NO BETTER THAN GUESSING: the main score is %.4f, and always predicting "
-            "the %s scores %.4f; %s"
+            "the %s scores %.4f%s"
             % (
                 score,
                 "same number" if is_regression else "most frequent label",
                 majority,
-                advice,
+                "" if scored.one_class else "; " + advice,
             )
         )
     return warnings

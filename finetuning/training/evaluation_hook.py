@@ -11,6 +11,7 @@ from finetuning.evaluation import scoring
 from finetuning.evaluation.history import History
 from finetuning.evaluation.inference import Evaluator
 from finetuning.training.best_weights import BestWeights
+from finetuning.utils import console
 from finetuning.utils.console import log
 
 
@@ -207,21 +208,39 @@ class _Scores:
 
 
 class _Table:
-    """The evaluations in the log: a heading, then one line for each."""
+    """The evaluations in the log: a heading, then one line for each.
+
+    It shows the losses, the main score, and as many other scores as fit into the
+    terminal; all are in `eval_history.tsv`.
+    """
+
+    _HEADING, _LINE, _BEST = "eval |   step", "eval | %6d", "  best"
 
     def __init__(self, names, figures):
-        # Counts would make the lines too long; they are in `eval_history.tsv`.
-        self._names = [name for name in names if isinstance(figures[name], float)]
-        self._titles = [
-            name.replace("eval_", "").replace("_", " ") for name in self._names
-        ]
-        log.info("eval |   step  %s", "  ".join("%8s" % t for t in self._titles))
+        names = [name for name in names if isinstance(figures[name], float)]
+        room = console.width() - len(self._HEADING) - len(self._BEST)
+        shown = set()
+        for name in sorted(names, key=lambda name: not self._is_important(name)):
+            room -= len(self._cell(name, ""))
+            if room < 0:
+                break
+            shown.add(name)
+        self._names = [name for name in names if name in shown]
+        cells = [self._cell(name, self._title(name)) for name in self._names]
+        log.info("%s", self._HEADING + "".join(cells))
 
     def show(self, step, figures, is_best):
-        cells = [
-            "%*.4f" % (max(8, len(title)), figures[name])
-            for name, title in zip(self._names, self._titles)
-        ]
-        log.info(
-            "eval | %6d  %s%s", step, "  ".join(cells), "  best" if is_best else ""
-        )
+        cells = [self._cell(name, "%.4f" % figures[name]) for name in self._names]
+        line = self._LINE % step + "".join(cells)
+        log.info("%s", line + self._BEST if is_best else line)
+
+    @staticmethod
+    def _is_important(name):
+        return name == scoring.MAIN_SCORE or name.endswith("loss")
+
+    @staticmethod
+    def _title(name):
+        return name.replace("eval_", "").replace("training", "train").replace("_", " ")
+
+    def _cell(self, name, text):
+        return "  " + text.rjust(max(6, len(self._title(name))))

@@ -6,12 +6,16 @@ import os
 import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints import finding
+from finetuning.evaluation.training_history import TrainingHistory
 from finetuning.utils import tensorboard
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
-from finetuning.utils.progress import Progress
+from finetuning.utils.progress import Progress, duration
 
 _SUMMARY_STEPS = 10
+# After this many steps their speed is known; what takes no longer needs no estimate.
+_ESTIMATE_STEPS = 6
+_MIN_ESTIMATE_SECONDS = 10
 # After this many skipped steps even the largest loss scale, 2**24, is down to 1, so the
 # scale is not the cause.
 _MAX_SKIPPED_IN_A_ROW = 30
@@ -105,13 +109,16 @@ class ProgressHook(StepHook):
         self._batch_size = run.settings.train_batch_size
         self._first_step = run.first_step
         self._num_steps = plan.hyperparameters.num_steps
+        self._not_estimated = ", without the evaluations" if plan.schedule else ""
         self._progress = None
         self._writer = None
         self._last_summary = None
         self._mean_loss = mean_loss
+        self.history = TrainingHistory(self._output_dir, self._first_step)
 
     def leave_out(self, seconds):
         self._progress.leave_out(seconds)
+        self.history.leave_out(seconds)
 
     def after_create_session(self, session, coord):
         del session, coord
@@ -120,6 +127,7 @@ class ProgressHook(StepHook):
         # TensorBoard discards what an interrupted run wrote for the steps from here on.
         start = tf.SessionLog(status=tf.SessionLog.START)
         self._writer.add_session_log(start, self._first_step + 1)
+        self.history.start()
         self._progress = Progress(
             "training", self._num_steps, self._first_step, self._batch_size
         )
@@ -129,20 +137,35 @@ class ProgressHook(StepHook):
         loss = float(run_values.results["loss"])
         learning_rate = float(run_values.results["learning_rate"])
         self._mean_loss.add(loss)
-        shown = "loss %.4f, learning rate %.3g" % (loss, learning_rate)
+        self.history.add(self._step, loss, learning_rate)
+        shown = ["loss %.4f" % loss]
         if self._skipped:
-            shown += ", %d skipped" % self._skipped
-        self._progress.update(self._step, shown)
+            shown.append("%d skipped" % self._skipped)
+        self._progress.update(self._step, *shown)
+        if self._step == self._first_step + _ESTIMATE_STEPS:
+            self._log_estimate()
         if self._step == self._num_steps or self._step % _SUMMARY_STEPS == 0:
             self._summarize(loss, learning_rate)
 
+    def _log_estimate(self):
+        left = self._progress.seconds_left
+        if left > _MIN_ESTIMATE_SECONDS:
+            log.info(
+                "Training will take about %s (%.1f examples/s)%s",
+                duration(left),
+                self._progress.examples_per_second,
+                self._not_estimated,
+            )
+
     def _fail(self, message):
         self._progress.close()
+        self.history.write()
         super()._fail(message)
 
     def end(self, session):
         del session
         self._progress.close()
+        self.history.write()
         self._writer.flush()
         if self._last_summary not in (None, tensorboard.last_step(self._output_dir)):
             log.warning(
@@ -174,7 +197,9 @@ def _last_checkpoint(output_dir):
 class SaveListener(tf.train.CheckpointSaverListener):
     """Refuses to save weights that are not finite, and logs each saved checkpoint."""
 
-    def __init__(self, run):
+    def __init__(self, run, history):
+        """Takes the `TrainingHistory` that must be written before a checkpoint."""
+        self._history = history
         self._output_dir = run.output_dir.path
         self._initial = run.settings.init_checkpoint
         finite = [
@@ -184,6 +209,7 @@ class SaveListener(tf.train.CheckpointSaverListener):
         self._all_finite = tf.reduce_all(tf.stack(finite))
 
     def before_save(self, session, global_step_value):
+        self._history.write()
         if session.run(self._all_finite):
             return
         if global_step_value == 0:

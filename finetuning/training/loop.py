@@ -81,7 +81,7 @@ def _hooks(run, plan, graph, scaffold, request):
             run.settings.output_dir,
             save_steps=run.settings.save_checkpoints_steps,
             scaffold=scaffold,
-            listeners=[SaveListener(run)] + listeners,
+            listeners=[SaveListener(run, step_hook.history)] + listeners,
         )
         hooks = [step_hook, saver_hook]
     else:

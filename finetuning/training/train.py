@@ -4,9 +4,9 @@ import modeling
 from finetuning.checkpoints import cleanup, finding, model_files
 from finetuning.data import columns
 from finetuning.device import determinism
-from finetuning.evaluation import history
+from finetuning.evaluation import history, result_files
 from finetuning.run_info import provenance, saved_run
-from finetuning.training import earlier_run, loop
+from finetuning.training import earlier_run, learning_curve, loop
 from finetuning.utils import files
 from finetuning.utils.console import log
 
@@ -42,6 +42,9 @@ def train(run, plan):
     try:
         with run.memory_errors("training", "train_batch_size"):
             loop.train(run, plan)
+        if plan.schedule is not None:
+            learning_curve.draw(output_dir.path)
+            log.info("Learning curve: %s", output_dir.join(result_files.LEARNING_CURVE))
     finally:
         output_dir.refresh()
 

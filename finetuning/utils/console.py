@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shlex
 import sys
 import time
 
@@ -13,12 +14,31 @@ from finetuning.utils import appending, files, streams
 LOG_FILE = "run.log"
 WORKER_LOG_FILE = "run.worker_%d.log"
 _REMOTE_FLUSH_SECONDS = 60.0
+_DEFAULT_WIDTH = 80
+# A bar gives up what is written behind it before it becomes shorter than this.
+_MIN_BAR = 5
 _OFF = logging.CRITICAL + 1
 log = logging.getLogger("finetuning")
 
 
+def width():
+    """The number of columns of the terminal; 80 where there is none.
+
+    COLUMNS in the environment comes first, as in other programs.
+    """
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdigit() and int(columns):
+        return int(columns)
+    for descriptor in (2, 1):
+        with contextlib.suppress(OSError):
+            found = os.get_terminal_size(descriptor).columns
+            if found:  # It is 0 in some terminals that are not shown anywhere.
+                return found
+    return _DEFAULT_WIDTH
+
+
 class Bar(tqdm):
-    """A progress bar, above which the log's lines are written.
+    """A progress bar of one line, above which the log's lines are written.
 
     It has no monitor thread: that of tqdm 4.32, the release of TensorFlow 1.14's time,
     waits forever if it wakes up while a bar is closed.
@@ -27,7 +47,27 @@ class Bar(tqdm):
     monitor_interval = 0
 
     def __init__(self, file=None, **options):
+        # With a width, which `format_meter` replaces, tqdm does not look for one.
+        options["ncols"] = _DEFAULT_WIDTH
         super().__init__(file=streams.Tolerant(file or sys.stderr), **options)
+
+    @staticmethod
+    def format_meter(n, total, elapsed, postfix=None, **options):
+        """Fits the line into the terminal, which tqdm alone does not.
+
+        The facts in `postfix`, separated by commas, are left out from the last one.
+        """
+        columns = width()
+        del options["ncols"]
+        facts = postfix.split(", ") if postfix else []
+        while True:
+            options["postfix"] = ", ".join(facts)
+            shortest = tqdm.format_meter(n, total, elapsed, ncols=1, **options)
+            if not facts or len(shortest) + _MIN_BAR <= columns:
+                return tqdm.format_meter(n, total, elapsed, columns, **options)[
+                    :columns
+                ]
+            facts.pop()
 
 
 class _Lines(logging.Formatter):
@@ -46,6 +86,22 @@ class _Lines(logging.Formatter):
         return message
 
 
+class _NotTwice(logging.Filter):
+    """Drops a warning that was logged before."""
+
+    def __init__(self):
+        super().__init__()
+        self._logged = set()
+
+    def filter(self, record):
+        if record.levelno != logging.WARNING:
+            return True
+        message = record.getMessage()
+        is_new = message not in self._logged
+        self._logged.add(message)
+        return is_new
+
+
 class _Screen(logging.Handler):
     """Writes to standard output, errors to standard error, above a progress bar.
 
@@ -58,7 +114,7 @@ class _Screen(logging.Handler):
         self._failed = set()
 
     def emit(self, record):
-        if getattr(record, "shown_by_bar", False):
+        if getattr(record, "only_in_file", False):
             return
         name = "stderr" if record.levelno >= logging.ERROR else "stdout"
         if name in self._failed:
@@ -78,6 +134,7 @@ class _File(logging.Handler):
     def __init__(self, path):
         super().__init__()
         self._path = path
+        self.is_new = not files.exists(path)
         self._stream = appending.open_append(path)
         self._flush_seconds = _REMOTE_FLUSH_SECONDS if files.is_remote(path) else 0.0
         self._flushed = time.monotonic()
@@ -94,6 +151,13 @@ class _File(logging.Handler):
             self.setLevel(_OFF)
             log.warning("No longer writing to %s: %s", self._path, error.strerror)
 
+    def write_command(self, command):
+        line = "$ python " + " ".join(map(shlex.quote, command))
+        if not self.is_new:
+            with contextlib.suppress(OSError):
+                self._stream.write("\n")
+        self.emit(log.makeRecord(log.name, logging.INFO, "", 0, line, (), None))
+
     def close(self):
         with contextlib.suppress(OSError):
             self._stream.close()
@@ -102,7 +166,9 @@ class _File(logging.Handler):
 
 @contextlib.contextmanager
 def screen(tracebacks=False):
-    """Shows the log on the screen within the context.
+    """Shows the log on the screen within the context, no warning twice.
+
+    A record with the attribute `only_in_file` is not shown.
 
     Args:
       tracebacks: whether to show the tracebacks of errors, too.
@@ -111,19 +177,32 @@ def screen(tracebacks=False):
     level, propagate = log.level, log.propagate
     log.setLevel(logging.INFO)
     log.propagate = False
+    not_twice = _NotTwice()
+    log.addFilter(not_twice)
     try:
         with _handling(_Screen(), tracebacks):
             yield
     finally:
+        log.removeFilter(not_twice)
         log.setLevel(level)
         log.propagate = propagate
         streams.discard_unwritten()
 
 
 @contextlib.contextmanager
-def log_file(output_dir, name=LOG_FILE):
-    """Appends the log to a file in a directory within the context."""
-    with _handling(_File(os.path.join(output_dir, name)), tracebacks=True):
+def log_file(output_dir, name=LOG_FILE, command=()):
+    """Appends the log to a file in a directory within the context.
+
+    Args:
+      output_dir: the directory.
+      name: of the file.
+      command: the arguments that this run was started with; the file first gets a line
+        with them, and a blank one before it if it has lines of earlier runs.
+    """
+    handler = _File(os.path.join(output_dir, name))
+    with _handling(handler, tracebacks=True):
+        if command:
+            handler.write_command(command)
         yield
 
 

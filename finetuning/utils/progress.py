@@ -3,7 +3,7 @@
 import sys
 import time
 
-from finetuning.utils import streams
+from finetuning.utils import console, streams
 from finetuning.utils.console import Bar, log
 
 # A log gets about this many lines, with at least and at most these seconds between.
@@ -56,7 +56,6 @@ class Progress:
                 initial=first,
                 desc=label,
                 bar_format=_BAR,
-                dynamic_ncols=True,
                 leave=not brief,
                 file=sys.stderr,
             )
@@ -68,13 +67,21 @@ class Progress:
             return None
         return self._examples_each / self._seconds_per_step
 
-    def update(self, step, facts=""):
-        """Shows that `step` steps are done.
+    @property
+    def seconds_left(self):
+        """Expected seconds until the last step; None before the second one."""
+        if not self._seconds_per_step:
+            return None
+        return (self._total - self._step) * self._seconds_per_step
+
+    def update(self, step, *facts):
+        """Shows that `step` steps are done, in a line as wide as the terminal.
 
         Args:
           step: number of all steps that are done, those before `first` included; it may
             grow by more than one between two calls.
-          facts: shown next to it, such as "loss 0.61".
+          *facts: shown next to it, such as "loss 0.61"; if there is no room, all but
+            the first are left out.
         """
         now = time.monotonic()
         if self._timed_from is None:
@@ -83,12 +90,14 @@ class Progress:
             started, first_step = self._timed_from
             self._seconds_per_step = (now - started) / (step - first_step)
         if self._bar is not None:
-            self._bar.set_postfix_str(self._with_rate(facts), refresh=False)
+            shown = [*facts[:1], *self._rate(), *facts[1:]]
+            self._bar.set_postfix_str(", ".join(shown), refresh=False)
             self._bar.update(step - self._bar.n)
-        if self._line_is_due(step, now):
-            self._line_time = now
-            log.info(self._line(step, facts), extra={"shown_by_bar": bool(self._bar)})
+        is_due = self._line_is_due(step, now)
         self._step = step
+        if is_due:
+            self._line_time = now
+            log.info(self._line(facts), extra={"only_in_file": bool(self._bar)})
 
     def leave_out(self, seconds):
         """Excludes a pause from the rate and the remaining time."""
@@ -113,16 +122,18 @@ class Progress:
     def _lines_until(self, step):
         return (step - self._first) // self._line_every
 
-    def _line(self, step, facts):
-        line = "%s: %s %d of %d" % (self._label, self._unit, step, self._total)
-        left = ""
-        if self._seconds_per_step and step < self._total:
-            left = duration((self._total - step) * self._seconds_per_step) + " left"
-        return ", ".join(filter(None, [line, self._with_rate(facts), left]))
+    def _line(self, facts):
+        line = "%s: %s %d of %d" % (self._label, self._unit, self._step, self._total)
+        parts = [line, *facts[:1], *self._rate()]
+        if self.seconds_left:
+            parts.append(duration(self.seconds_left) + " left")
+        while len(", ".join(parts + list(facts[1:]))) > console.width() and facts[1:]:
+            facts = facts[:-1]
+        return ", ".join(parts + list(facts[1:]))[: console.width()]
 
-    def _with_rate(self, facts):
+    def _rate(self):
         rate = self.examples_per_second
-        return ", ".join(filter(None, [facts, rate and "%.1f examples/s" % rate]))
+        return [] if rate is None else ["%.1f examples/s" % rate]
 
 
 def duration(seconds):

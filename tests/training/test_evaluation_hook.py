@@ -122,7 +122,7 @@ def test_evaluations_where_they_are_due(tmp_path, monkeypatch, capsys):
     # On the screen there is one heading, and no counts.
     lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("eval |")]
     assert [" ".join(line.split()) for line in lines] == [
-        "eval | step training loss accuracy main score",
+        "eval | step train loss accuracy main score",
         "eval | 3 0.2500 0.5000 0.5000 best",
         "eval | 5 0.2500 0.5000 0.7500 best",
         "eval | 8 0.2500 0.5000 0.7000",

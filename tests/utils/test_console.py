@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import sys
 import threading
@@ -49,6 +50,59 @@ def test_the_log_file_gets_the_lines_of_the_screen(screen, tmp_path, scheme):
     content = (tmp_path / "run.log").read_text("utf-8")
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  WARNING: one \u00e9\n", content)
     assert lines_of(tmp_path / "run.log") == ["WARNING: one \u00e9", "WARNING: two"]
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_the_log_file_separates_runs_by_their_commands(screen, tmp_path, scheme):
+    for number in (1, 2):
+        command = ["run_classifier.py", "--data_dir=a b", "--seed=%d" % number]
+        with console.log_file(scheme + str(tmp_path), command=command):
+            log.info("line")
+    content = re.sub(r"(?m)^[-\d]+ [:\d]+  ", "", (tmp_path / "run.log").read_text())
+    line = "$ python run_classifier.py '--data_dir=a b' --seed=%d\nline\n"
+    assert content == line % 1 + "\n" + line % 2
+    assert screen.readouterr().out == "line\nline\n"
+
+
+def test_no_warning_twice(screen, tmp_path):
+    with console.log_file(str(tmp_path)):
+        for text in ("odd", "odd", "other", "odd"):
+            log.warning("%s", text)
+            log.info("odd")
+    expected = ["WARNING: odd", "odd", "odd", "WARNING: other", "odd", "odd"]
+    assert screen.readouterr().out.splitlines() == expected
+    assert lines_of(tmp_path / "run.log") == expected
+
+
+def test_lines_for_the_file_only(screen, tmp_path):
+    with console.log_file(str(tmp_path)):
+        log.info("detail", extra={"only_in_file": True})
+    assert screen.readouterr().out == ""
+    assert lines_of(tmp_path / "run.log") == ["detail"]
+
+
+@pytest.mark.parametrize(
+    "columns, sizes, expected",
+    [
+        ("100", [120, 120], 100),
+        ("", [120, 90], 120),
+        ("0", [0, 90], 90),
+        ("wide", [OSError, 90], 90),
+        ("", [OSError, OSError], 80),
+    ],
+)
+def test_width(monkeypatch, columns, sizes, expected):
+    """Of standard error's terminal, then of standard output's."""
+
+    def get_terminal_size(descriptor):
+        size = {2: sizes[0], 1: sizes[1]}[descriptor]
+        if size is OSError:
+            raise OSError
+        return os.terminal_size((size, 24))
+
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr(console.os, "get_terminal_size", get_terminal_size)
+    assert console.width() == expected
 
 
 def test_a_line_is_written_to_the_file_at_once(screen, tmp_path):

@@ -36,10 +36,10 @@ def screen(capsys):
         yield lambda: capsys.readouterr().out.splitlines()
 
 
-def run(shown, clock, steps, seconds_each, facts="", first=0):
+def run(shown, clock, steps, seconds_each, *facts, first=0):
     for step in range(first + 1, first + steps + 1):
         clock.now += seconds_each
-        shown.update(step, facts)
+        shown.update(step, *facts)
     shown.close()
 
 
@@ -130,6 +130,22 @@ def test_pauses_do_not_count(clock, screen):
         clock.now += 0.5
         shown.update(step)
     assert shown.examples_per_second == pytest.approx(16.0)
+    assert shown.seconds_left == pytest.approx(0.5)
+
+
+def test_a_line_is_as_wide_as_the_terminal(clock, screen, monkeypatch):
+    def last_line(columns):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        shown = Progress("training", 20, examples_each=5)
+        run(shown, clock, 3, 4.0, "loss 0.5", "3 skipped", "4 odd")
+        return screen()[-1]
+
+    line = "training: step 3 of 20, loss 0.5, 1.2 examples/s, 1 min 08 s left"
+    more = line + ", 3 skipped"
+    assert last_line(100) == more + ", 4 odd"
+    assert last_line(len(more)) == more
+    assert last_line(len(more) - 1) == line
+    assert last_line(30) == line[:30]
 
 
 # A bar
@@ -154,6 +170,19 @@ def test_on_a_terminal_a_bar_replaces_the_lines(clock, tmp_path, monkeypatch, ca
         *("training: step %d of 4" % step for step in range(1, 5)),
         "done",
     ]
+
+
+@pytest.mark.parametrize("columns", ["200", "80", "60", "40", "20", ""])
+def test_a_bar_is_never_wider_than_the_terminal(clock, monkeypatch, columns):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("COLUMNS", columns)
+    run(Progress("training", 36815), clock, 4, 4.0, "loss 0.5000", "3 skipped")
+    lines = re.split("[\r\n]", terminal.getvalue())
+    assert max(map(len, lines)) == int(columns or 80)
+    assert any("loss 0.5000" in line for line in lines) is (columns not in ("40", "20"))
+    if columns in ("200", "60"):
+        assert any("3 skipped" in line for line in lines) is (columns == "200")
 
 
 def test_a_bar_starts_no_thread(clock, monkeypatch):

@@ -90,7 +90,7 @@ def test_files(finished_run):
     expected |= {"eval_predictions.tsv", "predictions.tsv", "MRPC.tsv"}
     expected |= {"run_settings.json", "labels.json", "predict_results.json"}
     expected |= {"run.flags", ".lock", "vocab.txt", "bert_config.json"}
-    expected |= {"text_settings.json"}
+    expected |= {"text_settings.json", "training_history.tsv"}
     for step in (8, 12, 15):  # The latest three of 0, 4, 8, 12, 15.
         for part in ("index", "meta", "data-00000-of-00001"):
             expected.add("model.ckpt-%d.%s" % (step, part))
@@ -111,8 +111,9 @@ def test_screen_and_log_file(finished_run):
         r"^Warm start: .*output_weights, output_bias$",
         r"^Warm start: .*cls/predictions/output_bias$",
         r"^Saved .*model\.ckpt-0$",
-        r"^training: step 1 of 15, loss [0-9.]+, learning rate 0$",
-        r"^training: step 15 of 15, loss [0-9.]+, learning rate \S+, \S+ examples/s$",
+        r"^Model: 2 layers, 4 heads, hidden 16, feed-forward 24, 4,\d{3} parameters$",
+        r"^training: step 1 of 15, loss [0-9.]+$",
+        r"^training: step 15 of 15, loss [0-9.]+, \S+ examples/s$",
         r"^  f1 +[0-9.]+$",
         r"^  main score \(mean of accuracy and f1\) +[0-9.]+$",
         r"^  \(accuracy of the majority class\) +0\.5385$",
@@ -122,7 +123,11 @@ def test_screen_and_log_file(finished_run):
     ):
         assert re.search(line, finished_run.screen, re.MULTILINE), line
     logged = text(finished_run.directory, "run.log").splitlines()
-    shown = [line.split("  ", 1)[1] for line in logged]
+    command, *shown = [line.split("  ", 1)[1] for line in logged]
+    assert command.startswith("$ python ")
+    examples = [n for n, line in enumerate(shown) if line == "*** Example ***"]
+    assert len(examples) == 5
+    del shown[examples[1] : examples[4] + 6]
     assert shown == finished_run.screen.splitlines()
 
 
