@@ -14,7 +14,7 @@ from tests.support.worker_processes import END_SECONDS, LOST, end_within, free_a
 
 # The last line before the data is read, the graph is built, and training begins.
 MARK = "Random seed: "
-STOPPED = re.compile(r"WARNING: STOPPED by SIGTERM after step (\d+) of 45, saved as ")
+STOPPED = re.compile(r"WARNING: STOPPED by SIGTERM after step (\d+) of 45, saved ")
 _START_SECONDS = 120
 
 
