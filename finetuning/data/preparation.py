@@ -102,7 +102,7 @@ def _convert(settings, inputs, data_file, logged, directory):
     statistics = _Statistics(unknown, counts_labels=not task.is_regression)
     examples, ids_and_labels = _read(settings, task, data_file, notes), None
     if data_file.split != "train":
-        ids_and_labels = IdsAndLabels()
+        ids_and_labels = IdsAndLabels(_kept_texts(data_file))
         examples = ids_and_labels.keeping(examples)
     examples = features.encode_examples(
         examples,
@@ -156,28 +156,38 @@ def _counted(examples, statistics, path):
         raise InputError("%s contains no examples" % path)
 
 
+def _kept_texts(data_file):
+    """Names of the texts that the results of a file repeat: those of a dev set."""
+    if data_file.split != "dev":
+        return ()
+    return ("text_a", "text_b")[: 1 if data_file.layout.text_b is None else 2]
+
+
 class IdsAndLabels:
-    """The id and the label of each example of a file, in file order.
+    """The id, the label and some texts of each example of a file, in file order.
 
     Results name their examples by these, not by reading the file again, which may have
-    been edited since. Takes some 20 bytes of memory per example.
+    been edited since. Takes some 20 bytes of memory per example, and the texts.
     """
 
-    def __init__(self):
+    def __init__(self, text_names=()):
+        """Prepares to keep texts, too: the fields of `InputExample` of these names."""
+        self.text_names = text_names
         # Each ends with a NUL byte, which no file of examples contains.
         self._texts = bytearray()
 
     def keeping(self, examples):
-        """Yields the examples unchanged, and keeps their ids and labels."""
+        """Yields the examples unchanged, and keeps their ids, labels and texts."""
         for example in examples:
-            for text in (example.guid.split("-", 1)[1], example.label):
+            texts = [getattr(example, name) or "" for name in self.text_names]
+            for text in (example.guid.split("-", 1)[1], example.label, *texts):
                 self._texts += text.encode("utf-8") + b"\0"
             yield example
 
     def __iter__(self):
-        """Yields (id, label), both str."""
+        """Yields (id, label, *texts), all str."""
         texts = self._each_text()
-        return zip(texts, texts)
+        return zip(*[texts] * (2 + len(self.text_names)))
 
     def _each_text(self):
         start = 0

@@ -2,6 +2,7 @@
 
 from finetuning.evaluation import (
     inference,
+    label_report,
     result_files,
     sanity_checks,
     scoring,
@@ -9,7 +10,7 @@ from finetuning.evaluation import (
     training_history,
 )
 from finetuning.run_info import provenance
-from finetuning.utils import tensorboard
+from finetuning.utils import console, tensorboard
 from finetuning.utils.console import log
 
 
@@ -31,6 +32,11 @@ def evaluate(run, weights):
     parts = [dataset.data_file.layout.part for dataset in datasets]
     step = weights.contents.step or 0
     scored = scoring.evaluate(run.task, list(zip(parts, predictions)), step)
+    label_scores = [
+        label_report.compute(run.task.labels, part, predicted)
+        for part, predicted in zip(parts, predictions)
+        if not run.task.is_regression
+    ]
     warnings = _warnings(run, weights, datasets)
     warnings += sanity_checks.training_set_warnings(
         datasets, weights.directory.saved_run, run.inputs.data_digests
@@ -46,6 +52,7 @@ def evaluate(run, weights):
         majority_accuracy=scored.majority_accuracy,
         majority_score=scored.majority_score,
         predicted_one_class=scored.one_class,
+        label_scores=label_scores,
         **_training_summary(weights),
         warnings=warnings,
     )
@@ -58,6 +65,9 @@ def evaluate(run, weights):
         results.publish(result_files.EVAL_JSON, content)
     tensorboard.write(run.output_dir.join("eval"), scored.figures, step)
     _show_scores(run, datasets, scored)
+    for report in label_scores if len(run.task.labels) > 2 else ():
+        for line in label_report.lines(report, console.width()):
+            log.info("%s", line)
     for line in warnings:
         log.warning(line)
     path = run.output_dir.join(result_files.EVAL_TEXT)
@@ -172,6 +182,7 @@ def _predictions_lines(run, dataset, predictions):
         predictions.probabilities,
         scoring.predicted_labels(run.task, predictions.probabilities),
         has_labels=dataset.data_file.layout.label is not None,
+        text_names=dataset.ids_and_labels.text_names,
     )
 
 

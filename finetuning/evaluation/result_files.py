@@ -65,25 +65,31 @@ def probabilities_lines(probabilities):
         yield "\t".join(map(str, row)) + "\n"
 
 
-def predictions_lines(task, ids_and_labels, probabilities, predicted, has_labels):
+def predictions_lines(
+    task, ids_and_labels, probabilities, predicted, has_labels, text_names=()
+):
     """Yields the lines of the readable table of predictions, with a header.
 
     The columns are `id`, `label` (the predicted label or number) and
     `probability_<label>` for each label. If the data file has labels, `gold` follows,
-    and `right` (yes or no) or, for a regression, `error` (the difference).
+    and `right` (yes or no) or, for a regression, `error` (the difference). The texts
+    are last.
 
     Args:
       task: `tasks.Task`.
-      ids_and_labels: iterable of (id, label) of each example, in file order.
+      ids_and_labels: iterable of (id, label, *texts) of each example, in file order.
       probabilities: array [examples, L].
       predicted: array [examples] of `scoring.predicted_labels`.
       has_labels: whether the examples' labels are true.
+      text_names: names of the texts.
     """
     heading = ["id", "label"] + ["probability_" + label for label in task.labels]
     if has_labels:
         heading += ["gold", "error" if task.is_regression else "right"]
-    yield files.tsv_line(heading)
-    for (id_, gold), row, label in zip(ids_and_labels, probabilities, predicted):
+    yield files.tsv_line([*heading, *text_names])
+    for (id_, gold, *texts), row, label in zip(
+        ids_and_labels, probabilities, predicted
+    ):
         cells = [id_]
         if task.is_regression:
             cells.append(str(label))
@@ -91,7 +97,7 @@ def predictions_lines(task, ids_and_labels, probabilities, predicted, has_labels
             cells += [task.labels[label]] + [str(value) for value in row]
         if has_labels:
             cells += [gold, _verdict(task, label, gold)]
-        yield files.tsv_line(cells)
+        yield files.tsv_line(cells + texts)
 
 
 def _verdict(task, label, gold):

@@ -104,7 +104,7 @@ def test_datasets(corpus):
 
 
 def test_ids_and_labels_are_kept(corpus):
-    """As they are in the file, in its order; a training set needs none."""
+    """As they are in the file, in its order, with texts; a training set needs none."""
     corpus.task = tasks.find_task("STS-B")
     columns = ["a \u00e9", *"bcdefg", "a", "b"]
     lines = ["\t".join([*columns, label]) for label in ("score", "3.80", "1")]
@@ -112,8 +112,12 @@ def test_ids_and_labels_are_kept(corpus):
     for split in ("train", "dev"):
         corpus.add(split, lines)
     train, dev = corpus.prepare()
+    kept = dev.ids_and_labels
+    assert kept.text_names == ("text_a", "text_b")
+    assert [row[2:] for row in kept] == [("a", "b")] * 3
+    assert list(kept) == list(kept)
     expected = [("a \u00e9", "3.80"), ("a \u00e9", "1"), ("", "3.80")]
-    assert list(dev.ids_and_labels) == list(dev.ids_and_labels) == expected
+    assert [row[:2] for row in kept] == expected
     assert train.ids_and_labels is None
 
 

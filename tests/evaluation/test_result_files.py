@@ -205,6 +205,22 @@ def test_predictions_of_unlabelled_examples(id_, cell):
     )
 
 
+def test_predictions_with_texts():
+    lines = result_files.predictions_lines(
+        find_task("MRPC"),
+        [("7", "1", 'a\tb "', "c\r\nd"), ("8", "0", "e", "")],
+        np.float32([[0.25, 0.75]] * 2),
+        [1, 1],
+        True,
+        ("text_a", "text_b"),
+    )
+    assert [line.split("\t", 4)[4] for line in lines] == [
+        "gold\tright\ttext_a\ttext_b\n",
+        '1\tyes\ta b "\tc d\n',
+        "0\tno\te\t\n",
+    ]
+
+
 def test_labels_with_tabs_and_line_ends():
     task = Task("custom", ("a\tb", "c\nd"), (), ())
     lines = list(
