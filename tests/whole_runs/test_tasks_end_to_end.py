@@ -164,6 +164,7 @@ def test_both_halves_of_mnli(run_task):
     expected |= {"eval_results.txt", "eval_results.json", "predict_results.json"}
     expected |= {"MNLI-m.tsv", "MNLI-mm.tsv", "labels.json", "run_settings.json"}
     expected |= {"run.log", "run.flags", ".lock", "train.tf_record", "checkpoint"}
+    expected.add("training_history.tsv")
     expected |= {"graph.pbtxt", "eval", *model_files.NAMES}
     assert {name for name in names if not name.startswith("events")} == expected
 
