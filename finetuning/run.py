@@ -30,7 +30,7 @@ from finetuning.workers import cluster as workers
 from finetuning.workers import collectives
 
 # XLA compiles the graph again for each shape: a length of 128 tokens makes four.
-_XLA_LENGTHS = 32
+XLA_LENGTHS = 32
 
 
 @dataclass(frozen=True)
@@ -305,7 +305,7 @@ def choose_compute_options(settings, device):
         raise InputError(
             "--xla=true compiles for a GPU, but TensorFlow finds none; omit the flag"
         )
-    return classifier.ComputeOptions(precision, _XLA_LENGTHS if settings.xla else None)
+    return classifier.ComputeOptions(precision, XLA_LENGTHS if settings.xla else None)
 
 
 def create_output_dir(settings, output_dir, inputs, resources):

@@ -1,7 +1,8 @@
 """A worker for the same model in Hugging Face's transformers on PyTorch.
 
 The spec is that of tf_worker.py without the program, and with variant: transformers'
-name of an implementation of attention. It runs without TensorFlow.
+name of an implementation of attention. It may contain tensor_float_32, and compile:
+whether torch.compile compiles the model. It runs without TensorFlow.
 """
 
 import os
@@ -28,6 +29,10 @@ def set_up(spec):
     model.eval()
     with torch.inference_mode():
         first_loss = model(**hf_model.batch_of(model, check, slice(None))).loss.item()
+    if spec.get("tensor_float_32"):  # Not before the loss that is compared.
+        torch.set_float32_matmul_precision("high")
+    if spec.get("compile"):
+        model.compile()
     facts = {"first_loss": first_loss, "variant": spec["variant"]}
     facts["version"] = "torch %s, transformers %s" % (
         torch.__version__,

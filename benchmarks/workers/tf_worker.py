@@ -2,8 +2,9 @@
 
 The spec contains: program ("ours", "original" or "products"), shape (of the model),
 threads, training (else inference), batch (examples), dtype (of the products), and
-arrays and weights (files written with `timing.examples`). The process runs in the
-directory of the program's modules.
+arrays and weights (files written with `timing.examples`). For this program it may also
+contain xla, tensor_float_32 and deterministic (by default true). The process runs in
+the directory of the program's modules.
 """
 
 import os
@@ -18,10 +19,17 @@ _SCOPE = "bench"
 
 
 def set_up(spec):
+    facts, session, steps = build(spec)
+    return facts, serving.cycling(session.run, steps, together=not spec["training"])
+
+
+def build(spec):
+    """Returns facts, the session, and what it runs for each batch."""
     if spec["program"] != "original":
         from finetuning.device import backend
 
-        backend.start()  # As the command does; it also configures malloc.
+        # As the command does; it also configures malloc.
+        backend.start(deterministic=spec.get("deterministic", True))
     import tensorflow.compat.v1 as tf
 
     tf.logging.set_verbosity(tf.logging.ERROR)
@@ -33,11 +41,12 @@ def set_up(spec):
             facts, session, steps = matrix_products.set_up(tf, spec, arrays, config)
         else:
             facts, session, steps = _set_up_steps(tf, spec, arrays, check, config)
-    return facts, serving.cycling(session.run, steps, together=not spec["training"])
+    if spec.get("tensor_float_32"):  # Not before the loss that is compared.
+        backend.set_tensor_float_32(True)
+    return facts, session, steps
 
 
 def _set_up_steps(tf, spec, arrays, check, config):
-    """Returns facts, the session, and what it runs for each batch."""
     fetches, loss = _build(tf, spec, arrays, check)
     session = tf.Session(config=config)
     session.run(tf.global_variables_initializer())
@@ -61,7 +70,7 @@ def _session_config(tf, spec):
     else:
         from finetuning.device import backend
 
-        config = backend.session_config(threads)
+        config = backend.session_config(threads, spec.get("xla", False))
     config.gpu_options.allow_growth = True  # Several workers share a GPU.
     return config
 
@@ -111,7 +120,12 @@ def _ours(spec, config, batch):
     from finetuning import classifier
 
     precision = mixed_precision.get_precision(spec["dtype"])
-    compute = classifier.ComputeOptions(precision)
+    pad_to = None
+    if spec.get("xla"):
+        from finetuning import run
+
+        pad_to = run.XLA_LENGTHS
+    compute = classifier.ComputeOptions(precision, pad_to)
     if not spec["training"]:
         graph = classifier.inference_graph(config, examples.LABELS, batch, compute)
         return [graph.per_example_loss, graph.probabilities]

@@ -24,7 +24,7 @@ def is_tensorflow_1(version):
     return version.startswith("1.")
 
 
-def start(log_level="2"):
+def start(log_level="2", deterministic=True):
     """Imports TensorFlow without its start-up messages and sets its global options.
 
     Malloc keeps freed memory, float32 is not rounded to TensorFloat-32, and ops are
@@ -34,18 +34,46 @@ def start(log_level="2"):
     Args:
       log_level: what TensorFlow's C++ code logs, unless TF_CPP_MIN_LOG_LEVEL is set in
         the environment: "2": errors; "3": not even these.
+      deterministic: False only to measure what deterministic ops cost.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", log_level)
     _keep_freed_memory()
     with muted_native_stderr():
         import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
+    set_tensor_float_32(False)
+    enable_determinism = _determinism_switch(tf)
+    if deterministic and enable_determinism is not None:
+        enable_determinism()
+
+
+def set_tensor_float_32(enabled):
+    """Sets whether GPUs may round the factors of float32 products to TensorFloat-32.
+
+    TensorFlow 1 never does, and has no such setting.
+    """
+    import tensorflow.compat.v1 as tf
+
     experimental = tf.config.experimental
     if hasattr(experimental, "enable_tensor_float_32_execution"):
-        experimental.enable_tensor_float_32_execution(False)
-    enable_determinism = _determinism_switch(tf)
-    if enable_determinism is not None:
-        enable_determinism()
+        experimental.enable_tensor_float_32_execution(enabled)
+
+
+def has_tensor_float_32():
+    """Whether this TensorFlow can use TensorFloat-32."""
+    import tensorflow.compat.v1 as tf
+
+    return hasattr(tf.config.experimental, "enable_tensor_float_32_execution")
+
+
+def peak_gpu_bytes():
+    """The most memory of the first GPU that this process has used; None in 1.14."""
+    import tensorflow.compat.v1 as tf
+
+    experimental = tf.config.experimental
+    if not hasattr(experimental, "get_memory_info"):
+        return None
+    return experimental.get_memory_info("GPU:0")["peak"]
 
 
 def has_deterministic_ops():

@@ -57,6 +57,11 @@ def tensorflow_errors(only_files=False):
         raise
 
 
+def is_out_of_memory(message):
+    """Whether the message of an error says that memory was not enough."""
+    return _OUT_OF_MEMORY.search(message) is not None
+
+
 @contextlib.contextmanager
 def out_of_memory_errors(where, remedy):
     """Turns out-of-memory errors into an `InputError` that says what to try.
@@ -74,7 +79,7 @@ def out_of_memory_errors(where, remedy):
         yield
     except (tf.errors.OpError, MemoryError) as error:
         message = getattr(error, "message", None) or str(error)
-        if not (isinstance(error, MemoryError) or _OUT_OF_MEMORY.search(message)):
+        if not (isinstance(error, MemoryError) or is_out_of_memory(message)):
             raise
         raise InputError(
             "out of memory in %s: %s; %s" % (where, reason(error), remedy)

@@ -153,3 +153,24 @@ def test_a_new_process_starts_quietly_with_the_threads_asked_for(root):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(b"\n") == 1
+
+
+def test_determinism_can_be_left_out_to_measure_its_cost(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        backend, "_determinism_switch", lambda _: lambda: calls.append(1)
+    )
+    backend.start(deterministic=False)
+    assert calls == []
+    backend.start()
+    assert calls == [1]
+
+
+def test_tensor_float_32_is_off_unless_it_is_enabled():
+    if not backend.has_tensor_float_32():
+        pytest.skip("TensorFlow 1 has no TensorFloat-32")
+    is_enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    backend.set_tensor_float_32(True)
+    assert is_enabled()
+    backend.start()
+    assert not is_enabled()
