@@ -15,7 +15,8 @@ endif
 
 # A misspelt variable would be ignored, and `make data TASKS=MRPC` would do nothing.
 variables = STACK PYTHON_TF1 PYTHON_TF2 TASK NAME FROM BASE_URL GLUE_DIR \
-	CHECKPOINT_DIR ORIGINAL DATA_DIR BENCH_ARGS SCORES_ARGS PYTEST_ARGS REQUIRE
+	CHECKPOINT_DIR ORIGINAL DATA_DIR BENCH_ARGS GPU_ARGS SCORES_ARGS PYTEST_ARGS \
+	REQUIRE
 on_command_line = $(foreach name,$(.VARIABLES),$(if \
 	$(filter command,$(firstword $(origin $(name)))),$(name)))
 ifneq ($(filter-out $(variables) MAKE% PIP_% SHELL,$(on_command_line)),)
@@ -85,8 +86,8 @@ stack = $(or $(STACK),$(firstword $(available)),tf2)
 python = .venv/$(stack)/bin/python
 from_where = $(if $(FROM),--from="$(FROM)") $(if $(BASE_URL),--base_url="$(BASE_URL)")
 
-.PHONY: demo data checkpoint bench scores errors
-demo data checkpoint bench scores: $$(call ready,$$(stack))
+.PHONY: demo data checkpoint bench gpu-report scores errors
+demo data checkpoint bench gpu-report scores: $$(call ready,$$(stack))
 
 demo:  ## fine-tune a tiny model on example data and show the result
 	@$(python) scripts/demo.py
@@ -102,6 +103,9 @@ checkpoint:  ## download a checkpoint: NAME=...; CHECKPOINT_DIR=DIR, FROM, BASE_
 bench:  ## measure speed; ORIGINAL=DIR compares, DATA_DIR=DIR, BENCH_ARGS=...
 	@$(python) benchmarks/bench.py $(if $(ORIGINAL),--original="$(ORIGINAL)") \
 		$(if $(DATA_DIR),--data_dir="$(DATA_DIR)") $(BENCH_ARGS)
+
+gpu-report:  ## check a GPU and measure its speed in 10 minutes; GPU_ARGS=--full
+	@$(python) benchmarks/gpu_report.py $(GPU_ARGS)
 
 scores:  ## write docs/SCORES.md; SCORES_ARGS=--add=DIR includes a sweep's runs
 	@$(python) scripts/scores_page.py $(SCORES_ARGS)

@@ -16,7 +16,7 @@ STACKS = {"tf1": ["3.7"], "tf2": ["3.10", "3.11", "3.12", "3.13"]}
 RUNNING = "%d.%d" % sys.version_info[:2]
 FIND_PYTHON = os.path.join(ROOT, "scripts", "find_python.sh")
 TARGETS = {"help", "env", "bench-env", "demo", "data", "checkpoint", "bench", "scores"}
-TARGETS |= {"errors", "test", "test-slow", "lint", "clean"}
+TARGETS |= {"errors", "test", "test-slow", "lint", "clean", "gpu-report"}
 
 
 def read(path):
@@ -345,6 +345,7 @@ def test_an_installation_is_repeated_until_it_succeeds(checkout):
             "bench ORIGINAL=a DATA_DIR=c BENCH_ARGS=-x",
             "benchmarks/bench.py --original=a --data_dir=c -x",
         ),
+        ("gpu-report GPU_ARGS=--full", "benchmarks/gpu_report.py --full"),
         ("scores SCORES_ARGS=--add=a", "scripts/scores_page.py --add=a"),
         ("errors", "scripts/errors_page.py"),
     ],

@@ -1,0 +1,1 @@
+"""What gpu_report.py is made of: the list of rows, their processes and the page."""
