@@ -145,6 +145,7 @@ def measure_all(flags, chosen, report, deadline, resources):
 
 def measure_row(row, flags, report, limit, resources):
     """What `processes.measure` returns for a row."""
+    started = time.monotonic()
     directory, torch_python = resources
     spec = rows.spec_of(row, report.facts, flags.threads, flags.seconds)
     if row.program != "demo":
@@ -155,6 +156,7 @@ def measure_row(row, flags, report, limit, resources):
             written = processes.measure(sys.executable, of_weights, limit)
             if written["status"] != processes.MEASURED:
                 return written
+            limit -= time.monotonic() - started
     python = torch_python if row.program == "hf" else sys.executable
     return processes.measure(python, spec, limit)
 

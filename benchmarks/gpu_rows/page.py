@@ -9,7 +9,7 @@ from benchmarks.timing.programs import LOSS_TOLERANCE
 _PROGRAMS = {"ours": "this program", "products": "products alone", "hf": "Hugging Face"}
 _HEADINGS = (
     "",
-    "steps/s",
+    "steps/s (rounds)",
     "examples/s",
     "TFLOP/s",
     "of the products' rate",
@@ -21,14 +21,15 @@ _HEADINGS = (
     "first step, s",
 )
 _LEGEND = """\
-Each line is a process of its own. Steps/s: median of the rounds. TFLOP/s: the
-operations of the matrix products that a step needs, divided by its time. Of the
-products' rate: the time of these products alone, in the same type, as a share of the
-step's. Times Hugging Face: speed relative to its eager mode, in the same type.
-Operations: executed by TensorFlow in a step. Kernels and copies: as its tracer, or
-PyTorch's, recorded them for one step. Peak memory after "at least" is the most that was
-in use when an operation of the traced step ended, where TensorFlow has no counter of
-its peak. First step: with all compilation before it.
+Each line is a process of its own. Steps/s: median, slowest and fastest round; where
+they are far apart, other programs disturbed the measurement. TFLOP/s: the operations of
+the matrix products that a step needs, divided by its time. Of the products' rate: the
+time of these products alone, in the same type, as a share of the step's. Times Hugging
+Face: speed relative to its eager mode, in the same type. Operations: executed by
+TensorFlow in a step. Kernels and copies: as its tracer, or PyTorch's, recorded them for
+one step. Peak memory after "at least" is the most that was in use when an operation of
+the traced step ended, where TensorFlow has no counter of its peak. First step: with all
+compilation before it.
 """
 
 
@@ -169,7 +170,7 @@ def _line(row, group):
     return _cells(
         [
             _name(row),
-            "%.3g" % (1 / seconds),
+            "%.3g (%.3g to %.3g)" % _speeds(row["seconds"], seconds),
             "%.4g" % (row["batch"] / seconds),
             "%.3g" % (flops[0] / seconds / 1e12) if flops else "–",
             "%.0f %%" % (100 * alone / seconds) if alone else "–",
@@ -181,6 +182,10 @@ def _line(row, group):
             "%.1f" % row["first_step_seconds"],
         ]
     )
+
+
+def _speeds(rounds, median):
+    return 1 / median, 1 / max(rounds), 1 / min(rounds)
 
 
 def _count(number):

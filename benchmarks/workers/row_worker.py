@@ -68,7 +68,7 @@ def _driver():
         done = subprocess.run(command, stdout=subprocess.PIPE, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.decode("utf-8", "replace").strip()
+    return "; ".join(done.stdout.decode("utf-8", "replace").splitlines())
 
 
 def demo(spec):

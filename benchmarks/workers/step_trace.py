@@ -83,7 +83,9 @@ def record_torch(step):
     names = [
         event.name
         for event in profile.events()
-        if event.device_type.name == "CUDA" and not event.name.startswith("Memset")
+        if event.device_type.name == "CUDA"
+        and not event.is_user_annotation  # A range, such as the optimiser's step.
+        and not event.name.startswith("Memset")
     ]
     copies = [name for name in names if name.startswith("Memcpy")]
     return _of_gpu(len(names) - len(copies) or None, copies)

@@ -249,7 +249,7 @@ def test_figures_of_the_page():
         result("products", [0.005], flops=[1e11, 3e11]),
         result("hf", [0.04]),
     )
-    cells = "50 | 1600 | 10 | 25 % | 2.00 | 2000 | 100 | 70 | 4, 1 | 9.0"
+    cells = "50 (33.3 to 100) | 1600 | 10 | 25 % | 2.00 | 2000 | 100 | 70 | 4, 1 | 9.0"
     assert "| this program (float32) | %s |" % cells in text
     assert "agree to 0.0001" in text
 
@@ -318,7 +318,9 @@ def test_a_report_of_this_machine(tmp_path, monkeypatch, iterations):
     assert gpu_report.main([*flags, *common]) == 0
     text = read(tmp_path)
     assert "identical, byte for byte" in text and "DIFFERENT" not in text
-    assert re.search(r"\| this program \(float32\) \| [\d.]+ \|", text)
+    assert re.search(
+        r"\| this program \(float32\) \| [\d.]+ \([\d.]+ to [\d.]+\) \|", text
+    )
     measured = corpus.read_json(str(tmp_path / "x.json"))["rows"]
     assert {row["status"] for row in measured} == {"measured"}
     ours = [row for row in measured if row["program"] == "ours"]
