@@ -74,6 +74,7 @@ def test_flags_exist(root):
     known = set(Settings().as_dict()) | {"flagfile", "help", "short"}
     known |= {"rm", "saved"}  # Of docker and tf2onnx.
     known |= {"nodes", "ntasks", "gpus", "signal"}  # Of srun.
+    known |= {"no", "find", "only", "platform"}  # Of pip, up to the hyphen.
     for folder in ("scripts", "benchmarks"):
         pattern = os.path.join(root, folder, "**", "*.py")
         for path in glob.glob(pattern, recursive=True):
