@@ -21,6 +21,7 @@ LAYERS = [
     ["model_session"],
     ["predictor", "report"],
     ["serving"],
+    ["run_record"],
     ["run"],
     ["run_classifier"],
 ]

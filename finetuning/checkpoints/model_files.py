@@ -39,7 +39,7 @@ def save(directory, run):
 
     Args:
       directory: the output directory of a training run, or its `best/`.
-      run: `run.Run`.
+      run: `run_record.Run`.
 
     Raises:
       InputError: the vocabulary or the config has changed since it was checked.
@@ -54,7 +54,7 @@ def complete(directory, run):
 
     Args:
       directory: where the weights are that the run has used.
-      run: `run.Run`, which reads text as these weights need it.
+      run: `run_record.Run`, which reads text as these weights need it.
 
     Returns:
       The names of the files that were written.

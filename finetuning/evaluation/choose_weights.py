@@ -34,7 +34,7 @@ def use(run, action):
     it is restored, the action is repeated with the latest one.
 
     Args:
-      run: `run.Run`.
+      run: `run_record.Run`.
       action: function of the run and `Weights`.
 
     Raises:
@@ -73,7 +73,7 @@ def find(run):
     best may still be missing if the run trains, but has nothing left to train.
 
     Args:
-      run: `run.Run`.
+      run: `run_record.Run`.
 
     Returns:
       `Weights`.

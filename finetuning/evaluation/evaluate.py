@@ -18,7 +18,7 @@ def evaluate(run, weights):
     """Scores the dev set; shows and writes the results.
 
     Args:
-      run: `run.Run`.
+      run: `run_record.Run`.
       weights: `choose_weights.Weights`.
 
     Raises:
@@ -78,7 +78,7 @@ def predict(run, weights):
     """Predicts the test set; writes probabilities, a readable table and GLUE's file.
 
     Args:
-      run: `run.Run`.
+      run: `run_record.Run`.
       weights: `choose_weights.Weights`.
 
     Raises:
@@ -136,7 +136,7 @@ def assist(run):
     Worker 0 announces each dataset, and ends with `end_assistance`.
 
     Args:
-      run: `run.Run` on another worker.
+      run: `run_record.Run` on another worker.
     """
     while True:
         arguments, _ = run.cluster.broadcast()

@@ -28,7 +28,7 @@ def infer(run, contents, record_file, batch_size, label, on_restored=lambda: Non
     With several workers, each does so for its share of the batches.
 
     Args:
-      run: `run.Run`, for the model's config, labels, seed and compute options.
+      run: `run_record.Run`, for the model's config, labels, seed and compute options.
       contents: `compatibility.CheckpointContents` of the weights; None on a worker that
         takes them from worker 0.
       record_file: `records.RecordFile`.
@@ -85,7 +85,7 @@ class Evaluator:
         """Adds the forward pass to a graph that has `classifier.training_graph`.
 
         Args:
-          run: `run.Run`, for the model's config, labels, batch size and options.
+          run: `run_record.Run`, for the model's config, labels, batch size and options.
           record_files: sequence of `records.RecordFile` of one sequence length.
         """
         self._cluster = run.cluster

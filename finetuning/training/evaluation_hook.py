@@ -40,7 +40,7 @@ def make_schedule(run, num_examples, num_steps):
     """Makes the schedule that the settings describe.
 
     Args:
-      run: `run.Run` with its datasets.
+      run: `run_record.Run` with its datasets.
       num_examples: examples in the training set.
       num_steps: optimiser steps of the training run.
 
@@ -84,7 +84,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         """Adds the evaluation to the training graph, which must exist already.
 
         Args:
-          run: `run.Run`.
+          run: `run_record.Run`.
           plan: `plan.TrainingPlan` with a schedule.
           step_hook: the `hooks.StepHook` of the run, which must come before this one.
           mean_loss: `mean_loss.MeanLoss` of the steps since the last evaluation.

@@ -28,7 +28,7 @@ class StepHook(tf.train.SessionRunHook):
         """Prepares to watch a training run.
 
         Args:
-          run: `run.Run`.
+          run: `run_record.Run`.
           plan: `plan.TrainingPlan`.
           graph: `optimization.TrainStep`.
         """
@@ -100,7 +100,7 @@ class ProgressHook(StepHook):
         """Prepares to watch a training run, as `StepHook` does.
 
         Args:
-          run: `run.Run`.
+          run: `run_record.Run`.
           plan: `plan.TrainingPlan`.
           graph: `optimization.TrainStep`.
           mean_loss: `mean_loss.MeanLoss`, to which the loss of each step is added.

@@ -21,7 +21,7 @@ def train(run, plan):
     """Trains to the last step of the plan, or until it stops early.
 
     Args:
-      run: `run.Run`.
+      run: `run_record.Run`.
       plan: `plan.TrainingPlan`.
 
     Raises:

@@ -36,7 +36,7 @@ def make_plan(run):
     """Plans a training run and logs the plan.
 
     Args:
-      run: `run.Run` with its datasets.
+      run: `run_record.Run` with its datasets.
 
     Returns:
       `TrainingPlan`.

@@ -18,7 +18,7 @@ class SharedStep(tf.train.SessionRunHook):
     """
 
     def __init__(self, run, request):
-        """Takes `run.Run` and the `signals.StopRequest` of this process."""
+        """Takes `run_record.Run` and the `signals.StopRequest` of this process."""
         self._collectives, self._cluster = run.collectives, run.cluster
         self._request = request
         is_alone = run.cluster.count == 1

@@ -15,7 +15,7 @@ def train(run, plan):
     """Trains to the last step of the plan, unless the run is finished already.
 
     Args:
-      run: `run.Run`, which holds the lock of its output directory.
+      run: `run_record.Run`, which holds the lock of its output directory.
       plan: `plan.TrainingPlan`.
 
     Raises:

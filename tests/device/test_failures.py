@@ -8,7 +8,7 @@ import subprocess
 import pytest
 import tensorflow.compat.v1 as tf
 
-from finetuning import run as whole_run
+from finetuning import run, run_record
 from finetuning.checkpoints import integrity, saving
 from finetuning.device import failures
 from finetuning.evaluation import inference, result_files
@@ -110,8 +110,8 @@ def test_errors_that_are_not_about_memory(error):
 )
 def test_the_flag_of_the_phase_is_named(size, advice):
     settings = Settings(eval_batch_size=size, max_seq_length=16)
-    run = whole_run.Run(settings, None, None, None, None, 0)
-    context = run.memory_errors("evaluation", "eval_batch_size")
+    record = run_record.Run(settings, None, None, None, None, 0)
+    context = record.memory_errors("evaluation", "eval_batch_size")
     message = str(converted(context, MemoryError("no memory")))
     where = "evaluation with --eval_batch_size=%d and --max_seq_length=16: " % size
     assert message.startswith("out of memory in " + where)
@@ -129,8 +129,8 @@ def test_the_flag_of_the_phase_is_named(size, advice):
 )
 def test_training_in_parts_comes_first(size, parts, advice):
     settings = Settings(train_batch_size=size, accumulate_steps=parts)
-    run = whole_run.Run(settings, None, None, None, None, 0)
-    context = run.memory_errors("training", "train_batch_size")
+    record = run_record.Run(settings, None, None, None, None, 0)
+    context = record.memory_errors("training", "train_batch_size")
     assert advice in str(converted(context, MemoryError("no memory")))
 
 
@@ -267,7 +267,7 @@ def test_a_full_disk_while_writing_results(finished_run, tmp_path, monkeypatch):
 
 def test_a_full_disk_while_writing_records(corpus_flags, tmp_path, monkeypatch):
     out = str(tmp_path / "out")
-    limit(monkeypatch, whole_run, "prepare_data", 4000)
+    limit(monkeypatch, run, "prepare_data", 4000)
     line = refused([*corpus_flags, "--do_train", "--output_dir=" + out])
     assert_disk_full(line, out + "/train.tf_record", "File too large")
     assert not [name for name in os.listdir(out) if "tf_record" in name]

@@ -142,7 +142,7 @@ def read_checkpoint(*path):
 
 
 def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
-    """What the training and evaluation modules read of a `run.Run`.
+    """What the training and evaluation modules read of a `run_record.Run`.
 
     Args:
       directory: the output directory.
