@@ -71,14 +71,14 @@ def test_pairs_with_two_labels(pairs):
     run, out, _ = pairs
     assert saved_json(out, "labels.json")["labels"] == ["no", "yes"]
     for line in (
-        r"^tokens: \[CLS\] anna paid ben \. \[SEP\] anna paid ben \. \[SEP\]$",
-        r"^guid: train-row1$",
-        r"^label: yes \(id = 1\)$",
-        r"^train\.tsv +24 +0 +\d+$",
-        r"^test\.tsv +5 +0 +\d+$",
-        r"^  main score \(macro_f1\) +[0-9.]+$",
+        r"  tokens: \[CLS\] anna paid ben \. \[SEP\] anna paid ben \. \[SEP\]$",
+        r"  guid: train-row1$",
+        r"  label: yes \(id = 1\)$",
+        r"  train\.tsv +24 +0 +\d+$",
+        r"  test\.tsv +5 +0 +\d+$",
+        r"  main score \(macro_f1\) +[0-9.]+$",
     ):
-        assert re.search(line, run.out, re.M), line + "\n" + run.out
+        assert re.search(line, text(out, "run.log"), re.M), line
     assert "GLUE" not in run.out
     found = table(out, "eval_predictions.tsv")
     assert [row["id"] for row in found] == ["row%d" % n for n in range(9)]
@@ -111,8 +111,9 @@ def test_other_files_with_labels(flags, pairs, tmp_path):
     arguments += ["--predict_file=" + os.path.join(data, "dev.tsv")]
     run = succeed(arguments + ["--eval_file=" + other])
     assert "Scores on %s (4 examples), step 3" % other in run.out
-    expected = text(trained, "eval_predictions.tsv")
-    assert text(out, "predictions.tsv") == expected
+    predicted = rows(out, "predictions.tsv")
+    evaluated = rows(trained, "eval_predictions.tsv")
+    assert predicted == [row[: len(predicted[0])] for row in evaluated]
     for ours, theirs in zip(
         table(out, "eval_predictions.tsv"), table(out, "predictions.tsv")
     ):
@@ -147,13 +148,13 @@ def topics(flags, tmp_path_factory):
 
 
 def test_three_labels_in_csv(topics):
-    run, out, _ = topics
+    _, out, _ = topics
     for line in (
-        r"^tokens: \[CLS\] \[UNK\] ben called carla \. \[UNK\] \[SEP\]$",
-        r"^tokens: \[CLS\] david paid emma \. ben \. \[SEP\]$",
-        r"^train\.csv +24 +0 +\d+$",
+        r"  tokens: \[CLS\] \[UNK\] ben called carla \. \[UNK\] \[SEP\]$",
+        r"  tokens: \[CLS\] david paid emma \. ben \. \[SEP\]$",
+        r"  train\.csv +24 +0 +\d+$",
     ):
-        assert re.search(line, run.out, re.M), line + "\n" + run.out
+        assert re.search(line, text(out, "run.log"), re.M), line
     assert saved_json(out, "labels.json")["labels"] == sorted(TOPICS)
     found = table(out, "eval_predictions.tsv")
     # The id of an example is the line that it begins in, counted from 0.
@@ -228,7 +229,7 @@ def test_numbers_without_a_heading(flags, tmp_path):
     assert "\n  main score (mean of pearson and spearman)" in run.out
     assert "majority class" not in run.out
     found = table(out, "eval_predictions.tsv")
-    assert list(found[0]) == ["id", "label", "gold", "error"]
+    assert list(found[0]) == ["id", "label", "gold", "error", "text_a"]
     assert [row["gold"] for row in found] == [s.split("\t")[1] for s in lines[:6]]
     errors = [float(row["label"]) - float(row["gold"]) for row in found]
     mean = np.mean(np.square(errors))
@@ -272,16 +273,18 @@ def test_class_weights_weigh_the_loss(one_step):
 def test_fewer_examples_and_given_labels(one_step, tmp_path):
     few = ["--max_train_examples=10", "--train_batch_size=5"]
     run = one_step("few", "--labels=yes,perhaps,no", *few)
+    out = str(tmp_path / "few")
     assert "Training: 10 examples, batch size 5, 1 epochs: 2 steps" in run.out
     assert re.search(r"^train\.tsv +10 +0 +\d+$", run.out, re.M)
-    labels = saved_json(str(tmp_path / "few"), "labels.json")["labels"]
+    labels = saved_json(out, "labels.json")["labels"]
     assert labels == ["yes", "perhaps", "no"]
     # Not the first ones, as a file may be sorted; in its order; the same every time.
-    guids = re.findall(r"guid: train-row(\d+)", run.out)
+    guids = re.findall(r"guid: train-row(\d+)", text(out, "run.log"))
     assert guids != ["0", "1", "2", "3", "4"]
     assert guids == sorted(guids, key=int)
-    again = one_step("again", "--check", *few)
-    assert re.findall(r"guid: train-row(\d+)", again.out) == guids
+    one_step("again", *few)
+    again = text(str(tmp_path / "again"), "run.log")
+    assert re.findall(r"guid: train-row(\d+)", again) == guids
 
 
 # What the program warns about

@@ -254,5 +254,7 @@ def test_a_labelled_file_is_predicted_with_its_gold_labels(flags, run_task, tmp_
     arguments = without(flags, "init_checkpoint") + ["--task_name=cola"]
     arguments += ["--predict_file=%s" % (tmp_path / "dev.tsv"), "--do_predict"]
     succeed(arguments + ["--init_checkpoint=" + trained, "--output_dir=" + out])
-    assert text(out, "predictions.tsv") == text(trained, "eval_predictions.tsv")
+    predicted = rows(out, "predictions.tsv")
+    evaluated = rows(trained, "eval_predictions.tsv")
+    assert predicted == [row[: len(predicted[0])] for row in evaluated]
     assert "CoLA.tsv" not in os.listdir(out)
