@@ -1,27 +1,24 @@
 """What the files of a run say about its last evaluation."""
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Dict, Optional, Tuple
 
 import numpy as np
 
 from finetuning import trained_model
 from finetuning.checkpoints import compatibility, finding
-from finetuning.data import data_files, features, reading
+from finetuning.data import features
 from finetuning.data.tasks import InputExample
-from finetuning.evaluation import history, result_files
-from finetuning.flags.settings import Settings
+from finetuning.evaluation import history, result_files, training_history
 from finetuning.run_info import fingerprints
-from finetuning.utils import files, json_files, tensorboard
+from finetuning.utils import files, json_files
 from finetuning.utils.errors import InputError
 
-_TAGS = ("loss", "learning_rate")
 # What the report reads from `eval_results.json`, and its type.
 _RESULTS = {
     "checkpoint": str,
     "data_files": list,
-    "data_sha256": str,
     "device": str,
     "labels": list,
     "main_metrics": list,
@@ -47,7 +44,8 @@ class Examples:
       gold: int [examples], indices of the labels; in a regression float64, the numbers.
       predicted: the same of what the model predicted.
       probabilities: float64 [examples, L]; in a regression [examples, 0].
-      texts: `InputExample` of each; None if the data file cannot be read any more.
+      texts: `InputExample` of each, whose tabs and line ends are blanks; None if an
+        earlier version evaluated, which did not write them.
       lengths: int [examples], tokens before truncation; None if texts or vocabulary are
         missing.
       truncated: bool [examples], or None.
@@ -84,7 +82,7 @@ class Facts:
       labels: the labels in the order of their ids; empty for a regression.
       examples: `Examples`.
       model: `trained_model.TrainedModel` that was evaluated; None if it is not there.
-      curve: "loss" and "learning_rate", each a dictionary from step to value.
+      curve: the `training_history.Row`s of the training run.
       evaluations: those during training, a dictionary from step to figures.
       best: the step of the best of these, or None.
       notes: why something is missing, one line each.
@@ -95,7 +93,7 @@ class Facts:
     labels: Tuple[str, ...]
     examples: Examples
     model: Optional[trained_model.TrainedModel]
-    curve: Dict[str, dict]
+    curve: Tuple[training_history.Row, ...]
     evaluations: Dict[int, dict]
     best: Optional[int]
     notes: Tuple[str, ...]
@@ -122,8 +120,12 @@ def collect(directory):
     labels = tuple(results["labels"])
     examples = _read_predictions(directory, results, labels)
     model = _load_model(directory, results, notes)
-    examples = replace(examples, texts=_read_texts(results, model, examples, notes))
-    if examples.texts and model:
+    if examples.texts is None:
+        notes.append(
+            "There are no texts and no lengths in this report: an earlier version "
+            "evaluated; evaluate again with --do_eval=true"
+        )
+    elif model:
         examples = _with_lengths(examples, model)
     past = history.History(directory, resumed=True)
     return Facts(
@@ -132,7 +134,7 @@ def collect(directory):
         labels,
         examples,
         model,
-        tensorboard.read_scalars(directory, _TAGS),
+        tuple(training_history.read(directory)),
         past.rows,
         past.best(float("inf")),
         tuple(notes),
@@ -183,7 +185,7 @@ def _parse_results(content):
 
 
 def _read_predictions(directory, results, labels):
-    """The `Examples` of all prediction files of an evaluation, without texts."""
+    """The `Examples` of all prediction files of an evaluation, without lengths."""
     parts = []
     for name in sorted(results["sha256"]):
         if name.startswith(result_files.EVAL_PREDICTIONS.split("%")[0]):
@@ -201,6 +203,7 @@ def _read_predictions(directory, results, labels):
         np.concatenate([part.gold for part in parts]),
         np.concatenate([part.predicted for part in parts]),
         np.concatenate([part.probabilities for part in parts]),
+        sum((part.texts for part in parts), ()) if parts[0].texts else None,
     )
 
 
@@ -219,6 +222,7 @@ def _parse_predictions(path, labels, part):
     read = {cell: index for index, cell in enumerate(cells)}.get if labels else float
     columns = [heading.index("probability_" + cell) for cell in cells]
     id_, label, gold = (heading.index(name) for name in ("id", "label", "gold"))
+    texts = [heading.index(name) for name in ("text_a", "text_b") if name in heading]
     kind = np.int64 if labels else np.float64
     prefix = part + ":" if part else ""
     return Examples(
@@ -226,6 +230,9 @@ def _parse_predictions(path, labels, part):
         np.array([read(row[gold]) for row in rows], kind),
         np.array([read(row[label]) for row in rows], kind),
         np.array([[float(row[n]) for n in columns] for row in rows], np.float64),
+        tuple(InputExample(row[id_], *(row[n] for n in texts)) for row in rows)
+        if texts
+        else None,
     )
 
 
@@ -244,34 +251,6 @@ def _load_model(directory, results, notes):
                 return None
     notes.append("The evaluated weights are not there any more: %s" % candidates[-1])
     return None
-
-
-def _read_texts(results, model, examples, notes):
-    """The `InputExample`s; None if they are not those that were evaluated."""
-    try:
-        task, found = _find_data(results, model)
-        paths = tuple(data_file.path for data_file in found)
-        if fingerprints.of_data(found)[paths] != results["data_sha256"]:
-            raise InputError("%s was changed since" % " and ".join(paths))
-        texts = [
-            example for file in found for example in reading.read_examples(task, file)
-        ]
-        if len(texts) != len(examples.ids):
-            raise InputError("%s has other rows" % " and ".join(paths))
-        return tuple(texts)
-    except InputError as error:
-        notes.append("There are no texts and no lengths in this report: %s" % error)
-        return None
-
-
-def _find_data(results, model):
-    """The task of an evaluation, and its `DataFile`s."""
-    known = {field.name for field in fields(Settings)}
-    given = {n: value for n, value in results["settings"].items() if n in known}
-    given.update(do_train=False, do_eval=True, do_predict=False)
-    folder = model.directory if model else os.path.dirname(results["checkpoint"])
-    task, found, _ = data_files.find(Settings(**given), lambda: folder)
-    return replace(task, labels=tuple(results["labels"])), found
 
 
 def _with_lengths(examples, model):

@@ -2,7 +2,7 @@
 
 import os
 
-from finetuning.evaluation import history
+from finetuning.evaluation import history, training_history
 from finetuning.evaluation.scoring import MAIN_SCORE
 from finetuning.report import charts, facts, figures, html, published
 
@@ -144,7 +144,7 @@ def training(found):
     curve, past = found.curve, found.evaluations
     losses = []
     for name, points in (
-        ("training loss of the step", list(curve["loss"].items())),
+        (_STEP_LOSS, [(row.step, row.loss) for row in curve]),
         (
             "mean training loss since the last evaluation",
             _column(past, "training_loss"),
@@ -152,14 +152,15 @@ def training(found):
         ("loss on the dev set", _column(past, "eval_loss")),
     ):
         if points:
-            markers = len(points) <= 40 and name != "training loss of the step"
+            markers = len(points) <= 40 and name != _STEP_LOSS
             thin = figures.thinned(points, _MAX_POINTS)
             losses.append(charts.Series(name, thin, markers))
     parts = []
     if losses:
         parts.append(charts.lines("loss", "Loss", losses, "step", "loss", True))
-    rates = figures.thinned(list(curve["learning_rate"].items()), _MAX_POINTS)
-    if rates:
+    shown = figures.thinned(curve, _MAX_POINTS)
+    if shown:
+        rates = [(row.step, row.learning_rate) for row in shown]
         series = [charts.Series("learning rate", rates)]
         title = "Learning rate"
         chart = charts.lines("rate", title, series, "step", "learning rate", True)
@@ -172,9 +173,10 @@ def training(found):
         title = "Main score on the dev set, by step"
         parts.append(charts.lines("main", title, series, "step", "main score"))
     if not parts:
-        text = "There are no event files and no evaluations during training here."
+        text = "There is no %s and no evaluation during training here."
+        text %= training_history.FILE
         return html.section("training", "Training", html.paragraph(text))
-    tables = _curve_table(curve, rates) + _evaluations_table(found)
+    tables = _curve_table(curve, shown) + _evaluations_table(found)
     return html.section("training", "Training", html.side_by_side(parts), tables)
 
 
@@ -182,18 +184,16 @@ def _column(past, name):
     return [(step, row[name]) for step, row in past.items() if name in row]
 
 
-def _curve_table(curve, rates):
-    if not rates:
+def _curve_table(curve, shown):
+    if not shown:
         return ""
-    steps = [step for step, _ in rates]
     rows = [
-        (str(step), _number(curve["loss"].get(step, "")), "%.3g" % rate)
-        for step, rate in rates
+        (str(row.step), _number(row.loss), "%.3g" % row.learning_rate) for row in shown
     ]
     summary = "Table: loss and learning rate by step"
-    if len(steps) < len(curve["learning_rate"]):
-        summary += ", %d of %d that were saved" % (
-            *(len(steps), len(curve["learning_rate"])),
+    if len(shown) < len(curve):
+        summary += ", %d of %d steps (all: %s)" % (
+            *(len(shown), len(curve), training_history.FILE),
         )
     return html.details(summary, html.table(["step", "loss", "learning rate"], rows))
 

@@ -1,6 +1,7 @@
 """The whole page: what it says, what it may load, and how a browser shows it."""
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import shutil
 import numpy as np
 import pytest
 
+from finetuning.evaluation import training_history
 from finetuning.report import (
     attention,
     attention_section,
@@ -18,7 +20,6 @@ from finetuning.report import (
     published,
 )
 from finetuning.report.facts import InputExample
-from finetuning.utils import tensorboard
 from finetuning.utils.errors import InputError
 from scripts import report
 from tests.support import browser, corpus
@@ -80,23 +81,11 @@ def test_regression_with_evaluations(evaluated_run):
     assert dots.count("M") == len(rows) == 13
 
 
-def test_curve_is_that_of_the_event_files(finished_run, found):
-    assert list(found.curve["loss"]) == list(found.curve["learning_rate"]) == [10, 15]
-    assert all(np.isfinite(list(found.curve["loss"].values())))
-
-
-def test_repeated_steps_count_once(tmp_path):
-    import tensorflow.compat.v1 as tf
-
-    for name, first, values in ((".a", 1, [1.0, 2.0, 3.0]), (".b", 2, [5.0])):
-        with tf.Graph().as_default():
-            writer = tf.summary.FileWriter(str(tmp_path), filename_suffix=name)
-        writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), first)
-        for step, value in enumerate(values, first):
-            writer.add_summary(tensorboard.scalars({"loss": value}), step)
-        writer.close()
-    found = tensorboard.read_scalars(str(tmp_path), ["loss", "rate"])
-    assert found == {"loss": {1: 1.0, 2: 5.0}, "rate": {}}
+def test_curve_is_that_of_all_steps(finished_run, found):
+    lines = read(os.path.join(finished_run.directory, "training_history.tsv"))
+    rows = [list(map(float, line.split("\t"))) for line in lines.splitlines()[1:]]
+    assert [row[0] for row in rows] == list(range(1, 16))
+    assert [list(row) for row in found.curve] == rows
 
 
 def with_texts(found, text):
@@ -139,8 +128,7 @@ def test_size_without_attention(found):
         np.zeros(count, bool),
     )
     steps = range(0, 100000, 10)
-    curve = {"loss": {n: 1.0 / (n + 1) for n in steps}, "learning_rate": {}}
-    curve["learning_rate"] = {n: 1e-5 * n for n in steps}
+    curve = [training_history.Row(n, 1.0 / (n + 1), 1e-5 * n, n) for n in steps]
     row = {"training_loss": 0.123456789, "eval_loss": 0.2, "eval_main_score": 0.5}
     large = dataclasses.replace(
         found,
@@ -181,21 +169,47 @@ def test_many_labels(found):
     assert len(text.encode("utf-8")) < 150e3
 
 
-def test_nothing_is_lost_where_data_and_weights_are(finished_run, tmp_path, capsys):
-    out = finished_run.copy(tmp_path)
+def change_results(out, change):
+    """Changes `eval_results.json` with a function of its content."""
     path = os.path.join(out, "eval_results.json")
     results = corpus.read_json(path)
-    results["settings"]["data_dir"] = "gone"
-    results["checkpoint"] = "elsewhere/model.ckpt-99"
+    change(results)
     with open(path, "w", encoding="utf-8") as file:
         json.dump(results, file)
+
+
+def test_data_and_weights_that_are_gone(finished_run, tmp_path, capsys, found):
+    """The texts are those beside the predictions."""
+
+    def forget(results):
+        results["settings"]["data_dir"] = results["data_file"] = "gone"
+        results["checkpoint"] = "elsewhere/model.ckpt-99"
+
+    out = finished_run.copy(tmp_path)
+    change_results(out, forget)
     assert report.main([out]) == 0
     text = read(os.path.join(out, "report.html"))
-    assert "--data_dir=gone: no such directory" in text
     assert "elsewhere/model.ckpt-99" in text and "Confusion matrix" in text
+    assert facts.collect(out).examples.texts == found.examples.texts
     capsys.readouterr()
     assert report.main([out, "--pairs=1"]) == 2
     assert "no attention can be computed" in capsys.readouterr().err
+
+
+def test_predictions_of_an_earlier_version_have_no_texts(finished_run, tmp_path):
+    out = finished_run.copy(tmp_path)
+    path = os.path.join(out, "eval_predictions.tsv")
+    lines = [line.split("\t")[:6] for line in read(path).splitlines()]
+    text = "".join("\t".join(cells) + "\n" for cells in lines)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    digest = hashlib.sha256(text.encode("utf-8")).hexdigest()
+    change_results(
+        out, lambda content: content["sha256"].update({"eval_predictions.tsv": digest})
+    )
+    assert report.main([out]) == 0
+    text = read(os.path.join(out, "report.html"))
+    assert "no texts and no lengths" in text and "Confusion matrix" in text
 
 
 def test_a_directory_that_was_moved(finished_run, tmp_path):
@@ -364,14 +378,13 @@ def test_both_halves_of_a_dev_set(finished_run, tmp_path):
     first = os.path.join(out, "eval_predictions.tsv")
     second = os.path.join(out, "eval_predictions_mismatched.tsv")
     shutil.copy(first, second)
-    path = os.path.join(out, "eval_results.json")
-    results = corpus.read_json(path)
-    results["sha256"][os.path.basename(second)] = results["sha256"][
-        os.path.basename(first)
-    ]
-    results["num_examples"] *= 2
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(results, file)
+
+    def add(results):
+        digests = results["sha256"]
+        digests[os.path.basename(second)] = digests[os.path.basename(first)]
+        results["num_examples"] *= 2
+
+    change_results(out, add)
     examples = facts.collect(out).examples
     half = len(examples.ids) // 2
     assert examples.ids[half:] == tuple("mismatched:" + i for i in examples.ids[:half])
