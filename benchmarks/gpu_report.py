@@ -11,7 +11,6 @@ was up: 10 minutes, or with --full none. On a machine without a GPU the models a
 smaller. See benchmarks/README.md.
 """
 
-import importlib.util
 import os
 import platform
 import re
@@ -28,6 +27,8 @@ from finetuning.utils import early_interrupt, environment  # noqa: E402
 if __name__ == "__main__":
     early_interrupt.report()
     environment.require()
+
+import importlib.util  # noqa: E402
 
 from benchmarks import bench  # noqa: E402
 from benchmarks.gpu_rows import page, processes, rows  # noqa: E402

@@ -9,6 +9,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from finetuning.utils import environment
+
+if __name__ == "__main__":
+    environment.require()
+
 from finetuning.device import backend
 from finetuning.utils import files
 from finetuning.utils.console import log

@@ -19,7 +19,6 @@ import importlib
 import os
 import signal
 import sys
-from typing import NamedTuple, Tuple
 
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -35,21 +34,11 @@ from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
 from scripts import entry
 
-
-class Format(NamedTuple):
-    """What a format is for, and the names of the flags that only it has.
-
-    The module of its name in `finetuning/export/` writes it.
-    """
-
-    about: str
-    flags: Tuple[str, ...] = ()
-
-
+# What each format is for. The module of its name in finetuning/export/ writes it.
 FORMATS = {
-    "huggingface": Format("what from_pretrained of Hugging Face's transformers loads"),
-    "saved_model": Format("what TensorFlow Serving and TensorFlow load", ("version",)),
-    "checkpoint": Format("the weights and their files for this program, as in best/"),
+    "huggingface": "what from_pretrained of Hugging Face's transformers loads",
+    "saved_model": "what TensorFlow Serving and TensorFlow load",
+    "checkpoint": "the weights and their files for this program, as in best/",
 }
 
 
@@ -57,9 +46,9 @@ def parse(argv):
     """The flags of a command line as a namespace.
 
     Raises:
-      InputError: they are wrong, or a flag belongs to another format.
+      InputError: they are wrong, or --version is given with another format.
     """
-    table = "\n".join("  %-12s %s" % (name, FORMATS[name].about) for name in FORMATS)
+    table = "\n".join("  %-12s %s" % pair for pair in FORMATS.items())
     parser = entry.Parser(prog="export.py", description=__doc__ % {"formats": table})
     parser.add_path("run", metavar="RUN", help="see above")
     parser.add_argument("--format", choices=FORMATS, required=True, help="see above")
@@ -71,10 +60,8 @@ def parse(argv):
         help="number of a SavedModel; without it, one more than the highest in DIR",
     )
     flags = parser.parse_args(argv)
-    for name, format_ in FORMATS.items():
-        given = [flag for flag in format_.flags if getattr(flags, flag) is not None]
-        if given and name != flags.format:
-            raise InputError("--%s is a flag of --format=%s only" % (given[0], name))
+    if flags.version is not None and flags.format != "saved_model":
+        raise InputError("--version is a flag of --format=saved_model only")
     return flags
 
 
@@ -87,11 +74,7 @@ def run(argv):
     from finetuning.checkpoints.output_dir import OutputDir
     from finetuning.device import detect
 
-    options = {
-        name: getattr(flags, name)
-        for name in FORMATS[flags.format].flags
-        if getattr(flags, name) is not None
-    }
+    options = {} if flags.version is None else {"version": flags.version}
     exporter = importlib.import_module("finetuning.export." + flags.format)
     model = trained_model.load(flags.run)
     detect.find_device()  # Swallows what TensorFlow prints when it looks for GPUs.

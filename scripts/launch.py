@@ -15,7 +15,6 @@ For workers on several machines, see docs/DISTRIBUTED.md.
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -32,6 +31,8 @@ from finetuning.utils import early_interrupt, environment
 if __name__ == "__main__":
     early_interrupt.report()
     environment.require()
+
+import secrets  # Python 2.7 does not have it.
 
 from finetuning.device import backend
 from finetuning.flags import command_line
@@ -50,7 +51,7 @@ _POLL_SECONDS = 0.1
 
 def run(num_workers, flags):
     """Starts the workers and waits for them; returns the exit status."""
-    settings, _ = command_line.parse([_PROGRAM, *flags])
+    settings, _ = command_line.parse([_PROGRAM] + flags)
     for name in _OWN_FLAGS:
         if getattr(settings, name) is not None:
             raise InputError("--%s is chosen by launch.py; omit it" % name)
@@ -58,15 +59,15 @@ def run(num_workers, flags):
     environments = environments_of(num_workers, gpus)
     if not gpus and not settings.num_threads:
         threads = max(backend.physical_cores() // num_workers, 1)
-        flags = [*flags, "--num_threads=%d" % threads]
+        flags = flags + ["--num_threads=%d" % threads]
     addresses = ["%s:%d" % (_HOST, port) for port in free_ports(num_workers)]
     # Only this user may read the file.
     with tempfile.NamedTemporaryFile("w", prefix="cluster_secret_") as secret_file:
         secret_file.write(secrets.token_hex(32))
         secret_file.flush()
-        flags = [*flags, "--workers=" + ",".join(addresses)]
+        flags = flags + ["--workers=" + ",".join(addresses)]
         flags.append("--cluster_secret_file=" + secret_file.name)
-        command = [sys.executable, _PROGRAM, *flags]
+        command = [sys.executable, _PROGRAM] + flags
         return Workers().run(command, environments)
 
 
@@ -153,7 +154,7 @@ class Workers:
 
     def _start(self, command, index, environment):
         process = subprocess.Popen(
-            [*command, "--worker_index=%d" % index],
+            command + ["--worker_index=%d" % index],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -21,7 +21,6 @@ import contextlib
 import json
 import math
 import os
-import queue
 import signal
 import sys
 import threading
@@ -35,6 +34,8 @@ from finetuning.utils import early_interrupt, environment
 if __name__ == "__main__":
     early_interrupt.report()
     environment.require()
+
+import queue  # Python 2.7 does not have it.
 
 from finetuning.device import backend
 from finetuning.utils import files, json_files
@@ -148,15 +149,21 @@ def _from_json(place, line):
     try:
         content = json_files.parse_text(line)
     except ValueError as error:
-        raise InputError("%s: not JSON: %s" % (place, error)) from None
-    if not isinstance(content, dict) or set(content) - set(_KEYS):
-        raise InputError(
-            '%s: expected an object such as {"text_a": "..."}, found %s'
-            % (place, line[:60])
-        )
-    if "text_a" not in content:
-        raise InputError("%s: there is no text_a" % place)
+        problem = "not JSON: %s" % error
+    else:
+        problem = _problem(content, line)
+    if problem is not None:
+        raise InputError("%s: %s" % (place, problem))
     return [content[name] for name in _KEYS if name in content]
+
+
+def _problem(content, line):
+    """What is wrong with the content of a line of JSON; None: nothing."""
+    if not isinstance(content, dict) or set(content) - set(_KEYS):
+        return 'expected an object such as {"text_a": "..."}, found %s' % line[:60]
+    if "text_a" not in content:
+        return "there is no text_a"
+    return None
 
 
 def _encode(predictor, batch):
@@ -173,16 +180,17 @@ def _encode(predictor, batch):
 
 
 def _tsv_heading(labels):
-    return files.tsv_line([*(["label", *labels] if labels else ["value"]), "truncated"])
+    names = ["label"] + list(labels) if labels else ["value"]
+    return files.tsv_line(names + ["truncated"])
 
 
 def _tsv(prediction):
     if prediction.value is None:
-        probabilities = prediction.probabilities.values()
-        cells = [prediction.label, *("%.9g" % value for value in probabilities)]
+        cells = ["%.9g" % value for value in prediction.probabilities.values()]
+        cells.insert(0, prediction.label)
     else:
         cells = ["%.9g" % prediction.value]
-    return files.tsv_line([*cells, str(prediction.truncated).lower()])
+    return files.tsv_line(cells + [str(prediction.truncated).lower()])
 
 
 def _jsonl(prediction):
@@ -249,7 +257,7 @@ def run(argv):
     with predictor, contextlib.suppress(BrokenPipeError):  # As by | head.
         seconds = _answer_all(predictor, flags, _write)
         if flags.stats:
-            print(_stats(seconds), file=sys.stderr)
+            sys.stderr.write(_stats(seconds) + "\n")
 
 
 def main(argv=None):

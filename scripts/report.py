@@ -19,10 +19,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from finetuning.utils import early_interrupt
+from finetuning.utils import early_interrupt, environment
 
 if __name__ == "__main__":
     early_interrupt.report()
+    environment.require()
 
 from finetuning.device import backend
 from finetuning.utils.errors import InputError

@@ -15,6 +15,11 @@ import sys
 if not __package__:  # Started by its path.
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from finetuning.utils import environment
+
+if __name__ == "__main__":
+    environment.require()
+
 from finetuning.utils import files, json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError

@@ -11,7 +11,13 @@ import pytest
 from finetuning.utils import environment
 from tests.support.paths import ROOT
 
-PROGRAMS = ["run_classifier.py", "scripts/demo.py", "scripts/sweep.py"]
+PROGRAMS = ["run_classifier.py", "benchmarks/gpu_report.py"]
+PROGRAMS += [
+    "scripts/" + name
+    for name in sorted(os.listdir(os.path.join(ROOT, "scripts")))
+    if name.endswith(".py") and name not in ("__init__.py", "entry.py")
+]
+NEEDS_PACKAGES = ["run_classifier.py", "scripts/predict.py", "scripts/fetch.py"]
 
 
 def old_pythons():
@@ -31,7 +37,7 @@ def test_an_old_python(program):
         refusal(python, program, "is too old: 3.7 or later is needed")
 
 
-@pytest.mark.parametrize("program", [*PROGRAMS, "scripts/fetch.py"])
+@pytest.mark.parametrize("program", NEEDS_PACKAGES)
 def test_missing_packages(program, tmp_path):
     """A virtual environment without any package."""
     subprocess.run(
