@@ -27,6 +27,8 @@ def train(run, plan):
     if removed:
         log.info("Removed what a killed run left: %s", ", ".join(removed))
     if plan.is_finished:
+        if not files.exists(output_dir.join(result_files.LEARNING_CURVE)):
+            _draw_learning_curve(output_dir, plan)
         return
     if run.inputs.resumed is not None:
         _set_old_scores_aside(run)
@@ -42,11 +44,16 @@ def train(run, plan):
     try:
         with run.memory_errors("training", "train_batch_size"):
             loop.train(run, plan)
-        if plan.schedule is not None:
-            learning_curve.draw(output_dir.path)
-            log.info("Learning curve: %s", output_dir.join(result_files.LEARNING_CURVE))
+        _draw_learning_curve(output_dir, plan)
     finally:
         output_dir.refresh()
+
+
+def _draw_learning_curve(output_dir, plan):
+    """Draws it if there are evaluations during training."""
+    if plan.schedule is not None:
+        learning_curve.draw(output_dir.path)
+        log.info("Learning curve: %s", output_dir.join(result_files.LEARNING_CURVE))
 
 
 def report_start(run):

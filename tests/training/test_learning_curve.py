@@ -9,7 +9,7 @@ import pytest
 from finetuning.evaluation import history
 from finetuning.evaluation.training_history import TrainingHistory
 from finetuning.training import learning_curve
-from tests.support.running import rows
+from tests.support.running import rows, succeed
 
 _AGG = "matplotlib.backends.backend_agg"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -46,6 +46,16 @@ def test_a_run_with_evaluations_has_a_picture_and_one_without_has_none(
     table = rows(evaluated_run.directory, "training_history.tsv")
     assert [row[0] for row in table] == ["step", *(str(n) for n in range(1, 16))]
     assert "learning_curve.png" not in os.listdir(finished_run.directory)
+
+
+def test_a_run_that_was_killed_before_the_picture_gets_it(evaluated_run, tmp_path):
+    out = evaluated_run.copy(tmp_path)
+    picture = os.path.join(out, "learning_curve.png")
+    os.remove(picture)
+    command = [*evaluated_run.command, "--output_dir=" + out]
+    assert "NOTHING LEFT TO TRAIN" in succeed(command).out
+    with open(picture, "rb") as file:
+        assert file.read(len(PNG)) == PNG
 
 
 def test_matplotlib_is_imported_only_for_the_picture(root):
