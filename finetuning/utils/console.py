@@ -15,8 +15,9 @@ LOG_FILE = "run.log"
 WORKER_LOG_FILE = "run.worker_%d.log"
 _REMOTE_FLUSH_SECONDS = 60.0
 _DEFAULT_WIDTH = 80
-# A bar gives up what is written behind it before it becomes shorter than this.
-_MIN_BAR = 5
+# A bar gives up what is written behind it before it becomes shorter than this. Without
+# a width, tqdm makes it 10 long.
+_MIN_BAR, _FREE_BAR = 5, 10
 _OFF = logging.CRITICAL + 1
 log = logging.getLogger("finetuning")
 
@@ -50,6 +51,8 @@ class Bar(tqdm):
         # With a width, which `format_meter` replaces, tqdm does not look for one.
         options["ncols"] = _DEFAULT_WIDTH
         super().__init__(file=streams.Tolerant(file or sys.stderr), **options)
+        # As if it were not known: tqdm shows nothing where a terminal has 0 lines.
+        self.nrows = None
 
     @staticmethod
     def format_meter(n, total, elapsed, postfix=None, **options):
@@ -62,8 +65,8 @@ class Bar(tqdm):
         facts = postfix.split(", ") if postfix else []
         while True:
             options["postfix"] = ", ".join(facts)
-            shortest = tqdm.format_meter(n, total, elapsed, ncols=1, **options)
-            if not facts or len(shortest) + _MIN_BAR <= columns:
+            free = tqdm.format_meter(n, total, elapsed, ncols=None, **options)
+            if not facts or len(free) - _FREE_BAR + _MIN_BAR <= columns:
                 return tqdm.format_meter(n, total, elapsed, columns, **options)[
                     :columns
                 ]

@@ -10,14 +10,14 @@ import termios
 COLUMNS, ROWS = 80, 24
 
 
-def run(command, cwd=None):
+def run(command, cwd=None, rows=ROWS):
     """Runs a command in a terminal of 80 columns.
 
     Returns:
       Its exit status, and the lines that stay on the screen, as a list of str.
     """
     ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", ROWS, COLUMNS, 0, 0))
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("4H", rows, COLUMNS, 0, 0))
     environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
     process = subprocess.Popen(
         command, stdin=its, stdout=its, stderr=its, cwd=cwd, env=environment

@@ -10,6 +10,7 @@ import pytest
 from finetuning.utils import console, progress
 from finetuning.utils.console import log
 from finetuning.utils.progress import Progress, duration
+from tests.support import terminal
 
 
 class Clock:
@@ -157,14 +158,14 @@ class Terminal(io.StringIO):
 
 
 def test_on_a_terminal_a_bar_replaces_the_lines(clock, tmp_path, monkeypatch, capsys):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    errors = Terminal()
+    monkeypatch.setattr(sys, "stderr", errors)
     with console.screen(), console.log_file(str(tmp_path)):
         run(Progress("training", 4, examples_each=2), clock, 4, 3.0, "loss 0.5")
         log.info("done")
     assert capsys.readouterr().out.splitlines() == ["done"]
     for part in ("training", "4/4", "loss 0.5"):
-        assert part in terminal.getvalue()
+        assert part in errors.getvalue()
     lines = (tmp_path / "run.log").read_text().splitlines()
     assert [line.split(", ")[0].split("  ", 1)[1] for line in lines] == [
         *("training: step %d of 4" % step for step in range(1, 5)),
@@ -174,15 +175,35 @@ def test_on_a_terminal_a_bar_replaces_the_lines(clock, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize("columns", ["200", "80", "60", "40", "20", ""])
 def test_a_bar_is_never_wider_than_the_terminal(clock, monkeypatch, columns):
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
+    errors = Terminal()
+    monkeypatch.setattr(sys, "stderr", errors)
     monkeypatch.setenv("COLUMNS", columns)
     run(Progress("training", 36815), clock, 4, 4.0, "loss 0.5000", "3 skipped")
-    lines = re.split("[\r\n]", terminal.getvalue())
+    lines = re.split("[\r\n]", errors.getvalue())
     assert max(map(len, lines)) == int(columns or 80)
     assert any("loss 0.5000" in line for line in lines) is (columns not in ("40", "20"))
     if columns in ("200", "60"):
         assert any("3 skipped" in line for line in lines) is (columns == "200")
+
+
+def test_facts_are_shown_whole_or_not_at_all(clock, monkeypatch):
+    for columns in range(60, 100):
+        errors = Terminal()
+        monkeypatch.setattr(sys, "stderr", errors)
+        monkeypatch.setenv("COLUMNS", str(columns))
+        run(Progress("training", 36815), clock, 4, 4.0, "loss 0.5000", "3 skipped")
+        lines = [line.strip() for line in re.split("[\r\n]", errors.getvalue())]
+        assert {line[-1] for line in lines if line} == {"]"}
+
+
+def test_a_terminal_that_does_not_know_its_height(root):
+    """As some of containers and editors; tqdm shows nothing there."""
+    code = (
+        "from finetuning.utils.progress import Progress; "
+        "shown = Progress('training', 4); shown.update(4, 'loss 0.5'); shown.close()"
+    )
+    status, lines = terminal.run([sys.executable, "-c", code], root, rows=0)
+    assert status == 0 and "4/4" in "".join(lines)
 
 
 def test_a_bar_starts_no_thread(clock, monkeypatch):
