@@ -33,8 +33,13 @@ def evaluate(run, weights):
     step = weights.contents.step or 0
     scored = scoring.evaluate(run.task, list(zip(parts, predictions)), step)
     label_scores = [
-        label_report.compute(run.task.labels, part, predicted)
-        for part, predicted in zip(parts, predictions)
+        label_report.compute(
+            run.task.labels,
+            part,
+            found.label_ids,
+            scoring.predicted_labels(run.task, found.probabilities),
+        )
+        for part, found in zip(parts, predictions)
         if not run.task.is_regression
     ]
     warnings = _warnings(run, weights, datasets)

@@ -5,15 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 
-class PerLabel(NamedTuple):
-    """Float64 [L] each, but `support`, int [L]: how many examples have the label."""
-
-    precision: np.ndarray
-    recall: np.ndarray
-    f1: np.ndarray
-    support: np.ndarray
-
-
 class Calibration(NamedTuple):
     """How often the model is right, by how sure it is.
 
@@ -38,25 +29,6 @@ class Group(NamedTuple):
     low: int
     high: int
     indices: np.ndarray
-
-
-def confusion_matrix(gold, predicted, num_labels):
-    """Int [L, L]: how often the label of a row was predicted as that of a column."""
-    cells = np.bincount(gold * num_labels + predicted, minlength=num_labels**2)
-    return cells.reshape(num_labels, num_labels)
-
-
-def per_label(gold, predicted, num_labels):
-    """Precision, recall and F1 of each label; 0 where the denominator is 0."""
-    support = np.bincount(gold, minlength=num_labels)
-    found = np.bincount(predicted, minlength=num_labels)
-    right = np.bincount(gold[gold == predicted], minlength=num_labels)
-    return PerLabel(
-        right / np.maximum(found, 1),
-        right / np.maximum(support, 1),
-        2 * right / np.maximum(found + support, 1),
-        support,
-    )
 
 
 def calibration(confidence, is_right, bins=15):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from finetuning.evaluation import label_report
 from finetuning.report import charts, figures, html
 
 _MAX_LABELS = 20  # Rows of a confusion matrix that fit a page.
@@ -15,21 +16,21 @@ _GUO = "Guo et al. 2017, On Calibration of Modern Neural Networks (arXiv 1706.04
 def labels(found):
     """The confusion matrix, and precision, recall and F1 of each label."""
     examples, names = found.examples, found.labels
-    matrix = figures.confusion_matrix(examples.gold, examples.predicted, len(names))
+    scored = label_report.compute(names, "", examples.gold, examples.predicted)
+    matrix = np.array(scored["confusion_matrix"])
     parts = [
         _matrix(matrix, names) if len(names) <= _MAX_LABELS else _pairs(matrix, names)
     ]
-    scored = figures.per_label(examples.gold, examples.predicted, len(names))
-    order = range(len(names))
+    shown = scored["labels"]
     if len(names) > _MAX_ROWS:
-        order = np.argsort(-scored.support, kind="mergesort")[:_MAX_ROWS]
+        shown = sorted(shown, key=lambda row: -row["examples"])[:_MAX_ROWS]
     rows = [
         (
-            names[n],
-            *("%.4f" % values[n] for values in scored[:3]),
-            str(scored.support[n]),
+            row["label"],
+            *("%.4f" % row[name] for name in label_report.SCORES),
+            str(row["examples"]),
         )
-        for n in order
+        for row in shown
     ]
     heading = ["label", "precision", "recall", "F1", "examples"]
     caption = "Precision, recall and F1 of each label"

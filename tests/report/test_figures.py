@@ -1,10 +1,7 @@
 """The figures of the report, compared with scikit-learn and numpy."""
 
-import warnings
-
 import numpy as np
 import pytest
-from sklearn import metrics
 
 from finetuning.report import figures
 from finetuning.report.facts import Examples
@@ -13,30 +10,6 @@ from finetuning.report.facts import Examples
 @pytest.fixture
 def rng():
     return np.random.RandomState(3)
-
-
-def random_labels(rng, num_labels, count=500):
-    gold = rng.randint(0, num_labels, count)
-    wrong = rng.randint(0, num_labels - 1, count)
-    return gold, np.where(
-        (rng.rand(count) < 0.6) & (gold < num_labels - 1), gold, wrong
-    )
-
-
-@pytest.mark.parametrize("num_labels", [2, 5])
-def test_labels_are_scored_like_scikit_learn_does(rng, num_labels):
-    gold, predicted = random_labels(rng, num_labels)
-    labels = list(range(num_labels))
-    matrix = figures.confusion_matrix(gold, predicted, num_labels)
-    expected = metrics.confusion_matrix(gold, predicted, labels=labels)
-    np.testing.assert_array_equal(matrix, expected)
-    found = figures.per_label(gold, predicted, num_labels)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The last label is never predicted.
-        expected = metrics.precision_recall_fscore_support(
-            gold, predicted, labels=labels
-        )
-    np.testing.assert_allclose(np.array(found), np.array(expected), rtol=1e-12)
 
 
 def test_calibration_bin_by_bin(rng):

@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.training import hooks
+from finetuning.utils import progress
 from finetuning.utils.errors import InputError
 from tests.support import models
 
@@ -70,6 +71,21 @@ def test_steps_that_overflow_one_after_the_other_end_the_run(hook):
         InputError, match="30 steps in a row.* step 31.*--precision=float32"
     ):
         step(hook, gradient_norm=INFINITY, skipped_steps=30)
+
+
+@pytest.mark.parametrize("seconds_each, shown", [(2.0, "1 min 08 s"), (0.1, None)])
+def test_how_long_a_run_will_take(hook, caplog, monkeypatch, seconds_each, shown):
+    """It is said once, unless that is a few seconds."""
+    monkeypatch.setattr(hooks.log, "propagate", True)
+    caplog.set_level("INFO")
+    for number in range(40):
+        monkeypatch.setattr(
+            progress.time, "monotonic", lambda n=number: n * seconds_each
+        )
+        step(hook)
+    lines = [text for text in caplog.messages if text.startswith("Training will take")]
+    assert len(lines) == (shown is not None)
+    assert not lines or "about %s (" % shown in lines[0]
 
 
 def test_summaries_every_ten_steps(hook, tmp_path):
