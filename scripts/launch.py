@@ -35,7 +35,7 @@ if __name__ == "__main__":
 import secrets  # Python 2.7 does not have it.
 
 from finetuning.device import backend
-from finetuning.flags import command_line
+from finetuning.flags import batch_parts, command_line
 from finetuning.utils import signals
 from finetuning.utils.errors import InputError
 from scripts import entry
@@ -55,6 +55,10 @@ def run(num_workers, flags):
     for name in _OWN_FLAGS:
         if getattr(settings, name) is not None:
             raise InputError("--%s is chosen by launch.py; omit it" % name)
+    if settings.do_train:
+        batch_parts.check(
+            settings.train_batch_size, settings.accumulate_steps, num_workers
+        )
     gpus = visible_gpus()
     environments = environments_of(num_workers, gpus)
     if not gpus and not settings.num_threads:

@@ -32,7 +32,7 @@ if __name__ == "__main__":
     early_interrupt.report()
     environment.require()
 
-from finetuning.flags import command_line
+from finetuning.flags import batch_parts, command_line
 from finetuning.utils import exit_status, files, json_files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError
@@ -101,7 +101,8 @@ def plan(arguments, flags):
         raise InputError("--check=true: only run_classifier.py has a dry run")
     points = grid.points(arguments, settings)
     for point in points:
-        command_line.parse(command + point.flags())
+        given, _ = command_line.parse(command + point.flags())
+        batch_parts.check(given.train_batch_size, given.accumulate_steps)
     files.require_file("--script=" + arguments.script, arguments.script)
     return Sweep(
         arguments.sweep_dir,

@@ -9,7 +9,7 @@ import textwrap
 
 from absl import flags
 
-from finetuning.flags import batch_parts, flag_file, text_settings, usual_names
+from finetuning.flags import flag_file, text_settings, usual_names
 from finetuning.flags.settings import (
     FILE_FLAGS,
     MAX_FLOAT,
@@ -275,7 +275,6 @@ def _check_combinations(settings):
         if not holds:
             shown = as_flag(field.name, value)
             raise InputError("%s has no effect without %s" % (shown, other_flag))
-    batch_parts.check(settings.train_batch_size, settings.accumulate_steps)
     if settings.regression and (settings.labels or settings.class_weights):
         raise InputError(
             "--regression=true cannot be combined with --labels or --class_weights; "

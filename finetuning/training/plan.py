@@ -57,11 +57,16 @@ def make_plan(run):
         hyperparameters.num_steps,
         hyperparameters.num_warmup_steps,
     )
-    if settings.accumulate_steps > 1:
-        log.info(
-            "Each batch is computed in %d parts of %d examples",
+    if run.share.num_parts > 1:
+        on_each = ", %d on each of %d workers" % (
             settings.accumulate_steps,
-            settings.train_batch_size // settings.accumulate_steps,
+            run.share.count,
+        )
+        log.info(
+            "Each batch is computed in %d parts of %d examples%s",
+            run.share.num_parts,
+            settings.train_batch_size // run.share.num_parts,
+            on_each if run.share.count > 1 else "",
         )
     schedule = None
     if settings.evaluates_while_training:

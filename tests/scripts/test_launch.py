@@ -193,6 +193,7 @@ def test_wrong_arguments(arguments, message, capsys):
         ("--workers=a:1", "--workers is chosen by launch.py"),
         ("--cluster_secret_file=/x", "--cluster_secret_file is chosen by launch.py"),
         ("--do_trian", "--do_trian is not a flag"),
+        ("--train_batch_size=9", "--train_batch_size=9 cannot be divided among 2"),
     ],
 )
 def test_flags_that_no_worker_may_have(flag, message, flags, tmp_path, capsys):
@@ -229,9 +230,9 @@ def test_ctrl_c_stops_all_workers_after_the_same_step(flags, tmp_path):
 
 @pytest.mark.slow
 def test_bad_input_ends_all_workers(flags):
-    process = started([*flags, "--train_batch_size=9"])
+    process = started([*flags, "--data_dir=/nowhere"])
     with ending([process]):
         assert process.wait(120) == 2, process.out + process.err
     lines = process.err.splitlines()
     assert [line.split(" ")[0] for line in sorted(lines)] == ["[0]", "[1]"]
-    assert all("--train_batch_size=9" in line for line in lines)
+    assert all("--data_dir=/nowhere" in line for line in lines)

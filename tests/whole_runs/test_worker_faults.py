@@ -119,8 +119,16 @@ def test_one_worker_is_missing(flags, outs):
         assert workers[index].err.startswith("ERROR: " + expected)
 
 
-def test_batch_that_cannot_be_divided(flags, outs):
-    errors, statuses = ended([*flags, "--train_batch_size=9"], outs)
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        ("--train_batch_size=9", "cannot be divided among 2 workers; use a multiple"),
+        ("--accumulate_steps=3", "each of 2 workers; use one of 1, 2, 4, or another"),
+    ],
+)
+def test_batch_that_cannot_be_divided(flags, outs, flag, says):
+    errors, statuses = ended([*flags, flag], outs)
     assert statuses == [2, 2]
-    expected = "ERROR: --train_batch_size=9 cannot be divided among 2 workers; use "
-    assert [error.startswith(expected) for error in errors] == [True, True]
+    for error in errors:
+        assert error.startswith("ERROR: %s" % flag)
+        assert says in error

@@ -86,6 +86,8 @@ def test_two_workers_that_compute_batches_in_parts(flags, alone, tmp_path):
     outs = [str(tmp_path / "out"), str(tmp_path / "out_1")]
     worker_runs.succeed([*flags, "--do_train", "--accumulate_steps=2"], outs)
     assert_near(outs[0] + "/model.ckpt-15", alone + "/model.ckpt-15")
+    shared = "computed in 4 parts of 2 examples, 2 on each of 2 workers"
+    assert shared in text(outs[0], "run.log")
 
 
 def test_workers_have_the_same_bits(together):
