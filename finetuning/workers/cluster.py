@@ -13,7 +13,7 @@ import threading
 from finetuning.flags import batch_parts
 from finetuning.utils import signals
 from finetuning.utils.console import log
-from finetuning.utils.errors import InputError, WorkerError, in_one_line
+from finetuning.utils.errors import InputError, WorkerError
 from finetuning.workers import (
     addresses,
     agreement,
@@ -23,9 +23,6 @@ from finetuning.workers import (
     messages,
     sockets,
 )
-
-_MAX_LINE = 1000
-_RESUME = "rerun the same command on all workers to resume from the latest checkpoint"
 
 
 def from_settings(settings):
@@ -95,7 +92,8 @@ def _receive_all(reception, found, seconds):
     except BaseException as error:
         links = links or reception.wait(0)
         for link in links.values():
-            messages.send_last(link.watch, messages.ENDED, _ended_line(found, 0, error))
+            line = ending.ended_line(found.name(0), error)
+            messages.send_last(link.watch, messages.ENDED, line)
         reception.close()
         raise
     return links
@@ -256,7 +254,8 @@ class Cluster:
         elif isinstance(error, WorkerError):
             last = None
         else:
-            last = (messages.ENDED, _ended_line(self._addresses, self.index, error))
+            name = self._addresses.name(self.index)
+            last = (messages.ENDED, ending.ended_line(name, error))
         for link in self._links.values():
             if last:
                 messages.send_last(link.watch, *last)
@@ -280,7 +279,7 @@ class Cluster:
                 self._ending.wait()
                 raise WorkerError(
                     "the connection between the workers broke (%s); %s"
-                    % (error, _RESUME)
+                    % (error, ending.RESUME)
                 ) from None
 
     def _watch(self, index, sock):
@@ -289,10 +288,11 @@ class Cluster:
         try:
             (kind, line), _ = messages.receive(sock)
         except (EOFError, ConnectionResetError, BrokenPipeError):
-            self._fail(index, _lost(name, "its process has ended without a message"))
+            reason = "its process has ended without a message"
+            self._fail(index, ending.lost_line(name, reason))
         except OSError as error:
             reason = "no answer over the network (%s)" % error.strerror
-            self._fail(index, _lost(name, reason))
+            self._fail(index, ending.lost_line(name, reason))
         else:
             if kind == messages.ENDED:
                 self._fail(index, line)
@@ -347,14 +347,3 @@ def _receive(sock, call):
     if received != call:
         raise RuntimeError("expected the message of %s, got %s" % (call, received))
     return value, arrays
-
-
-def _ended_line(found, index, error):
-    line = in_one_line(" ".join(str(error).split())) or type(error).__name__
-    if len(line) > _MAX_LINE:
-        line = line[: _MAX_LINE - 3] + "..."
-    return "%s has ended: %s" % (found.name(index), line)
-
-
-def _lost(name, reason):
-    return "%s was lost: %s; %s" % (name, reason, _RESUME)

@@ -8,12 +8,27 @@ import threading
 
 from finetuning.utils import exit_status
 from finetuning.utils.console import log
-from finetuning.utils.errors import WorkerError
+from finetuning.utils.errors import WorkerError, in_one_line
 
 # Within this time a lost worker is noticed; see `sockets`.
 LOSS_SECONDS = 12.0
 # How long the clean-up may take when the process ends at once.
 _EXIT_SECONDS = 3.0
+_MAX_LINE = 1000
+RESUME = "rerun the same command on all workers to resume from the latest checkpoint"
+
+
+def ended_line(name, error):
+    """What the other workers say when an error has ended one of them."""
+    line = in_one_line(" ".join(str(error).split())) or type(error).__name__
+    if len(line) > _MAX_LINE:
+        line = line[: _MAX_LINE - 3] + "..."
+    return "%s has ended: %s" % (name, line)
+
+
+def lost_line(name, reason):
+    """What the other workers say when one of them was lost."""
+    return "%s was lost: %s; %s" % (name, reason, RESUME)
 
 
 class Ending:
