@@ -32,16 +32,7 @@ def evaluate(run, weights):
     parts = [dataset.data_file.layout.part for dataset in datasets]
     step = weights.contents.step or 0
     scored = scoring.evaluate(run.task, list(zip(parts, predictions)), step)
-    label_scores = [
-        label_report.compute(
-            run.task.labels,
-            part,
-            found.label_ids,
-            scoring.predicted_labels(run.task, found.probabilities),
-        )
-        for part, found in zip(parts, predictions)
-        if not run.task.is_regression
-    ]
+    label_scores = _label_scores(run.task, parts, predictions)
     warnings = _warnings(run, weights, datasets)
     warnings += sanity_checks.training_set_warnings(
         datasets, weights.directory.saved_run, run.inputs.data_digests
@@ -103,6 +94,21 @@ def predict(run, weights):
         results.publish(result_files.PREDICT_JSON, content)
     for dataset in datasets:
         _show_prediction_files(run, dataset)
+
+
+def _label_scores(task, parts, predictions):
+    """What `label_report.compute` returns for each half; nothing for a regression."""
+    if task.is_regression:
+        return []
+    return [
+        label_report.compute(
+            task.labels,
+            part,
+            found.label_ids,
+            scoring.predicted_labels(task, found.probabilities),
+        )
+        for part, found in zip(parts, predictions)
+    ]
 
 
 def _training_summary(weights):
