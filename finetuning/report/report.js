@@ -172,13 +172,14 @@ class HeadView {
     this.lines.setAttribute("viewBox", `0 0 100 ${ROW * count}`);
     this.lines.style.height = 1.25 * count + "rem";
     this.lines.replaceChildren();
+    const hasLine = this.lineTest();
     this.places.forEach((i, row) => {
       if (this.chosen !== null && this.chosen !== i) {
         return;
       }
       this.places.forEach((j, column) => {
         const weight = this.weight(i, j);
-        if (weight >= (this.chosen === null ? 0.1 : 0.004)) {
+        if (hasLine(weight)) {
           const line = document.createElementNS(SVG, "path");
           line.setAttribute("d", `M0 ${ROW * (row + 0.5)}L100 ${ROW * (column + 0.5)}`);
           line.setAttribute("stroke-opacity", Math.sqrt(weight).toFixed(2));
@@ -188,10 +189,21 @@ class HeadView {
     });
   }
 
+  // As many lines as words, or more where many weights are large.
+  lineTest() {
+    if (this.chosen !== null) {
+      return weight => weight >= 0.004;
+    }
+    const weights = this.places.flatMap(i => this.places.map(j => this.weight(i, j)));
+    const [next] = weights.sort((a, b) => b - a).slice(this.places.length);
+    return weight => weight >= 0.1 || weight > next;
+  }
+
   say() {
     if (this.chosen === null) {
       this.said.textContent = "Point at a word on the left, or choose one with Tab and the arrow " +
-        "keys, to see what it attends to; a click keeps it. Lines: weights of 10 % and more.";
+        "keys, to see what it attends to; a click keeps it. Lines: weights of 10 % and more, or the " +
+        "largest where few are.";
       return;
     }
     const {tokens} = this.about;

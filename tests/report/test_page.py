@@ -342,6 +342,22 @@ def test_one_head_shows_the_weights_of_the_model(
     assert chromium.evaluate(words) == without
 
 
+def test_lines_where_no_weight_is_large(chromium, found, tmp_path, monkeypatch):
+    weights = np.full((1, 1, 30, 30), 0.91 / 29, np.float32)
+    weights[..., 3] = 0.09
+    tokens = tuple("word%d" % n for n in range(30))
+    example = InputExample("", "A text.", None)
+    attended = attention.Attended("One", "Right.", example, tokens, weights, 8)
+    monkeypatch.setattr(attention, "compute", lambda *_: [attended])
+    path = str(tmp_path / "report.html")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(page.render(found, attention.Request()))
+    chromium.open(path)
+    chromium.wait_until(VIEWS + " === 1")
+    lines = "document.querySelectorAll('.head svg path').length"
+    assert chromium.evaluate(lines) == 30
+
+
 def test_readable_without_script(chromium, hostile_page, tmp_path):
     path = str(tmp_path / "report.html")
     shutil.copy(hostile_page, path)
