@@ -14,6 +14,7 @@ For workers on several machines, see docs/DISTRIBUTED.md.
 """
 
 import contextlib
+import ctypes
 import os
 import signal
 import socket
@@ -47,6 +48,9 @@ _OWN_FLAGS = ("workers", "worker_index", "cluster_secret_file")
 # The workers end by themselves when one does; this is how long it may take.
 _GRACE_SECONDS = 30
 _POLL_SECONDS = 0.1
+# Of Linux; see prctl(2).
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)
+_PR_SET_PDEATHSIG = 1
 
 
 def run(num_workers, flags):
@@ -165,6 +169,7 @@ class Workers:
             env=environment,
             # Ctrl-C reaches only this program, which forwards it.
             start_new_session=True,
+            preexec_fn=_stop_with_parent if _PRCTL else None,
         )
         self._processes.append(process)
         if self._signal is not None:  # It came before the process was in the list.
@@ -225,9 +230,16 @@ class Workers:
             process.wait()
 
 
+def _stop_with_parent():
+    """In a new worker: it gets SIGTERM if launch.py is killed, and keeps no GPU."""
+    _PRCTL(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 def _copy(source, target, prefix):
-    """Copies a worker's output line by line, until it ends."""
+    """Copies a worker's output line by line, until it ends, without blank lines."""
     for line in source:
+        if not line.strip():
+            continue  # It separates lines from a progress bar, which is not shown here.
         end = b"" if line.endswith(b"\n") else b"\n"
         # Whoever reads may have left; the worker must be able to go on writing.
         with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -46,7 +47,7 @@ def launched(monkeypatch, tmp_path, flags, capfd):
 
 
 def test_each_line_begins_with_the_number_of_its_worker(launched):
-    script = "print('a\\nb'); print('c', end='', file=sys.stderr)"
+    script = "print('a\\n\\nb'); print('c', end='', file=sys.stderr)"
     status, out, err = launched(script)
     assert status == 0
     assert sorted(out.splitlines()) == ["[0] a", "[0] b", "[1] a", "[1] b"]
@@ -89,6 +90,37 @@ def test_workers_that_do_not_end_are_killed(launched):
     for line in out.splitlines():
         with pytest.raises(ProcessLookupError):
             os.kill(int(line.split()[1]), 0)
+
+
+@pytest.mark.skipif(launch._PRCTL is None, reason="only Linux has prctl")
+def test_workers_stop_if_the_launcher_is_killed(tmp_path, flags):
+    (tmp_path / "program.py").write_text(
+        """
+import os, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print(os.getpid(), flush=True)
+open(%r + sys.argv[-1][-1], "w").write(str(signal.sigtimedwait([signal.SIGTERM], 60)))
+"""
+        % str(tmp_path / "stopped_")
+    )
+    script = "from scripts import launch; launch._PROGRAM = %r; launch.main(%r)"
+    given = ["--num_workers=2", "--", *flags]
+    script %= (str(tmp_path / "program.py"), given)
+    process = Process(
+        [sys.executable, "-c", script],
+        dict(running.ONE_THREAD, PYTHONPATH=ROOT, CUDA_VISIBLE_DEVICES=""),
+    )
+    with ending([process]):
+        process.has_logged("[0] ", 60)
+        process.has_logged("[1] ", 60)
+        process.kill(signal.SIGKILL)
+        paths = [tmp_path / ("stopped_%d" % index) for index in range(2)]
+        deadline = time.monotonic() + 30
+        while not all(path.exists() and path.read_text() for path in paths):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    for path in paths:
+        assert "si_signo=%d" % signal.SIGTERM in path.read_text()
 
 
 def test_one_worker(launched):
