@@ -38,7 +38,7 @@ def train(run, plan):
         hooks = _hooks(run, plan, graph, scaffold, request)
         if shared_step.combine is not None:
             hooks.append(shared_step)
-        progress_hook = hooks[0]
+        step_hook = hooks[0]
         take_step = _step_function(graph, run.share.accumulate_steps)
         log.info(_starting_line(run))
         started = time.monotonic()
@@ -57,10 +57,9 @@ def train(run, plan):
             "STOPPED by %s after step %d of %d, %s; rerun the same command to resume"
             % (
                 shared_step.stop.name,
-                progress_hook.step,
+                step_hook.step,
                 plan.hyperparameters.num_steps,
-                "saved as %s-%d"
-                % (run.output_dir.join("model.ckpt"), progress_hook.step)
+                "saved as %s-%d" % (run.output_dir.join("model.ckpt"), step_hook.step)
                 if run.cluster.is_chief
                 else "saved by worker 0",
             ),
