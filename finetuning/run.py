@@ -120,26 +120,36 @@ def assist(settings, resources, cluster):
         files.make_directory(log_directory)
         name = console.WORKER_LOG_FILE % cluster.index
         resources.enter_context(console.log_file(log_directory, name, sys.argv))
-        # With many workers on one screen, what all of them say is said once.
         log.info("Worker 0 shows the run; details: %s/%s", log_directory, name)
-        resources.enter_context(console.only_warnings())
     (seed, first_step), _ = cluster.broadcast()
     run = Run(settings, inputs, output_dir, device, compute, seed, first_step, cluster)
-    log.info("Device: %s", device.line())
-    for line in device_warnings:
-        log.warning(line)
-    run = prepare_data(run, None if settings.check else directory)
-    training_plan = plan.make_plan(run) if settings.do_train else None
-    if settings.check:
-        log.info("CHECKED: this worker can start. Nothing was written")
-        return
+    # With many workers on one screen, what all of them say is said once.
+    with console.only_warnings():
+        log.info("Device: %s", device.line())
+        for line in device_warnings:
+            log.warning(line)
+        run = prepare_data(run, None if settings.check else directory)
+        training_plan = plan.make_plan(run) if settings.do_train else None
+        if not settings.check:
+            share_work(run, training_plan)
+            return
+    log.info("CHECKED: this worker can start. Nothing was written")
+
+
+def share_work(run, training_plan):
+    """Computes this worker's share of the training, the evaluation and the prediction.
+
+    Args:
+      run: `Run` of another worker than the first.
+      training_plan: `plan.TrainingPlan`; None if the run does not train.
+    """
     run = connect(run)
-    if settings.do_train:
-        is_finished, _ = cluster.broadcast()
+    if run.settings.do_train:
+        is_finished, _ = run.cluster.broadcast()
         if not is_finished:
             with run.memory_errors("training", "train_batch_size"):
                 loop.train(run, training_plan)
-    if settings.do_eval or settings.do_predict:
+    if run.settings.do_eval or run.settings.do_predict:
         evaluate.assist(run)
 
 

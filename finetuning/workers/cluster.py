@@ -86,7 +86,7 @@ def _receive_all(reception, found, seconds):
         if missing:
             raise WorkerError(
                 "%s did not connect within %d s; start it, and check its "
-                "--workers and the firewall, or raise --connect_timeout"
+                "--workers, its secret and the firewall, or raise --connect_timeout"
                 % (found.name(missing[0]), seconds)
             )
     except BaseException as error:
