@@ -141,6 +141,7 @@ class ProgressHook(StepHook):
         shown = ["loss %.4f" % loss]
         if self._skipped:
             shown.append("%d skipped" % self._skipped)
+        shown.append("lr %.2g" % learning_rate)
         self._progress.update(self._step, *shown)
         if self._step == self._first_step + _ESTIMATE_STEPS:
             self._log_estimate()
