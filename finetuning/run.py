@@ -25,7 +25,7 @@ from finetuning.utils import console, files
 from finetuning.utils.console import log
 from finetuning.utils.errors import InputError, WorkerError
 from finetuning.workers import cluster as workers
-from finetuning.workers import collectives
+from finetuning.workers import collectives, ending
 
 # XLA compiles the graph again for each shape: a length of 128 tokens makes four.
 XLA_LENGTHS = 32
@@ -58,9 +58,8 @@ def main(settings, notes, resources):
             lost = (tf.errors.AbortedError, tf.errors.UnavailableError)
             if cluster.count > 1 and isinstance(error, lost):
                 raise WorkerError(
-                    "the connection between TensorFlow's servers broke (%s); rerun the "
-                    "same command on all workers to resume from the latest checkpoint"
-                    % failures.reason(error)
+                    "the connection between TensorFlow's servers broke (%s); %s"
+                    % (failures.reason(error), ending.RESUME)
                 ) from error
             raise
 

@@ -104,9 +104,11 @@ def compute(found, request):
     if not chosen:
         return []
     model = found.model
-    tokens = model.settings.max_seq_length
     session = model_session.from_checkpoint(
-        model, tokens, backend.physical_cores(), with_attention=True
+        model,
+        model.settings.max_seq_length,
+        backend.physical_cores(),
+        with_attention=True,
     )
     try:
         return [

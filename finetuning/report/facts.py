@@ -7,7 +7,7 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 
 from finetuning import trained_model
-from finetuning.checkpoints import compatibility, finding
+from finetuning.checkpoints import finding
 from finetuning.data import features
 from finetuning.data.tasks import InputExample
 from finetuning.evaluation import history, result_files, training_history
@@ -271,9 +271,3 @@ def encode(model, example):
         model.settings.max_seq_length,
         model.tokenizer,
     )
-
-
-def num_parameters(model):
-    """The number of weights of a `trained_model.TrainedModel`."""
-    shapes = compatibility.model_shapes(model.config, model.num_outputs)
-    return sum(int(np.prod(shape)) for shape in shapes.values())

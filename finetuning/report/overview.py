@@ -2,9 +2,10 @@
 
 import os
 
+from finetuning.checkpoints import model_size
 from finetuning.evaluation import history, training_history
 from finetuning.evaluation.scoring import MAIN_SCORE
-from finetuning.report import charts, facts, figures, html, published
+from finetuning.report import charts, figures, html, published
 
 _MAX_POINTS = 200
 _STEP_LOSS = "training loss of the step"
@@ -56,6 +57,7 @@ def _encoder(found):
     if found.model is None:
         return None
     config = found.model.config
+    count = model_size.num_parameters(config, found.model.num_outputs)
     return (
         "%d layers of %d heads of width %d; hidden size %d, feed-forward %d; %s "
         "parameters with the classifier"
@@ -65,7 +67,7 @@ def _encoder(found):
             config.hidden_size // config.num_attention_heads,
             config.hidden_size,
             config.intermediate_size,
-            format(facts.num_parameters(found.model), ","),
+            format(count, ","),
         )
     )
 

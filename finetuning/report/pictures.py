@@ -19,9 +19,8 @@ def png(pixels):
     """
     height, width = pixels.shape
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    rows = np.zeros(
-        (height, width + 1), np.uint8
-    )  # Each row begins with its filter, 0.
+    # Each row begins with its filter, 0.
+    rows = np.zeros((height, width + 1), np.uint8)
     rows[:, 1:] = pixels
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         _chunk(*chunk)

@@ -108,7 +108,7 @@ class EvaluationHook(tf.train.SessionRunHook):
     def after_create_session(self, session, coord):
         """Runs the evaluation that is missing if the run was stopped before it."""
         step = self._first_step
-        is_missing = self._scores is not None and self._scores.is_missing(step)
+        is_missing = self._scores is not None and self._scores.resume(step)
         if not step or not self._schedule.is_due(step):
             return
         if self._decide(is_missing):
@@ -168,8 +168,8 @@ class _Scores:
         if self._best:
             self._best.warn_if_lost(self._history, self._first_step)
 
-    def is_missing(self, step):
-        """Whether the run was stopped before the evaluation at its first step."""
+    def resume(self, step):
+        """Returns whether the evaluation at the run's first step is missing."""
         is_done = self._history.score(step) is not None
         if is_done:
             self._mean_loss.take()  # It was saved before the evaluation took it.

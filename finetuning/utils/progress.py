@@ -127,9 +127,10 @@ class Progress:
         parts = [line, *facts[:1], *self._rate()]
         if self.seconds_left:
             parts.append(duration(self.seconds_left) + " left")
-        while len(", ".join(parts + list(facts[1:]))) > console.width() and facts[1:]:
-            facts = facts[:-1]
-        return ", ".join(parts + list(facts[1:]))[: console.width()]
+        more = list(facts[1:])
+        while more and len(", ".join(parts + more)) > console.width():
+            more.pop()
+        return ", ".join(parts + more)[: console.width()]
 
     def _rate(self):
         rate = self.examples_per_second
