@@ -42,10 +42,13 @@ class ComputeOptions:
     Attributes:
       precision: `mixed_precision.Precision` of the encoder's matrix products.
       pad_to: see `unpadding.compute_unpadding`; None: no padding is computed.
+      few_ops: whether fewer, larger ops are better, as on a GPU, where each op costs
+        the host time; on a CPU smaller ones, whose data fit into the cache.
     """
 
     precision: Precision = FLOAT32
     pad_to: Optional[int] = None
+    few_ops: bool = False
 
 
 DEFAULT_COMPUTE = ComputeOptions()
