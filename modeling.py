@@ -19,22 +19,26 @@ import functools
 import json
 import math
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from encoder import joint_attention
 from encoder.attention import attend, attention_probs
+from encoder.dropout import DropoutStream, dropout
 from encoder.layers import (
-    DropoutStream,
+    RowNorm,
     create_initializer,
     dense,
-    dropout,
+    dense_weights,
     gelu,
     get_activation,
     get_shape_list,
     layer_norm,
+    linear,
 )
 from encoder.mixed_precision import FLOAT32, to_float32
-from encoder.unpadding import compute_unpadding
+from encoder.unpadding import MAX_GROUPS, compute_unpadding
 
 __all__ = [
     "BertConfig",
@@ -50,6 +54,8 @@ __all__ = [
     "variable_shapes",
 ]
 
+# See `DropoutStream`: 25 tensors in BERT-Base and 49 in BERT-Large are dropped from.
+_MASKS_AT_ONCE = 5
 # Keys that other projects' configs have, with the only value that this model supports.
 FIXED_KEYS = {
     "add_cross_attention": False,
@@ -167,6 +173,8 @@ class BertModel:
         dropout_seed=None,
         precision=FLOAT32,
         pad_to=None,
+        few_ops=False,
+        fused_norm=False,
     ):
         """Adds the model's ops and variables to the current graph.
 
@@ -182,6 +190,9 @@ class BertModel:
           dropout_seed: int32 [2], see `dropout`; None: the graph's own random stream.
           precision: `mixed_precision.Precision` of the blocks' products.
           pad_to: see `unpadding.compute_unpadding`.
+          few_ops: whether to compute with fewer, larger ops, which is faster on GPUs;
+            the same function, but dropout drops other elements.
+          fused_norm: whether `layers.RowNorm` computes the norms.
 
         Raises:
           ValueError: N does not divide H, the activation is unknown, the inputs are not
@@ -198,30 +209,37 @@ class BertModel:
             input_mask = tf.ones_like(input_ids)
         if token_type_ids is None:
             token_type_ids = tf.zeros_like(input_ids)
-        unpadding = compute_unpadding(input_mask, config.num_attention_heads, pad_to)
+        unpadding = compute_unpadding(
+            *(input_mask, config.num_attention_heads, pad_to),
+            max_groups=1 if few_ops else MAX_GROUPS,
+        )
         inputs = unpadding.unpad(input_ids), unpadding.unpad(token_type_ids)  # [T] each
-        drop = DropoutStream(dropout_seed, is_training)
+        shared = _Shared(
+            *(config, unpadding),
+            drop=DropoutStream(
+                dropout_seed, is_training, _MASKS_AT_ONCE if few_ops else 1
+            ),
+            precision=precision,
+            heads=joint_attention.compute_heads(unpadding) if few_ops else None,
+            row_norm=RowNorm(unpadding.positions) if fused_norm else None,
+        )
         with tf.variable_scope(scope, default_name="bert"):
             with tf.variable_scope("embeddings"):
                 embedded, self.embedding_table = _embed(
-                    config, inputs, unpadding, use_one_hot_embeddings, drop
+                    shared, inputs, use_one_hot_embeddings
                 )
             with tf.variable_scope("encoder"):
-                layers, projections = _encode(
-                    config, embedded, unpadding, drop, precision
-                )
+                layers, self._projections = _encode(shared, embedded)
             with tf.variable_scope("pooler"):
                 self.pooled_output = dense(
                     unpadding.first_tokens(layers[-1]),  # [B, H]
                     config.hidden_size,
-                    create_initializer(config.initializer_range),
+                    shared.initializer,
                     tf.tanh,
                 )
         self.embedding_output = unpadding.pad(embedded)
         self.all_encoder_layers = [unpadding.pad(layer) for layer in layers]
         self.sequence_output = self.all_encoder_layers[-1]
-        # Each layer's query and key, [T, H], for `get_attention_probs`.
-        self._projections = projections
         self._attention = input_mask, unpadding, config.num_attention_heads, precision
 
     def get_pooled_output(self):
@@ -249,10 +267,12 @@ class BertModel:
         Example:
           session.run(model.get_attention_probs()[0])[0, 3]  # Layer 1, head 4: [S, S]
         """
-        return [
-            attention_probs(query, key, *self._attention)
-            for query, key in self._projections
-        ]
+        probs = []
+        for projected in self._projections:
+            if len(projected) == 1:
+                projected = tf.split(projected[0], 3, axis=1)
+            probs.append(attention_probs(*projected[:2], *self._attention))
+        return probs
 
     def get_embedding_output(self):
         """Float32 [B, S, H]: the first block's input."""
@@ -289,18 +309,46 @@ def activation_name(config):
     return config.hidden_act
 
 
-def _embed(config, inputs, unpadding, use_one_hot_embeddings, drop):
+class _Shared(NamedTuple):
+    """What all blocks of a model share.
+
+    Attributes:
+      config: `BertConfig`.
+      unpadding: `unpadding.Unpadding`.
+      drop: `dropout.DropoutStream`.
+      precision: `mixed_precision.Precision`.
+      heads: `joint_attention.Heads`; None: `attention.attend` is used.
+      row_norm: see `layers.layer_norm`.
+    """
+
+    config: Any
+    unpadding: Any
+    drop: Any
+    precision: Any
+    heads: Any
+    row_norm: Any
+
+    @property
+    def initializer(self):
+        return create_initializer(self.config.initializer_range)
+
+    def add_and_norm(self, output, residual):
+        """Norm(dropout(output) + residual), float32 [T, H]."""
+        output = self.drop(to_float32(output), self.config.hidden_dropout_prob)
+        return layer_norm(output + residual, "LayerNorm", self.row_norm)
+
+
+def _embed(shared, inputs, use_one_hot_embeddings):
     """Sums word, segment and position embeddings (section 3 of the paper, figure 2).
 
     Takes word ids and segment ids, int32 [T] each, as `inputs`; returns float32 [T, H]
     and the word-embedding variable, [V, H].
     """
     word_ids, type_ids = inputs
-    width = config.hidden_size
-    initializer = create_initializer(config.initializer_range)
+    config, width = shared.config, shared.config.hidden_size
 
     def table(name, rows):
-        return tf.get_variable(name, [rows, width], initializer=initializer)
+        return tf.get_variable(name, [rows, width], initializer=shared.initializer)
 
     word_table = table("word_embeddings", config.vocab_size)
     type_table = table("token_type_embeddings", config.type_vocab_size)
@@ -314,50 +362,99 @@ def _embed(config, inputs, unpadding, use_one_hot_embeddings, drop):
     # A product, because the gradient of a gather from so few rows is a slow scatter:
     # almost all tokens are added to the same row.
     types = tf.matmul(tf.one_hot(type_ids, config.type_vocab_size), type_table)
-    positions = tf.gather(tf.convert_to_tensor(position_table), unpadding.positions)
-    embedded = layer_norm(words + types + positions, name="LayerNorm")
-    return drop(embedded, config.hidden_dropout_prob), word_table
+    positions = shared.unpadding.positions
+    positions = tf.gather(tf.convert_to_tensor(position_table), positions)
+    embedded = layer_norm(words + types + positions, "LayerNorm", shared.row_norm)
+    return shared.drop(embedded, config.hidden_dropout_prob), word_table
 
 
-def _encode(config, hidden, unpadding, drop, precision):
+def _encode(shared, hidden):
     """Runs the Transformer blocks on [T, H].
 
-    Returns two lists with an entry per block: its output, [T, H], and its query and
-    key, [T, H] each.
+    Returns two lists with an entry per block: its output, [T, H], and its `_project`.
     """
     layers, projections = [], []
-    for index in range(config.num_hidden_layers):
+    joint = _joint_weights(shared) if shared.heads else {}
+    for index in range(shared.config.num_hidden_layers):
         with tf.variable_scope("layer_%d" % index):
-            hidden, projected = _block(config, hidden, unpadding, drop, precision)
+            hidden, projected = _block(shared, hidden, joint.get(index))
         layers.append(hidden)
         projections.append(projected)
     return layers, projections
 
 
-def _block(config, hidden, unpadding, drop, precision):
-    """One Transformer block: [T, H] -> [T, H], and its query and key."""
-    initializer = create_initializer(config.initializer_range)
-    layer = functools.partial(dense, initializer=initializer, precision=precision)
+def _joint_weights(shared):
+    """Creates the weights of each block's query, key and value, and joins them.
+
+    Returns a dictionary from the block's number to a kernel, [H, 3 * H], and a bias,
+    [3 * H].
+    """
+    width = shared.config.hidden_size
+    kernels, biases = [], []
+    for index in range(shared.config.num_hidden_layers):
+        weights = []
+        for name in ("query", "key", "value"):
+            with tf.variable_scope("layer_%d/attention/self/%s" % (index, name)):
+                weights.append(dense_weights(width, width, shared.initializer))
+        kernels.append([kernel for kernel, _ in weights])
+        biases.append([bias for _, bias in weights])
+    joined = [
+        joint_attention.join(parts, _query_scale(shared.config))
+        for parts in (kernels, biases)
+    ]
+    return dict(enumerate(zip(*joined)))
+
+
+def _query_scale(config):
+    """The 1/sqrt(D) of the attention scores."""
+    return 1.0 / math.sqrt(config.hidden_size // config.num_attention_heads)
+
+
+def _block(shared, hidden, joint):
+    """One Transformer block: [T, H] -> [T, H], and its `_project`."""
+    config = shared.config
+    layer = functools.partial(
+        dense, initializer=shared.initializer, precision=shared.precision
+    )
     with tf.variable_scope("attention"):
         with tf.variable_scope("self"):
-            scale = 1.0 / math.sqrt(config.hidden_size // config.num_attention_heads)
-            inputs = precision.to_compute_type(hidden)  # Cast once for all three.
-            query = layer(inputs, config.hidden_size, name="query", scale=scale)
-            key = layer(inputs, config.hidden_size, name="key")
-            value = layer(inputs, config.hidden_size, name="value")
-            rate = config.attention_probs_dropout_prob
-            context = attend(query, key, value, unpadding, drop, rate, precision)
+            projected = _project(shared, hidden, joint)
+            context = _attend(shared, projected)
         with tf.variable_scope("output"):
             attended = layer(context, config.hidden_size)
-            attended = drop(to_float32(attended), config.hidden_dropout_prob)
-            attended = layer_norm(attended + hidden, name="LayerNorm")  # [T, H]
+            attended = shared.add_and_norm(attended, hidden)
     with tf.variable_scope("intermediate"):
         activation = get_activation(activation_name(config))
         expanded = layer(attended, config.intermediate_size, activation=activation)
-    with tf.variable_scope("output"):  # [T, I] -> [T, H]
-        output = layer(expanded, config.hidden_size)
-        output = drop(to_float32(output), config.hidden_dropout_prob)
-        return layer_norm(output + attended, name="LayerNorm"), (query, key)
+    with tf.variable_scope("output"):
+        output = layer(expanded, config.hidden_size)  # [T, I] -> [T, H]
+        return shared.add_and_norm(output, attended), projected
+
+
+def _project(shared, hidden, joint):
+    """A list of query, key and value, [T, H] each; or of all in one, [T, 3 * H]."""
+    config, precision = shared.config, shared.precision
+    inputs = precision.to_compute_type(hidden)  # Cast once for all three.
+    if joint is not None:
+        return [linear(inputs, *joint, precision)]
+    return [
+        dense(
+            *(inputs, config.hidden_size, shared.initializer),
+            name=name,
+            scale=_query_scale(config) if name == "query" else None,
+            precision=precision,
+        )
+        for name in ("query", "key", "value")
+    ]
+
+
+def _attend(shared, projected):
+    """The context, float32 [T, H], of what `_project` returned."""
+    drop, rate = shared.drop, shared.config.attention_probs_dropout_prob
+    if shared.heads is None:
+        return attend(*projected, shared.unpadding, drop, rate, shared.precision)
+    keep_mask = joint_attention.keep_mask(shared.heads, drop, rate)
+    return joint_attention.attend(*projected, shared.heads, keep_mask, shared.precision)
 
 
 def variable_shapes(config):

@@ -1,4 +1,4 @@
-"""Layers, activations, dropout and initialisation.
+"""Layers, activations and initialisation.
 
 Shapes: see modeling.py, which re-exports the public functions that the original has.
 """
@@ -12,7 +12,6 @@ from encoder.mixed_precision import FLOAT32, to_float32
 
 LAYER_NORM_EPSILON = 1e-12
 _INITIALIZER_SCOPE = "/Initializer"
-_INT64_RANGE = (-(2**63), 2**63 - 1)
 
 
 def dense(
@@ -40,15 +39,21 @@ def dense(
     """
     width = inputs.shape.as_list()[-1]
     with tf.variable_scope(name):
-        kernel = tf.get_variable("kernel", [width, units], initializer=initializer)
-        bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
+        kernel, bias = dense_weights(width, units, initializer)
         if scale is not None:  # The weights are smaller than the output.
             kernel, bias = kernel * scale, bias * scale
-        outputs = _linear(inputs, kernel, bias, precision)
+        outputs = linear(inputs, kernel, bias, precision)
         return outputs if activation is None else activation(to_float32(outputs))
 
 
-def _linear(inputs, kernel, bias, precision):
+def dense_weights(width, units, initializer):
+    """Creates the variables `kernel` [width, units] and `bias` [units]."""
+    kernel = tf.get_variable("kernel", [width, units], initializer=initializer)
+    bias = tf.get_variable("bias", [units], initializer=tf.zeros_initializer())
+    return kernel, bias
+
+
+def linear(inputs, kernel, bias, precision):
     """`inputs @ kernel + bias`, [T, units], in the type of `precision`."""
 
     @tf.custom_gradient
@@ -70,7 +75,7 @@ def _linear(inputs, kernel, bias, precision):
     return compute(inputs, kernel, bias)
 
 
-def layer_norm(input_tensor, name=None):
+def layer_norm(input_tensor, name=None, row_norm=None):
     """Normalises the last axis to mean 0 and variance 1, then scales and shifts it.
 
     Ba et al. 2016, https://arxiv.org/abs/1607.06450, with epsilon 1e-12 under the root.
@@ -78,6 +83,7 @@ def layer_norm(input_tensor, name=None):
     Args:
       input_tensor: float32 [..., H].
       name: variable scope of `gamma` and `beta`, [H]; None: "LayerNorm".
+      row_norm: `RowNorm` that normalises an input of rank 2; None: several ops do.
 
     Returns:
       Float32 [..., H].
@@ -86,7 +92,8 @@ def layer_norm(input_tensor, name=None):
     with tf.variable_scope(name, default_name="LayerNorm"):
         beta = tf.get_variable("beta", [width], initializer=tf.zeros_initializer())
         gamma = tf.get_variable("gamma", [width], initializer=tf.ones_initializer())
-        return _normalize(input_tensor, gamma, beta)
+        normalize = _normalize if row_norm is None else row_norm.normalize
+        return normalize(input_tensor, gamma, beta)
 
 
 @tf.custom_gradient
@@ -108,6 +115,61 @@ def _normalize(inputs, gamma, beta):
         return d_inputs, d_gamma, d_beta
 
     return normed * gamma + beta, gradient
+
+
+class RowNorm:
+    """Normalises rows [T, H] by TensorFlow's batch normalisation, in one op.
+
+    A row is what is a channel there: its "batch" is one image of H pixels. On GPUs,
+    cuDNN computes it, which accepts this epsilon since version 7.4 or so; see
+    `finetuning.device.self_test.has_row_norm`. On a CPU, TensorFlow 1.14 has no kernel
+    for this order of the axes.
+    """
+
+    def __init__(self, positions):
+        """Takes any tensor [T]."""
+        with tf.device("/cpu:0"):
+            self._count = tf.shape(positions)
+        self._ones = tf.fill(self._count, 1.0)
+        self._zeros = tf.fill(self._count, 0.0)
+        self._settings = {
+            "scale": self._ones,
+            "epsilon": LAYER_NORM_EPSILON,
+            "data_format": "NCHW",
+            "is_training": True,
+        }
+
+    def normalize(self, inputs, gamma, beta):
+        """See `layer_norm`: [T, H], [H] and [H] -> [T, H]."""
+        width = inputs.shape.as_list()[-1]
+        with tf.device("/cpu:0"):
+            images = tf.concat([[1], self._count, [width, 1]], 0)
+
+        @tf.custom_gradient
+        def compute(inputs, gamma, beta):
+            inputs = tf.reshape(inputs, images)
+            none = tf.constant([], tf.float32)
+            result = tf.raw_ops.FusedBatchNormV2(
+                x=inputs, offset=self._zeros, mean=none, variance=none, **self._settings
+            )
+            normed = tf.reshape(result.y, [-1, width])
+
+            def gradient(d_outputs):
+                d_gamma = tf.reduce_sum(d_outputs * normed, axis=0)
+                d_beta = tf.reduce_sum(d_outputs, axis=0)
+                d_normed = tf.reshape(d_outputs * gamma, images)
+                d_inputs = tf.raw_ops.FusedBatchNormGradV2(
+                    y_backprop=d_normed,
+                    x=inputs,
+                    reserve_space_1=result.reserve_space_1,
+                    reserve_space_2=result.reserve_space_2,
+                    **self._settings,
+                ).x_backprop
+                return tf.reshape(d_inputs, [-1, width]), d_gamma, d_beta
+
+            return normed * gamma + beta, gradient
+
+        return compute(inputs, gamma, beta)
 
 
 def _row_means(inputs, weights):
@@ -220,87 +282,6 @@ def get_activation(activation_string):
             % (activation_string, ", ".join(sorted(known)))
         )
     return known[name]
-
-
-def dropout(input_tensor, dropout_prob, seed=None):
-    """Sets a random fraction of a tensor to 0 and scales the rest to keep the mean.
-
-    Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html.
-
-    Args:
-      input_tensor: float tensor.
-      dropout_prob: fraction 0-1 that is dropped; None or 0 returns the input.
-      seed: int32 [2]; equal seeds drop the same elements. None: use the graph's own
-        random stream.
-
-    Returns:
-      Tensor of the input's shape and type.
-    """
-    if not dropout_prob:
-        return input_tensor
-    mask = random_keep_mask(tf.shape(input_tensor), dropout_prob, seed)
-    scaled = mask * (1.0 / (1.0 - dropout_prob))
-    return input_tensor * tf.cast(scaled, input_tensor.dtype)
-
-
-def random_keep_mask(shape, dropout_prob, seed=None):
-    """Float32 of this shape: 0 for the fraction that is dropped, else 1.
-
-    Random numbers are most of dropout's cost, so each element takes only 16 bits: the
-    fraction is rounded to a multiple of 1/65536, and is always less than 1.
-    """
-    with tf.device("/cpu:0"):
-        count = tf.reduce_prod(shape)
-        draws = tf.expand_dims((count + 3) // 4, 0)
-        # On a GPU, the host would have to wait to read these back.
-        bounds = [tf.constant(bound, tf.int64) for bound in _INT64_RANGE]
-    if seed is None:
-        bits = tf.random.uniform(draws, *bounds, dtype=tf.int64)
-    else:
-        bits = tf.random.stateless_uniform(draws, seed, *bounds, dtype=tf.int64)
-    values = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:count], shape)
-    dropped = min(int(round(dropout_prob * 2**16)), 2**16 - 1)
-    lowest_kept = tf.constant(dropped - 2**15, tf.int16)
-    return tf.cast(values >= lowest_kept, tf.float32)
-
-
-class DropoutStream:
-    """The dropout of a whole model: every use has a seed of its own."""
-
-    def __init__(self, seed=None, is_training=True):
-        """Starts a stream.
-
-        Args:
-          seed: int32 [2], the run's seed and the step; None: use the graph's own
-            random stream.
-          is_training: whether anything is dropped at all.
-        """
-        self._seed = seed
-        self._is_training = is_training
-        self._uses = 0
-
-    def __call__(self, tensor, rate):
-        """Applies `dropout` to a tensor."""
-        if not (rate and self._is_training):
-            return tensor
-        return dropout(tensor, rate, self._next_seed())
-
-    def keep_mask(self, shape, rate):
-        """Returns a `random_keep_mask` (None if nothing is dropped) and 1 - rate."""
-        if not (rate and self._is_training):
-            return None, 1.0
-        return random_keep_mask(shape, rate, self._next_seed()), 1.0 - rate
-
-    def _next_seed(self):
-        index = self._uses
-        self._uses += 1
-        return None if self._seed is None else derive_seed(self._seed, index)
-
-
-def derive_seed(seed, index):
-    """The seed of the `index`-th use of dropout in a step, int32 [2]."""
-    # The stride is one that no user counts seeds in, so that runs share no masks.
-    return seed + tf.constant([1000003 * index % 2**31, 0], dtype=tf.int32)
 
 
 def create_initializer(initializer_range=0.02):

@@ -18,7 +18,7 @@ import tensorflow.compat.v1 as tf
 
 # A smaller group saves less than its extra ops cost.
 _MIN_GROUP_SIZE = 8
-_MAX_GROUPS = 4
+MAX_GROUPS = 4
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,18 @@ class Unpadding:
         """[T, H] -> [B, S, H], with zeros at positions that were removed."""
         width = hidden.shape.as_list()[-1]
         with tf.device("/cpu:0"):
-            flat_shape = tf.stack([tf.reduce_prod(self.shape), width])
-            indices = tf.expand_dims(self.indices, 1)
             shape = tf.concat([self.shape, [width]], 0)
-        return tf.reshape(tf.scatter_nd(indices, hidden, flat_shape), shape)
+            inverse = _inverse(self.indices, tf.reduce_prod(self.shape))
+        return tf.reshape(_spread(hidden, self.indices, inverse), shape)
 
     def first_tokens(self, hidden):
         """[T, H] -> [B, H]."""
-        return _gather_distinct(hidden, self.first_indices)
+        with tf.device("/cpu:0"):
+            inverse = _inverse(self.first_indices, tf.size(self.indices))
+        return _gather(hidden, self.first_indices, inverse)
 
 
-def compute_unpadding(input_mask, num_heads, pad_to=None):
+def compute_unpadding(input_mask, num_heads, pad_to=None, max_groups=MAX_GROUPS):
     """Computes the indices of a batch of at least one sequence.
 
     Args:
@@ -92,6 +93,7 @@ def compute_unpadding(input_mask, num_heads, pad_to=None):
       num_heads: N.
       pad_to: int; keep all sequences at the length of the longest one, rounded up to a
         multiple of this, so that only a few shapes occur. None: remove all padding.
+      max_groups: the largest number of groups.
 
     Returns:
       `Unpadding`.
@@ -102,7 +104,7 @@ def compute_unpadding(input_mask, num_heads, pad_to=None):
         counts = tf.range(1, shape[1] + 1)
         lengths = tf.reduce_max(tf.cast(key_mask, tf.int32) * counts, axis=1)  # [B]
         static_batch = None if pad_to else input_mask.shape.as_list()[0]
-        order, bounds = _sort_by_length(lengths, static_batch)
+        order, bounds = _sort_by_length(lengths, static_batch, max_groups)
         lengths = tf.gather(lengths, order)
         # How many positions each sequence keeps, [B].
         kept = _round_up(lengths, pad_to, shape[1]) if pad_to else lengths
@@ -132,9 +134,9 @@ def attended_positions(input_mask):
     return tf.logical_or(is_token, is_empty)
 
 
-def _sort_by_length(lengths, batch_size):
+def _sort_by_length(lengths, batch_size, max_groups):
     """The sequences in the order of their groups, int32 [B], and the groups' bounds."""
-    count = min((batch_size or 1) // _MIN_GROUP_SIZE, _MAX_GROUPS)
+    count = min((batch_size or 1) // _MIN_GROUP_SIZE, max_groups)
     if count <= 1:
         size = tf.size(lengths)
         return tf.range(size), [0, size]
@@ -189,17 +191,41 @@ def _head_indices_in_group(group, num_heads):
     return tf.expand_dims(first_head, 1) + tf.range(num_heads) * longest
 
 
-def _gather_distinct(rows, indices):
-    """Gathers rows of [T, H] by distinct indices, int32 [K].
+def _inverse(indices, size):
+    """Where each of `size` rows is among the rows that distinct indices choose.
 
-    As no two indices are equal, the gradient is a plain scatter without a sum.
+    Returns:
+      Int32 [size]; for a row that is not chosen, the number of indices.
     """
+    count = tf.size(indices)
+    places = tf.range(count) - count
+    return tf.scatter_nd(tf.expand_dims(indices, 1), places, [size]) + count
 
-    @tf.custom_gradient
-    def gather(rows):
-        def gradient(d_gathered):
-            return tf.scatter_nd(tf.expand_dims(indices, 1), d_gathered, tf.shape(rows))
 
-        return tf.gather(rows, indices), gradient
+# TensorFlow's gradient of a gather is a sum over rows with equal indices, and with
+# deterministic ops a scatter on a GPU goes through the host. Here all indices are
+# distinct, so either direction is a gather.
 
-    return gather(rows)
+
+@tf.custom_gradient
+def _gather(rows, indices, inverse):
+    """Gathers rows of [T, H] by distinct indices [K]; see `_inverse`."""
+
+    def gradient(d_gathered):
+        return tf.gather(_with_zeros(d_gathered), inverse), None, None
+
+    return tf.gather(rows, indices), gradient
+
+
+@tf.custom_gradient
+def _spread(rows, indices, inverse):
+    """The opposite: rows [K, H] at these indices, zeros elsewhere."""
+
+    def gradient(d_spread):
+        return tf.gather(d_spread, indices), None, None
+
+    return tf.gather(_with_zeros(rows), inverse), gradient
+
+
+def _with_zeros(rows):
+    return tf.pad(rows, [[0, 1], [0, 0]])

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 import modeling
 import optimization
-from encoder import layers, mixed_precision
+from encoder import dropout, layers, mixed_precision
 from encoder.mixed_precision import FLOAT32, Precision
 from finetuning.device import backend
 
@@ -44,11 +44,13 @@ class ComputeOptions:
       pad_to: see `unpadding.compute_unpadding`; None: no padding is computed.
       few_ops: whether fewer, larger ops are better, as on a GPU, where each op costs
         the host time; on a CPU smaller ones, whose data fit into the cache.
+      fused_norm: see `modeling.BertModel`.
     """
 
     precision: Precision = FLOAT32
     pad_to: Optional[int] = None
     few_ops: bool = False
+    fused_norm: bool = False
 
 
 DEFAULT_COMPUTE = ComputeOptions()
@@ -149,6 +151,8 @@ def create_logits(
         dropout_seed=dropout_seed,
         precision=compute.precision,
         pad_to=compute.pad_to,
+        few_ops=compute.few_ops,
+        fused_norm=compute.fused_norm,
     )
     pooled = model.get_pooled_output()  # [B, H]
     weights = tf.get_variable(
@@ -162,8 +166,8 @@ def create_logits(
     if is_training:
         seed = None
         if dropout_seed is not None:
-            seed = layers.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
-        pooled = layers.dropout(pooled, head_dropout(bert_config), seed)
+            seed = dropout.derive_seed(dropout_seed, _HEAD_DROPOUT_INDEX)
+        pooled = dropout.dropout(pooled, head_dropout(bert_config), seed)
     logits = tf.nn.bias_add(tf.matmul(pooled, weights, transpose_b=True), bias)
     return logits, model
 

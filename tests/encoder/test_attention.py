@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from encoder.attention import attend, attention_probs
-from encoder.layers import DropoutStream
+from encoder.dropout import DropoutStream
 from encoder.mixed_precision import BFLOAT16, FLOAT32, to_float32
 from encoder.unpadding import compute_unpadding
 from tests.support import models

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from encoder import layers
+from encoder import dropout, layers
 
 
 def run(session, tensor):
@@ -91,7 +91,7 @@ def test_dense(session):
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float16])
 def test_dropout_keeps_the_mean_and_the_type(session, dtype, seed):
     tf.set_random_seed(0)
-    dropped = session.run(layers.dropout(tf.ones([200, 200], dtype), 0.5, seed))
+    dropped = session.run(dropout.dropout(tf.ones([200, 200], dtype), 0.5, seed))
     assert dropped.dtype == dtype.as_numpy_dtype
     assert set(dropped.reshape(-1)) == {0.0, 2.0}
     assert np.mean(dropped == 0) == pytest.approx(0.5, abs=0.01)
@@ -100,13 +100,13 @@ def test_dropout_keeps_the_mean_and_the_type(session, dtype, seed):
 @pytest.mark.parametrize("rate", [None, 0.0])
 def test_no_dropout(session, rate):
     inputs = tf.ones([2])
-    assert layers.dropout(inputs, rate) is inputs
+    assert dropout.dropout(inputs, rate) is inputs
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.9, 0.999999])
 def test_the_fraction_of_a_keep_mask(session, rate):
     """The number of elements is odd, so that the last random number is cut."""
-    mask = session.run(layers.random_keep_mask([3, 33337], rate, [1, 2]))
+    mask = session.run(dropout.random_keep_mask([3, 33337], rate, [1, 2]))
     assert mask.shape == (3, 33337)
     assert 1 - mask.mean() == pytest.approx(rate, abs=0.005)
     neighbours = np.corrcoef(mask.reshape(-1)[:-1], mask.reshape(-1)[1:])

@@ -122,7 +122,7 @@ def test_sums_are_not_saved(examples):
 def test_no_part_shares_its_dropout_with_another(examples, monkeypatch):
     """Nor with a whole batch, of any step; the first part has that of a whole batch."""
     seeds = {1: [], 4: []}
-    derive = classifier.layers.derive_seed
+    derive = classifier.dropout.derive_seed
     for steps in seeds:
         uses = []
 
@@ -130,7 +130,7 @@ def test_no_part_shares_its_dropout_with_another(examples, monkeypatch):
             uses.append(derive(seed, index))
             return uses[-1]
 
-        monkeypatch.setattr(classifier.layers, "derive_seed", keep)
+        monkeypatch.setattr(classifier.dropout, "derive_seed", keep)
         run = Training(examples, config(), Share(0, 1, steps))
         for _ in range(6):
             for _ in range(steps - 1):

@@ -1,0 +1,109 @@
+"""Dropout, and the random numbers that decide what it drops.
+
+Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html.
+"""
+
+import tensorflow.compat.v1 as tf
+
+_INT64_RANGE = (-(2**63), 2**63 - 1)
+
+
+def dropout(input_tensor, dropout_prob, seed=None):
+    """Sets a random fraction of a tensor to 0 and scales the rest to keep the mean.
+
+    Args:
+      input_tensor: float tensor.
+      dropout_prob: fraction 0-1 that is dropped; None or 0 returns the input.
+      seed: int32 [2]; equal seeds drop the same elements. None: use the graph's own
+        random stream.
+
+    Returns:
+      Tensor of the input's shape and type.
+    """
+    if not dropout_prob:
+        return input_tensor
+    mask = random_keep_mask(tf.shape(input_tensor), dropout_prob, seed)
+    return _apply(input_tensor, _scaled(mask, dropout_prob))
+
+
+def _scaled(mask, dropout_prob):
+    return mask * (1.0 / (1.0 - dropout_prob))
+
+
+def _apply(tensor, scaled_mask):
+    return tensor * tf.cast(scaled_mask, tensor.dtype)
+
+
+def random_keep_mask(shape, dropout_prob, seed=None):
+    """Float32 of this shape: 0 for the fraction that is dropped, else 1.
+
+    Random numbers are most of dropout's cost, so each element takes only 16 bits: the
+    fraction is rounded to a multiple of 1/65536, and is always less than 1.
+    """
+    with tf.device("/cpu:0"):
+        count = tf.reduce_prod(shape)
+        draws = tf.expand_dims((count + 3) // 4, 0)
+        # On a GPU, the host would have to wait to read these back.
+        least, most = [tf.constant(bound, tf.int64) for bound in _INT64_RANGE]
+    if seed is None:
+        bits = tf.random.uniform(draws, least, most, dtype=tf.int64)
+    else:
+        # The function `tf.random.stateless_uniform` takes two ops in TensorFlow 2.
+        bits = tf.raw_ops.StatelessRandomUniformInt(
+            shape=draws, seed=seed, minval=least, maxval=most
+        )
+    values = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:count], shape)
+    dropped = min(int(round(dropout_prob * 2**16)), 2**16 - 1)
+    lowest_kept = tf.constant(dropped - 2**15, tf.int16)
+    return tf.cast(values >= lowest_kept, tf.float32)
+
+
+class DropoutStream:
+    """The dropout of a whole model: every draw has a seed of its own."""
+
+    def __init__(self, seed=None, is_training=True, at_once=1):
+        """Starts a stream.
+
+        Args:
+          seed: int32 [2], the run's seed and the step; None: use the graph's own
+            random stream.
+          is_training: whether anything is dropped at all.
+          at_once: for how many tensors of equal shape a call draws the masks. More take
+            fewer ops, and the memory of their masks before they are needed.
+        """
+        self._seed = seed
+        self._is_training = is_training
+        self._at_once = at_once
+        self._drawn = []
+        self._draws = 0
+
+    def __call__(self, tensor, rate):
+        """Applies `dropout` to a tensor; all calls have the same shape and rate."""
+        if not (rate and self._is_training):
+            return tensor
+        if self._at_once == 1:
+            return dropout(tensor, rate, self._next_seed())
+        if not self._drawn:
+            with tf.device("/cpu:0"):
+                shape = tf.concat([[self._at_once], tf.shape(tensor)], 0)
+            masks = random_keep_mask(shape, rate, self._next_seed())
+            self._drawn = tf.unstack(_scaled(masks, rate), self._at_once)
+        return _apply(tensor, self._drawn.pop())
+
+    def keep_mask(self, shape, rate):
+        """Returns a `random_keep_mask` (None if nothing is dropped) and 1 - rate."""
+        if not (rate and self._is_training):
+            return None, 1.0
+        return random_keep_mask(shape, rate, self._next_seed()), 1.0 - rate
+
+    def _next_seed(self):
+        index = self._draws
+        self._draws += 1
+        return None if self._seed is None else derive_seed(self._seed, index)
+
+
+def derive_seed(seed, index):
+    """The seed of the `index`-th draw of a step, int32 [2]."""
+    # The stride is one that no user counts seeds in, so that runs share no masks.
+    with tf.device("/cpu:0"):
+        return seed + tf.constant([1000003 * index % 2**31, 0], dtype=tf.int32)
