@@ -196,12 +196,15 @@ def _add_loss(logits, labels, label_weights):
     if labels.dtype.is_floating:
         per_example_loss = tf.square(tf.squeeze(logits, axis=1) - labels)  # [B]
         return tf.reduce_mean(per_example_loss), per_example_loss, logits, logits
-    per_example_loss = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=labels, logits=logits
-    )
+    # TensorFlow's function for integer labels copies indices from a GPU to the host.
+    with tf.device("/cpu:0"):
+        one_hot = tf.one_hot(labels, logits.shape.as_list()[1])  # [B, L]
+    per_example_loss = -tf.reduce_sum(one_hot * tf.nn.log_softmax(logits), axis=1)
     weighted = per_example_loss
     if label_weights is not None:
-        weighted *= tf.gather(tf.constant(label_weights, tf.float32), labels)
+        with tf.device("/cpu:0"):
+            factors = tf.gather(tf.constant(label_weights, tf.float32), labels)
+        weighted *= factors
     loss = tf.reduce_mean(weighted)
     return loss, per_example_loss, logits, tf.nn.softmax(logits)
 

@@ -232,7 +232,13 @@ def choose_compute_options(settings, device):
         raise InputError(
             "--xla=true compiles for a GPU, but TensorFlow finds none; omit the flag"
         )
-    return classifier.ComputeOptions(precision, XLA_LENGTHS if settings.xla else None)
+    on_gpu = device.kind == "GPU"
+    return classifier.ComputeOptions(
+        precision,
+        pad_to=XLA_LENGTHS if settings.xla else None,
+        few_ops=on_gpu,
+        fused_norm=on_gpu and self_test.has_row_norm(device, settings.num_threads),
+    )
 
 
 def create_output_dir(settings, output_dir, inputs, resources):

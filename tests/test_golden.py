@@ -21,13 +21,15 @@ INPUTS = ("input_ids", "input_mask", "segment_ids")
 class Golden:
     """The classifier on a golden file's batch and weights."""
 
-    def __init__(self, session, arrays):
+    def __init__(self, session, arrays, graph):
         self.session, self.arrays, self.meta = session, arrays, arrays["meta"]
+        self.graph = graph
         self.config = modeling.BertConfig.from_dict(self.meta["config"])
         self.inputs = [tf.constant(arrays[name], tf.int32) for name in INPUTS]
         labels = tf.constant(arrays["label_ids"], tf.int32)
         self.outputs = classifier.create_model(
-            self.config, False, *self.inputs, labels, self.meta["num_labels"], False
+            *(self.config, False, *self.inputs, labels, self.meta["num_labels"], False),
+            compute=classifier.ComputeOptions(**graph),
         )
         self.loss = self.outputs[0]
         self.variables = tf.trainable_variables()
@@ -41,9 +43,14 @@ class Golden:
         models.assign(self.session, self.section("weights/"))
 
 
+@pytest.fixture(params=models.GRAPHS, ids=models.graph_name)
+def graph(request):
+    return request.param
+
+
 @pytest.fixture(params=["tiny_gelu", "tiny_three_labels"])
-def model(request, session, golden):
-    return Golden(session, golden(request.param))
+def model(request, session, golden, graph):
+    return Golden(session, golden(request.param), graph)
 
 
 def assert_close(values, expected, tolerance):
@@ -64,7 +71,9 @@ def test_forward_pass(model):
     names = ("loss", "per_example_loss", "logits", "probabilities")
     outputs = dict(zip(names, model.outputs))
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        encoder = modeling.BertModel(model.config, False, *model.inputs, scope="bert")
+        encoder = modeling.BertModel(
+            model.config, False, *model.inputs, scope="bert", **model.graph
+        )
     outputs["embedding_output"] = encoder.get_embedding_output()
     outputs["sequence_output"] = encoder.get_sequence_output()
     outputs["pooled_output"] = encoder.get_pooled_output()
@@ -149,7 +158,9 @@ def encode_mrpc_dev(shared_dir, pretrained):
     return encode
 
 
-def test_pretrained_encoder_on_real_text(session, golden, pretrained, encode_mrpc_dev):
+def test_pretrained_encoder_on_real_text(
+    session, golden, pretrained, encode_mrpc_dev, graph
+):
     """Tokenizer, features, checkpoint and encoder together."""
     expected = golden("minilm_mrpc_dev")
     rows = [row.padded(128) for row in encode_mrpc_dev(128)][:32]
@@ -158,7 +169,8 @@ def test_pretrained_encoder_on_real_text(session, golden, pretrained, encode_mrp
         np.testing.assert_array_equal(values, expected[name])
     config_file = os.path.join(pretrained, "bert_config.json")
     config = modeling.BertConfig.from_json_file(config_file)
-    model = modeling.BertModel(config, False, *(tf.constant(x) for x in inputs))
+    inputs = [tf.constant(values) for values in inputs]
+    model = modeling.BertModel(config, False, *inputs, **graph)
     prefix = os.path.join(pretrained, "bert_model.ckpt")
     assignment_map, _ = modeling.get_assignment_map_from_checkpoint(
         tf.trainable_variables(), prefix

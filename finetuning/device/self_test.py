@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from encoder import layers
 from finetuning.device import backend, failures, gpu_support
 from finetuning.utils.errors import InputError
 
@@ -13,6 +14,9 @@ _SHAPE = (192, 320, 256)
 # Its largest accepted error, relative to its norm. Correct products have about 1e-7 in
 # float32, 3e-4 in float16 and TensorFloat-32, and 2e-3 in bfloat16.
 _TOLERANCES = {"float32": 1e-5, "float16": 1e-3, "bfloat16": 6e-3}
+# The largest accepted error of a norm and its gradient, relative to the row's largest
+# number. TensorFlow's kernels for CPUs have 2e-7.
+_NORM_TOLERANCE = 1e-5
 # Paths that show that a machine has a GPU of NVIDIA's; the last one is under Windows.
 _GPU_TRACES = ("/proc/driver/nvidia/gpus", "/dev/nvidia0", "/dev/dxg")
 
@@ -88,10 +92,54 @@ def _check_product(device, name, num_threads):
 def _multiply(device, left, right, name, num_threads):
     """Multiplies two float32 matrices in a type on the device; returns float32."""
     dtype = tf.as_dtype(name)
+
+    def multiply(left, right):
+        product = tf.matmul(tf.cast(left, dtype), tf.cast(right, dtype))
+        return tf.cast(product, tf.float32)
+
+    return _run_on(device, num_threads, multiply, left, right)
+
+
+def has_row_norm(device, num_threads=0):
+    """Whether `layers.RowNorm` works on the device, and is as exact as its other ops.
+
+    Args:
+      device: `detect.Device`.
+      num_threads: see `backend.session_config`.
+    """
+    random = np.random.RandomState(0)
+    scales = np.logspace(-1, 1, _SHAPE[0])[:, np.newaxis]
+    rows = (scales * (1.0 + random.randn(*_SHAPE[:2]))).astype(np.float32)
+    upstream = random.randn(*rows.shape).astype(np.float32)
+
+    def normalize(rows, upstream):
+        ones, zeros = tf.ones(rows.shape[1]), tf.zeros(rows.shape[1])
+        normed = layers.RowNorm(rows[:, 0]).normalize(rows, ones, zeros)
+        return tf.stack([normed, *tf.gradients(normed, rows, upstream)])
+
+    try:
+        computed = _run_on(device, num_threads, normalize, rows, upstream)
+    except Exception:  # Mismatched libraries raise all kinds of errors.
+        return False
+    expected = np.stack(_norm_and_gradient(rows.astype(np.float64), upstream))
+    largest = np.abs(expected).max(axis=2, keepdims=True)
+    return bool(np.all(np.abs(computed - expected) <= _NORM_TOLERANCE * largest))
+
+
+def _norm_and_gradient(rows, upstream):
+    """The formula of `layers.layer_norm` and its derivative, in numpy."""
+    centred = rows - rows.mean(1, keepdims=True)
+    inverse = 1 / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-12)
+    normed = centred * inverse
+    along = normed * (upstream * normed).mean(1, keepdims=True)
+    return normed, (upstream - upstream.mean(1, keepdims=True) - along) * inverse
+
+
+def _run_on(device, num_threads, function, *arrays):
+    """The value of a function of tensors, computed on the device."""
     with tf.Graph().as_default(), tf.device("/%s:0" % device.kind.lower()):
-        # Placeholders, because a product of constants would be computed on the CPU.
-        factors = [tf.placeholder(tf.float32, matrix.shape) for matrix in (left, right)]
-        product = tf.matmul(*[tf.cast(factor, dtype) for factor in factors])
-        product = tf.cast(product, tf.float32)
+        # Placeholders, because constants would be computed with on the CPU.
+        inputs = [tf.placeholder(tf.float32, array.shape) for array in arrays]
+        outputs = function(*inputs)
         with tf.Session(config=backend.session_config(num_threads)) as session:
-            return session.run(product, dict(zip(factors, (left, right))))
+            return session.run(outputs, dict(zip(inputs, arrays)))

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from encoder import layers
 from finetuning import run
 from finetuning.device import detect, self_test
 from finetuning.device.detect import Device
 from finetuning.flags.settings import Settings
 from finetuning.utils.errors import InputError
 
+IS_TF1 = tf.__version__.startswith("1.")
 CPU = Device("CPU", "2 threads", "2.21.0")
 TF2 = ("sm_60", "sm_70", "sm_80", "sm_89", "compute_90")
 
@@ -117,6 +119,38 @@ def test_warnings(use_product, monkeypatch):
     monkeypatch.setattr(self_test, "has_unused_gpu", lambda: True)
     (warning,) = self_test.check_device(CPU)
     assert warning.startswith("THE GPU IS NOT USED")
+
+
+@pytest.mark.skipif(IS_TF1, reason="TensorFlow 1.14 has no such norm on a CPU")
+def test_the_norm_of_this_device_is_exact():
+    assert self_test.has_row_norm(detect.find_device())
+
+
+@pytest.mark.parametrize("factor", [1.0001, float("nan")])
+def test_a_norm_that_is_wrong_is_not_used(monkeypatch, factor):
+    def normalize(self, inputs, gamma, beta):
+        return layers.layer_norm(inputs) * factor
+
+    monkeypatch.setattr(layers.RowNorm, "normalize", normalize)
+    assert not self_test.has_row_norm(detect.find_device())
+
+
+def test_a_norm_that_fails_is_not_used(monkeypatch):
+    def normalize(self, inputs, gamma, beta):
+        with tf.control_dependencies([tf.assert_equal(inputs, 0.0)]):
+            return tf.identity(inputs)
+
+    monkeypatch.setattr(layers.RowNorm, "normalize", normalize)
+    assert not self_test.has_row_norm(detect.find_device())
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_gpu_computes_with_few_ops(monkeypatch, works):
+    monkeypatch.setattr(self_test, "has_row_norm", lambda *_: works)
+    options = run.choose_compute_options(Settings(), gpu())
+    assert (options.few_ops, options.fused_norm) == (True, works)
+    options = run.choose_compute_options(Settings(), CPU)
+    assert (options.few_ops, options.fused_norm) == (False, False)
 
 
 @pytest.mark.parametrize(

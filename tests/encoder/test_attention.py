@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
+from encoder import joint_attention
 from encoder.attention import attend, attention_probs
 from encoder.dropout import DropoutStream
 from encoder.mixed_precision import BFLOAT16, FLOAT32, to_float32
@@ -113,3 +114,46 @@ def test_probabilities_are_those_that_weight_the_values(session, batch, precisio
     np.testing.assert_allclose(
         averaged, context * tokens[:, :, None], rtol=0, atol=tolerance
     )
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("batch", [1, 17])
+def test_joint_attention_equals_attention(session, batch, rate):
+    """Outputs and gradients, with the same elements dropped."""
+    rng = np.random.RandomState(batch)
+    mask = models.random_masks(rng, batch, LENGTH)
+    unpadding = compute_unpadding(tf.constant(mask), HEADS, max_groups=1)
+    inputs = tf.constant(rng.randn(3, batch * LENGTH, WIDTH).astype(np.float32))
+    inputs = tf.gather(inputs, unpadding.indices, axis=1)  # [3, T, H]
+    weights = tf.random.stateless_normal(tf.shape(inputs)[1:], [3, 4])
+
+    def drop():
+        return DropoutStream([1, 2], is_training=rate > 0)
+
+    heads = joint_attention.compute_heads(unpadding)
+    keep_mask = joint_attention.keep_mask(heads, drop(), rate)
+    joint = tf.concat(tf.unstack(inputs), 1)
+    results = []
+    for context in (
+        attend(*tf.unstack(inputs), unpadding, drop(), rate),
+        joint_attention.attend(joint, heads, keep_mask),
+    ):
+        (gradient,) = tf.gradients(tf.reduce_sum(context * weights), inputs)
+        results.append(session.run([context, gradient]))
+    for left, right in zip(*results):
+        np.testing.assert_allclose(left, right, **TOLERANCE)
+
+
+def test_joined_weights(session):
+    """Those of each layer side by side, the query's scaled; so are their gradients."""
+    parts = tf.constant(np.random.RandomState(0).randn(2, 3, 4, 4), tf.float32)
+    weights = [tf.unstack(layer) for layer in tf.unstack(parts)]
+    joined = joint_attention.join(weights, 0.5)
+    upstream = np.random.RandomState(1).randn(2, 4, 12).astype(np.float32)
+    (gradient,) = tf.gradients(joined, parts, list(map(tf.constant, upstream)))
+    parts, joined, gradient = session.run([parts, joined, gradient])
+    scaled = parts * np.array([0.5, 1, 1])[:, None, None]
+    np.testing.assert_allclose(joined, [np.hstack(layer) for layer in scaled])
+    expected = [np.hsplit(layer, 3) for layer in upstream]
+    expected = np.array(expected) * np.array([0.5, 1, 1])[:, None, None]
+    np.testing.assert_allclose(gradient, expected)

@@ -43,16 +43,20 @@ def test_large_batches_attend_in_groups_of_similar_length(session):
     assert shapes == [(8, 2, ordered[last]) for last in (7, 15, 23, 31)]
 
 
-def test_gathers_have_scatters_as_gradients(session):
-    """A sum over segments would be slow, and no two tokens have the same index."""
+def test_gathers_have_gathers_as_gradients(session):
+    """A sum over segments would be slow, and no two tokens have the same index.
+
+    With deterministic ops, TensorFlow 2 scatters on the host.
+    """
     config = models.tiny_config()
     features = models.random_features(np.random.RandomState(0), config, (3, 9), LENGTH)
     inputs = [tf.constant(features[name]) for name in list(features)[:3]]
     model = modeling.BertModel(config, True, *inputs)
     blocks = [v for v in tf.trainable_variables() if "embeddings/" not in v.name]
     tf.gradients(model.get_pooled_output(), blocks)
-    types = {op.type for op in tf.get_default_graph().get_operations()}
-    assert not [name for name in types if "SegmentSum" in name]
+    ops = [op for op in tf.get_default_graph().get_operations() if not op.device]
+    types = {op.type for op in ops}
+    assert not [name for name in types if "SegmentSum" in name or "Scatter" in name]
 
 
 def features_with_random_masks(batch):
@@ -64,7 +68,7 @@ def features_with_random_masks(batch):
     return features
 
 
-def run_all(*batches, pad_to=None):
+def run_all(*batches, **compute):
     """Loss, logits and all gradients of each batch, always with the same weights.
 
     A single batch has a static shape, as in training.
@@ -79,11 +83,12 @@ def run_all(*batches, pad_to=None):
                 inputs[name].set_shape(value.shape)
         names = ("input_ids", "input_mask", "segment_ids", "label_ids")
         batch = [inputs[name] for name in names]
-        compute = classifier.ComputeOptions(pad_to=pad_to)
+        options = classifier.ComputeOptions(**compute)
         loss, _, logits, _ = classifier.create_model(
-            config, False, *batch, 2, False, compute=compute
+            config, False, *batch, 2, False, compute=options
         )
-        gradients = tf.gradients(loss, tf.trainable_variables())
+        variables = sorted(tf.trainable_variables(), key=lambda v: v.name)
+        gradients = tf.gradients(loss, variables)
         fetches = [loss, logits] + [tf.convert_to_tensor(g) for g in gradients]
         session.run(tf.global_variables_initializer())
         models.assign(session, weights)
@@ -98,6 +103,15 @@ def test_results_equal_those_with_padding(batch):
         (padded,) = run_all(features, pad_to=pad_to)
         for value, expected in zip(unpadded, padded):
             np.testing.assert_allclose(value, expected, **TOLERANCE)
+
+
+@pytest.mark.parametrize("batch", [1, 5, 32])
+@pytest.mark.parametrize("graph", models.GRAPHS[1:], ids=models.graph_name)
+def test_results_equal_those_with_other_ops(batch, graph):
+    features = features_with_random_masks(batch)
+    (plain,), (other,) = run_all(features), run_all(features, **graph)
+    for value, expected in zip(other, plain):
+        np.testing.assert_allclose(value, expected, **TOLERANCE)
 
 
 @pytest.mark.parametrize("batch", [2, 32])

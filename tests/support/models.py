@@ -34,6 +34,17 @@ def tiny_config(**changes):
     return modeling.BertConfig(**values)
 
 
+# The ways of computing the same model, as keywords of `modeling.BertModel`.
+GRAPHS = [{}, {"few_ops": True}]
+if not tf.__version__.startswith("1."):  # 1.14 has no kernel for CPUs.
+    GRAPHS.append({"few_ops": True, "fused_norm": True})
+
+
+def graph_name(graph):
+    """The name of one of `GRAPHS` in the names of tests."""
+    return "-".join(graph) or "many_ops"
+
+
 def random_features(rng, config, lengths, sequence_length):
     """Arrays of random tokens in two segments, padded at the end.
 
