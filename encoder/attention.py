@@ -30,12 +30,15 @@ def attend(query, key, value, unpadding, drop, rate, precision=FLOAT32):
       Float32 [T, H], the heads' contexts side by side.
     """
     groups = [_Attention(group, drop, rate, precision) for group in unpadding.groups]
+    num_heads = unpadding.head_indices.shape.as_list()[-1]
 
     @tf.custom_gradient
     def compute(query, key, value):
-        contexts = [group.forward(query, key, value) for group in groups]
+        heads = [_split(x, num_heads) for x in (query, key, value)]
+        contexts = [group.forward(*heads) for group in groups]
 
         def gradient(d_outputs):
+            d_outputs = _split(d_outputs, num_heads)
             # Three lists, for query, key and value, of each group's [B, N, L, D].
             by_input = zip(*(group.backward(d_outputs) for group in groups))
             return tuple(_merge(parts, unpadding.head_indices) for parts in by_input)
@@ -82,16 +85,13 @@ class _Attention:
 
     def __init__(self, group, drop, rate, precision):
         self._group, self._matmul = group, precision.matmul
-        with tf.device("/cpu:0"):
-            shape = tf.shape(group.query_indices)
-            shape = tf.concat([shape, shape[-1:]], 0)  # [B, N, L, L]
-        self._keep_mask, self._keep_prob = drop.keep_mask(shape, rate)
+        self._keep_mask, self._keep_prob = drop.keep_mask(group.scores_shape, rate)
 
     def forward(self, query, key, value):
-        """[T, H] three times -> the context, float32 [B, N, L, D]."""
-        self._query = _split(query, self._group.query_indices)
-        self._key = _split(key, self._group.key_indices)
-        self._value = _split(value, self._group.key_indices)
+        """[T * N, D] three times -> the context, float32 [B, N, L, D]."""
+        self._query = tf.gather(query, self._group.query_indices)
+        self._key = tf.gather(key, self._group.key_indices)
+        self._value = tf.gather(value, self._group.key_indices)
         scores = to_float32(self._matmul(self._query, self._key, transpose_b=True))
         exps = tf.exp(scores - tf.reduce_max(scores, axis=-1, keepdims=True))
         self._exps = exps * self._group.key_mask  # [B, N, L, L]
@@ -105,8 +105,8 @@ class _Attention:
         return self._context
 
     def backward(self, d_outputs):
-        """[T, H] -> gradients of query, key and value, [B, N, L, D] each."""
-        d_context = _split(d_outputs, self._group.query_indices) * self._scale
+        """[T * N, D] -> gradients of query, key and value, [B, N, L, D] each."""
+        d_context = tf.gather(d_outputs, self._group.query_indices) * self._scale
         along = tf.reduce_sum(d_context * self._context, axis=-1, keepdims=True)
         d_weights = to_float32(self._matmul(d_context, self._value, transpose_b=True))
         d_scores = self._weights * d_weights - self._exps * (self._keep_prob * along)
@@ -117,10 +117,9 @@ class _Attention:
         )
 
 
-def _split(hidden, indices):
-    """[T, H] -> [B, N, L, D], by one gather in place of reshapes and transposes."""
-    width = hidden.shape.as_list()[-1] // indices.shape.as_list()[1]
-    return tf.gather(tf.reshape(hidden, [-1, width]), indices)
+def _split(hidden, num_heads):
+    """[T, H] -> [T * N, D], of which one gather makes [B, N, L, D]."""
+    return tf.reshape(hidden, [-1, hidden.shape.as_list()[-1] // num_heads])
 
 
 def _merge(parts, head_indices):

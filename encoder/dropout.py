@@ -23,11 +23,7 @@ def dropout(input_tensor, dropout_prob, seed=None):
     if not dropout_prob:
         return input_tensor
     mask = random_keep_mask(tf.shape(input_tensor), dropout_prob, seed)
-    return _apply(input_tensor, _scaled(mask, dropout_prob))
-
-
-def _scaled(mask, dropout_prob):
-    return mask * (1.0 / (1.0 - dropout_prob))
+    return _apply(input_tensor, mask * (1.0 / (1.0 - dropout_prob)))
 
 
 def _apply(tensor, scaled_mask):
@@ -40,22 +36,42 @@ def random_keep_mask(shape, dropout_prob, seed=None):
     Random numbers are most of dropout's cost, so each element takes only 16 bits: the
     fraction is rounded to a multiple of 1/65536, and is always less than 1.
     """
-    with tf.device("/cpu:0"):
-        count = tf.reduce_prod(shape)
-        draws = tf.expand_dims((count + 3) // 4, 0)
-        # On a GPU, the host would have to wait to read these back.
-        least, most = [tf.constant(bound, tf.int64) for bound in _INT64_RANGE]
-    if seed is None:
-        bits = tf.random.uniform(draws, least, most, dtype=tf.int64)
-    else:
-        # The function `tf.random.stateless_uniform` takes two ops in TensorFlow 2.
-        bits = tf.raw_ops.StatelessRandomUniformInt(
-            shape=draws, seed=seed, minval=least, maxval=most
-        )
-    values = tf.reshape(tf.reshape(tf.bitcast(bits, tf.int16), [-1])[:count], shape)
-    dropped = min(int(round(dropout_prob * 2**16)), 2**16 - 1)
-    lowest_kept = tf.constant(dropped - 2**15, tf.int16)
-    return tf.cast(values >= lowest_kept, tf.float32)
+    return _KeepMasks(shape, dropout_prob).draw(seed)
+
+
+class _KeepMasks:
+    """Draws masks of one shape and rate.
+
+    What they share is in the graph once, because a graph with fewer ops is built, and
+    its session started, faster.
+    """
+
+    def __init__(self, shape, dropout_prob):
+        """See `random_keep_mask`."""
+        with tf.device("/cpu:0"):
+            self._shape, count = shape, tf.reduce_prod(shape)
+            self._count = tf.expand_dims(count, 0)
+            self._draws = (self._count + 3) // 4
+            self._flat, self._first, self._stride = map(tf.constant, ([-1], [0], [1]))
+            # On a GPU, the host would have to wait to read these back.
+            self._range = [tf.constant(bound, tf.int64) for bound in _INT64_RANGE]
+        dropped = min(int(round(dropout_prob * 2**16)), 2**16 - 1)
+        self._lowest_kept = tf.constant(dropped - 2**15, tf.int16)
+
+    def draw(self, seed):
+        """Float32 of the shape, 0 or 1; see `random_keep_mask`."""
+        least, most = self._range
+        if seed is None:
+            bits = tf.random.uniform(self._draws, least, most, dtype=tf.int64)
+        else:
+            # `tf.random.stateless_uniform` takes two ops in TensorFlow 2.
+            bits = tf.raw_ops.StatelessRandomUniformInt(
+                shape=self._draws, seed=seed, minval=least, maxval=most
+            )
+        values = tf.reshape(tf.bitcast(bits, tf.int16), self._flat)
+        values = tf.strided_slice(values, self._first, self._count, self._stride)
+        kept = tf.reshape(values, self._shape) >= self._lowest_kept
+        return tf.cast(kept, tf.float32)
 
 
 class DropoutStream:
@@ -76,25 +92,39 @@ class DropoutStream:
         self._at_once = at_once
         self._drawn = []
         self._draws = 0
+        self._keep_masks = {}
 
     def __call__(self, tensor, rate):
-        """Applies `dropout` to a tensor; all calls have the same shape and rate."""
+        """Drops from a tensor as `dropout` does.
+
+        All calls must be for tensors of the same shape, and with the same rate.
+        """
         if not (rate and self._is_training):
             return tensor
-        if self._at_once == 1:
-            return dropout(tensor, rate, self._next_seed())
         if not self._drawn:
-            with tf.device("/cpu:0"):
-                shape = tf.concat([[self._at_once], tf.shape(tensor)], 0)
-            masks = random_keep_mask(shape, rate, self._next_seed())
-            self._drawn = tf.unstack(_scaled(masks, rate), self._at_once)
+            masks = self._keep_masks_of_hidden(tensor, rate).draw(self._next_seed())
+            masks *= 1.0 / (1.0 - rate)
+            self._drawn = tf.unstack(masks, self._at_once)
         return _apply(tensor, self._drawn.pop())
 
+    def _keep_masks_of_hidden(self, tensor, rate):
+        if None not in self._keep_masks:
+            with tf.device("/cpu:0"):
+                shape = tf.concat([[self._at_once], tf.shape(tensor)], 0)
+            self._keep_masks[None] = _KeepMasks(shape, rate)
+        return self._keep_masks[None]
+
     def keep_mask(self, shape, rate):
-        """Returns a `random_keep_mask` (None if nothing is dropped) and 1 - rate."""
+        """Returns a `random_keep_mask` (None if nothing is dropped) and 1 - rate.
+
+        Calls for the same shape must be with the same tensor and rate.
+        """
         if not (rate and self._is_training):
             return None, 1.0
-        return random_keep_mask(shape, rate, self._next_seed()), 1.0 - rate
+        key = shape.name
+        if key not in self._keep_masks:
+            self._keep_masks[key] = _KeepMasks(shape, rate)
+        return self._keep_masks[key].draw(self._next_seed()), 1.0 - rate
 
     def _next_seed(self):
         index = self._draws

@@ -28,6 +28,7 @@ class Heads(NamedTuple):
       key_bias: float32 [B, 1, 1, L], 0 where attention may look, else a large negative
         number.
       query_mask: float32 [B, 1, L, 1], 1 up to the sequence's end, then 0.
+      scores_shape: int32 [4], B, N, L and L.
     """
 
     row_indices: Any
@@ -36,6 +37,7 @@ class Heads(NamedTuple):
     joint_indices: Any
     key_bias: Any
     query_mask: Any
+    scores_shape: Any
 
 
 def compute_heads(unpadding):
@@ -58,6 +60,7 @@ def compute_heads(unpadding):
             joint_indices=tf.concat(joint, 1),
             key_bias=(1.0 - group.key_mask) * _MASKED,
             query_mask=group.query_mask,
+            scores_shape=group.scores_shape,
         )
 
 
@@ -73,10 +76,7 @@ def keep_mask(heads, drop, rate):
       Float32 [B, N, L, L]: 0 for what is dropped, and for the queries behind a
       sequence's end; else 1 / (1 - rate). None if nothing is dropped.
     """
-    with tf.device("/cpu:0"):
-        shape = tf.shape(heads.query_indices)
-        shape = tf.concat([shape, shape[-1:]], 0)
-    mask, keep_prob = drop.keep_mask(shape, rate)
+    mask, keep_prob = drop.keep_mask(heads.scores_shape, rate)
     return None if mask is None else mask * (heads.query_mask / keep_prob)
 
 

@@ -300,9 +300,11 @@ def create_initializer(initializer_range=0.02):
         name = tf.get_default_graph().get_name_scope().replace(_INITIALIZER_SCOPE, "")
         seeds = [seed, zlib.crc32(name.encode("utf-8")) - 2**31]
         with tf.device("/cpu:0"):  # GPUs may differ in the last bit.
-            return tf.random.stateless_truncated_normal(
-                shape, seeds, 0.0, initializer_range, dtype
+            # `tf.random.stateless_truncated_normal` takes twice as many ops.
+            drawn = tf.raw_ops.StatelessTruncatedNormal(
+                shape=shape, seed=seeds, dtype=dtype
             )
+            return drawn * initializer_range
 
     return initialize
 

@@ -32,12 +32,14 @@ class Group:
         repeats another one of its sequence that is not masked.
       query_mask: float32 [B, 1, L, 1], 1 up to the sequence's end, then 0.
       key_mask: float32 [B, 1, 1, L], 1 where attention may look, else 0.
+      scores_shape: int32 [4], B, N, L and L.
     """
 
     query_indices: Any
     key_indices: Any
     query_mask: Any
     key_mask: Any
+    scores_shape: Any
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,7 @@ def _group(num_heads, lengths, kept, ends, key_mask):
         key_indices=_split_heads(tf.where(key_mask, queries, last_keys), num_heads),
         query_mask=tf.cast(query_mask[:, tf.newaxis, :, tf.newaxis], tf.float32),
         key_mask=tf.cast(key_mask[:, tf.newaxis, tf.newaxis, :], tf.float32),
+        scores_shape=tf.stack([tf.size(kept), num_heads, longest, longest]),
     )
 
 
