@@ -109,8 +109,9 @@ class DropoutStream:
 
     def _keep_masks_of_hidden(self, tensor, rate):
         if None not in self._keep_masks:
+            shape = tf.shape(tensor)  # On the tensor's device, or it would be copied.
             with tf.device("/cpu:0"):
-                shape = tf.concat([[self._at_once], tf.shape(tensor)], 0)
+                shape = tf.concat([[self._at_once], shape], 0)
             self._keep_masks[None] = _KeepMasks(shape, rate)
         return self._keep_masks[None]
 
