@@ -37,6 +37,9 @@ def start(log_level="2", deterministic=True):
       deterministic: False only to measure what deterministic ops cost.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", log_level)
+    # The host issues a step while a GPU still computes the one before it. What is
+    # fetched or saved is copied when it is complete all the same.
+    os.environ.setdefault("TF_SYNC_ON_FINISH", "0")
     _keep_freed_memory()
     with muted_native_stderr():
         import tensorflow.compat.v1 as tf

@@ -56,12 +56,18 @@ class TrainingHistory:
         before = self._kept[-1].seconds if self._kept else 0.0
         self._started = self._written - before
 
-    def add(self, step, loss, learning_rate):
-        """Adds a step, which is written within a minute."""
-        now = time.monotonic()
-        seconds = round(now - self._started, 3)
+    def add(self, step, loss, learning_rate, finished):
+        """Adds a step, which is written within a minute.
+
+        Args:
+          step: see `Row`.
+          loss: see `Row`.
+          learning_rate: see `Row`.
+          finished: when it ended, by `time.monotonic`, since the last pause.
+        """
+        seconds = round(finished - self._started, 3)
         self._pending.append(Row(step, loss, learning_rate, seconds))
-        if now - self._written >= _WRITE_SECONDS:
+        if finished - self._written >= _WRITE_SECONDS:
             self.write()
 
     def leave_out(self, seconds):

@@ -122,6 +122,7 @@ class EvaluationHook(tf.train.SessionRunHook):
         step = self._step_hook.step
         if not self._schedule.is_due(step):
             return
+        self._step_hook.look(run_context.session)
         started = time.monotonic()
         stops = self._evaluate(run_context.session, step)
         self._step_hook.leave_out(time.monotonic() - started)

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 
 import tensorflow.compat.v1 as tf
 
@@ -16,33 +17,35 @@ _SUMMARY_STEPS = 10
 # After this many steps their speed is known; what takes no longer needs no estimate.
 _ESTIMATE_STEPS = 6
 _MIN_ESTIMATE_SECONDS = 10
+# Progress on a slow GPU is shown at least this often, if not after each step.
+_LOOK_SECONDS = 0.5
 # After this many skipped steps even the largest loss scale, 2**24, is down to 1, so the
 # scale is not the cause.
 _MAX_SKIPPED_IN_A_ROW = 30
 
 
 class StepHook(tf.train.SessionRunHook):
-    """Counts the steps, and ends the run if the loss is not finite."""
+    """Counts the steps, and ends the run if the loss is not finite.
 
-    def __init__(self, run, plan, graph):
+    It looks at the scalars of several steps together, see `StepScalars`; whatever needs
+    those of all steps, such as a checkpoint, calls `look` first.
+    """
+
+    def __init__(self, run, plan, scalars):
         """Prepares to watch a training run.
 
         Args:
           run: `run_record.Run`.
           plan: `plan.TrainingPlan`.
-          graph: `optimization.TrainStep`.
+          scalars: `step_scalars.StepScalars`.
         """
         self._output_dir = run.output_dir.path
         self._cluster = run.cluster
         self._peak_rate = plan.hyperparameters.learning_rate
-        self._fetches = {
-            "loss": graph.loss,
-            "learning_rate": graph.learning_rate,
-            "gradient_norm": graph.gradient_norm,
-        }
-        if graph.skipped_steps is not None:  # The loss is scaled.
-            self._fetches["skipped_steps"] = graph.skipped_steps
+        self._scalars = scalars
         self._step = run.first_step
+        self._finished = []  # When each step ended that has not been looked at.
+        self._last_look = None
         self._skipped = None  # How many steps so far; None before the first one.
         self._skipped_in_a_row = 0
 
@@ -56,25 +59,62 @@ class StepHook(tf.train.SessionRunHook):
 
     def before_run(self, run_context):
         del run_context
-        return tf.train.SessionRunArgs(self._fetches)
+        return tf.train.SessionRunArgs(self._scalars.fetch)
 
     def after_run(self, run_context, run_values):
-        del run_context
         self._step += 1
-        loss = float(run_values.results["loss"])
-        norm = float(run_values.results["gradient_norm"])
-        skipped = run_values.results.get("skipped_steps")
+        self._finished.append(time.monotonic())
+        if run_values.results is not None:
+            self._look_at([self._scalars.parse(run_values.results)])
+        elif self._must_look():
+            self.look(run_context.session)
+
+    def end(self, session):
+        self.look(session)
+
+    def _must_look(self):
+        return (
+            self._last_look is None  # The first step takes the longest.
+            or len(self._finished) == self._scalars.num_steps
+            or self._finished[-1] - self._last_look >= _LOOK_SECONDS
+        )
+
+    def look(self, session):
+        """Looks at the scalars of all finished steps.
+
+        Raises:
+          InputError: training has failed.
+        """
+        if self._finished:
+            self._look_at(self._scalars.read(session, len(self._finished)))
+
+    def _look_at(self, scalars):
+        """Looks at the `Scalars` of the last steps; returns their numbers."""
+        finished, self._finished = self._finished, []
+        steps = range(self._step - len(finished) + 1, self._step + 1)
+        for step, seconds, each in zip(steps, finished, scalars):
+            self._check(step, each)
+            self._record(step, seconds, each)
+        self._last_look = time.monotonic()
+        return steps
+
+    def _record(self, step, finished, scalars):
+        """Records a step whose scalars are as they should be, and when it ended."""
+
+    def _check(self, step, scalars):
+        """Ends the run if training has failed at a step."""
+        loss, _, norm, skipped = scalars
         # A scaled loss may overflow in the gradients: that step is skipped.
         if not (math.isfinite(loss) and (skipped is not None or math.isfinite(norm))):
             self._fail(
                 "the loss is %g and the gradient norm %g at step %d: training has "
                 "failed; try a lower --learning_rate than %g"
-                % (loss, norm, self._step, self._peak_rate)
+                % (loss, norm, step, self._peak_rate)
             )
         if skipped is not None:
-            self._count_skipped(int(skipped))
+            self._count_skipped(step, skipped)
 
-    def _count_skipped(self, skipped):
+    def _count_skipped(self, step, skipped):
         """Ends the run if each step is skipped."""
         before, self._skipped = self._skipped, skipped
         is_skipped = before not in (None, skipped)
@@ -84,7 +124,7 @@ class StepHook(tf.train.SessionRunHook):
                 "the gradients of %d steps in a row, up to step %d, were not finite: "
                 "training has failed; try --precision=float32, or a lower "
                 "--learning_rate than %g"
-                % (self._skipped_in_a_row, self._step, self._peak_rate)
+                % (self._skipped_in_a_row, step, self._peak_rate)
             )
 
     def _fail(self, message):
@@ -96,20 +136,21 @@ class StepHook(tf.train.SessionRunHook):
 class ProgressHook(StepHook):
     """Also shows each step and writes summaries."""
 
-    def __init__(self, run, plan, graph, mean_loss):
+    def __init__(self, run, plan, scalars, mean_loss):
         """Prepares to watch a training run, as `StepHook` does.
 
         Args:
           run: `run_record.Run`.
           plan: `plan.TrainingPlan`.
-          graph: `optimization.TrainStep`.
+          scalars: `step_scalars.StepScalars`.
           mean_loss: `mean_loss.MeanLoss`, to which the loss of each step is added.
         """
-        super().__init__(run, plan, graph)
+        super().__init__(run, plan, scalars)
         self._batch_size = run.settings.train_batch_size
         self._first_step = run.first_step
         self._num_steps = plan.hyperparameters.num_steps
         self._not_estimated = ", without the evaluations" if plan.schedule else ""
+        self._is_estimated = False
         self._progress = None
         self._writer = None
         self._last_summary = None
@@ -132,21 +173,24 @@ class ProgressHook(StepHook):
             "training", self._num_steps, self._first_step, self._batch_size
         )
 
-    def after_run(self, run_context, run_values):
-        super().after_run(run_context, run_values)
-        loss = float(run_values.results["loss"])
-        learning_rate = float(run_values.results["learning_rate"])
-        self._mean_loss.add(loss)
-        self.history.add(self._step, loss, learning_rate)
-        shown = ["loss %.4f" % loss]
+    def _look_at(self, scalars):
+        steps = super()._look_at(scalars)
+        shown = ["loss %.4f" % scalars[-1].loss]
         if self._skipped:
             shown.append("%d skipped" % self._skipped)
-        shown.append("lr %.2g" % learning_rate)
+        shown.append("lr %.2g" % scalars[-1].learning_rate)
         self._progress.update(self._step, *shown)
-        if self._step == self._first_step + _ESTIMATE_STEPS:
+        if not self._is_estimated and self._step >= self._first_step + _ESTIMATE_STEPS:
+            self._is_estimated = True
             self._log_estimate()
-        if self._step == self._num_steps or self._step % _SUMMARY_STEPS == 0:
-            self._summarize(loss, learning_rate)
+        for step, each in zip(steps, scalars):
+            if step == self._num_steps or step % _SUMMARY_STEPS == 0:
+                self._summarize(step, each)
+        return steps
+
+    def _record(self, step, finished, scalars):
+        self._mean_loss.add(scalars.loss)
+        self.history.add(step, scalars.loss, scalars.learning_rate, finished)
 
     def _log_estimate(self):
         left = self._progress.seconds_left
@@ -164,7 +208,7 @@ class ProgressHook(StepHook):
         super()._fail(message)
 
     def end(self, session):
-        del session
+        super().end(session)
         self._progress.close()
         self.history.write()
         self._writer.flush()
@@ -175,13 +219,13 @@ class ProgressHook(StepHook):
                 self._output_dir,
             )
 
-    def _summarize(self, loss, learning_rate):
-        values = {"loss": loss, "learning_rate": learning_rate}
+    def _summarize(self, step, scalars):
+        values = {"loss": scalars.loss, "learning_rate": scalars.learning_rate}
         rate = self._progress.examples_per_second
         if rate is not None:
             values["examples_per_second"] = rate
-        self._writer.add_summary(tensorboard.scalars(values), self._step)
-        self._last_summary = self._step
+        self._writer.add_summary(tensorboard.scalars(values), step)
+        self._last_summary = step
 
 
 def _last_checkpoint(output_dir):
@@ -198,9 +242,9 @@ def _last_checkpoint(output_dir):
 class SaveListener(tf.train.CheckpointSaverListener):
     """Refuses to save weights that are not finite, and logs each saved checkpoint."""
 
-    def __init__(self, run, history):
-        """Takes the `TrainingHistory` that must be written before a checkpoint."""
-        self._history = history
+    def __init__(self, run, step_hook):
+        """Takes the `ProgressHook`, whose history is written before a checkpoint."""
+        self._step_hook = step_hook
         self._output_dir = run.output_dir.path
         self._initial = run.settings.init_checkpoint
         finite = [
@@ -210,7 +254,8 @@ class SaveListener(tf.train.CheckpointSaverListener):
         self._all_finite = tf.reduce_all(tf.stack(finite))
 
     def before_save(self, session, global_step_value):
-        self._history.write()
+        self._step_hook.look(session)
+        self._step_hook.history.write()
         if session.run(self._all_finite):
             return
         if global_step_value == 0:

@@ -12,6 +12,7 @@ from finetuning.data import input_pipeline
 from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener, StepHook
 from finetuning.training.shared_step import SharedStep
+from finetuning.training.step_scalars import GPU_STEPS, StepScalars
 from finetuning.utils import signals
 from finetuning.utils.console import log
 from finetuning.utils.progress import duration
@@ -35,11 +36,15 @@ def train(run, plan):
         shared_step = SharedStep(run, request)
         graph = _training_graph(run, plan, shared_step.combine)
         scaffold = _scaffold(run)
-        hooks = _hooks(run, plan, graph, scaffold, request)
+        scalars = StepScalars(graph, _steps_between_looks(run), shared_step.received)
+        hooks = _hooks(run, plan, scalars, scaffold, request)
         if shared_step.combine is not None:
+            shared_step.fetch = scalars.fetch
             hooks.append(shared_step)
         step_hook = hooks[0]
-        take_step = _step_function(graph, run.share.accumulate_steps)
+        take_step = _step_function(
+            graph.accumulate_op, scalars.train_op, run.share.accumulate_steps
+        )
         log.info(_starting_line(run))
         started = time.monotonic()
         with signals.deferring_signals(request):
@@ -67,7 +72,15 @@ def train(run, plan):
         )
 
 
-def _hooks(run, plan, graph, scaffold, request):
+def _steps_between_looks(run):
+    """See `StepScalars`.
+
+    Several workers must learn after each step whether to stop.
+    """
+    return GPU_STEPS if run.device.kind == "GPU" and run.cluster.count == 1 else 1
+
+
+def _hooks(run, plan, scalars, scaffold, request):
     """The hooks of this worker; only worker 0 shows progress and writes files.
 
     The order matters: a loss that is not finite must end the run before a save.
@@ -75,30 +88,30 @@ def _hooks(run, plan, graph, scaffold, request):
     mean_loss = MeanLoss(run.settings.output_dir)
     listeners = [] if plan.schedule is None else [mean_loss]
     if run.cluster.is_chief:
-        step_hook = ProgressHook(run, plan, graph, mean_loss)
+        step_hook = ProgressHook(run, plan, scalars, mean_loss)
         saver_hook = tf.train.CheckpointSaverHook(
             run.settings.output_dir,
             save_steps=run.settings.save_checkpoints_steps,
             scaffold=scaffold,
-            listeners=[SaveListener(run, step_hook.history)] + listeners,
+            listeners=[SaveListener(run, step_hook)] + listeners,
         )
         hooks = [step_hook, saver_hook]
     else:
-        step_hook = StepHook(run, plan, graph)
+        step_hook = StepHook(run, plan, scalars)
         hooks = [step_hook]
     if plan.schedule is not None:
         hooks.append(EvaluationHook(run, plan, step_hook, mean_loss, request))
     return hooks
 
 
-def _step_function(graph, accumulate_steps):
+def _step_function(accumulate_op, train_op, accumulate_steps):
     """What `MonitoredSession.run_step_fn` calls for one optimiser step."""
 
     def take_step(step_context):
         # Without hooks: they see a step once, when it is complete.
         for _ in range(accumulate_steps - 1):
-            step_context.session.run(graph.accumulate_op)
-        step_context.run_with_hooks(graph.train_op)
+            step_context.session.run(accumulate_op)
+        step_context.run_with_hooks(train_op)
 
     return take_step
 

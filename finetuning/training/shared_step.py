@@ -13,6 +13,10 @@ class SharedStep(tf.train.SessionRunHook):
 
     Attributes:
       combine: see `optimization.create_train_step`; None in an ordinary run.
+      received: float32 tensor [signals], the requests of all workers; None until
+        `combine` has been called, and in an ordinary run.
+      fetch: the tensor that this hook fetches, which must be set, and whose last
+        elements must be those of `received`.
       stop: `signals.StopRequest` that becomes true on all workers after the same step;
         in an ordinary run the one of this process.
     """
@@ -24,22 +28,23 @@ class SharedStep(tf.train.SessionRunHook):
         is_alone = run.cluster.count == 1
         self.combine = None if is_alone else self._combine
         self.stop = request if is_alone else signals.StopRequest()
-        self._sent = self._received = None
+        self._sent = self.received = self.fetch = None
 
     def _combine(self, gradients, loss):
         self._sent = tf.placeholder(tf.float32, [len(signals.NAMES)])
         sums = self._collectives.mean([*gradients, loss, self._sent])
-        *gradients, loss, self._received = sums
+        *gradients, loss, self.received = sums
         return gradients, loss
 
     def before_run(self, run_context):
         del run_context
         sent = [float(name == self._request.name) for name in signals.NAMES]
-        return tf.train.SessionRunArgs(self._received, {self._sent: sent})
+        return tf.train.SessionRunArgs(self.fetch, {self._sent: sent})
 
     def after_run(self, run_context, run_values):
         del run_context
-        for name, share in zip(signals.NAMES, run_values.results):
+        shares = run_values.results[-len(signals.NAMES) :]
+        for name, share in zip(signals.NAMES, shares):
             if share and not self.stop:
                 self.stop.record(name)
 

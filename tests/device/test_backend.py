@@ -1,6 +1,7 @@
 """Session options, TensorFlow's build, and messages that TensorFlow must not print."""
 
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -130,6 +131,30 @@ def test_the_users_log_level_is_kept(capfd, monkeypatch):
     with backend.muted_native_stderr():
         os.write(2, b"wanted\n")
     assert capfd.readouterr().err == "wanted\n"
+
+
+@pytest.mark.parametrize("given, expected", [(None, "0"), ("1", "1")])
+def test_sessions_do_not_wait_for_a_gpu_unless_the_user_wants_it(
+    monkeypatch, given, expected
+):
+    monkeypatch.setenv("TF_SYNC_ON_FINISH", given or "")
+    if given is None:
+        monkeypatch.delenv("TF_SYNC_ON_FINISH")
+    backend.start()
+    assert os.environ["TF_SYNC_ON_FINISH"] == expected
+
+
+def test_tensorflow_reads_whether_to_wait(root):
+    """No other effect of the variable shows without a GPU."""
+    code = "import tensorflow.compat.v1 as tf; tf.Session().close()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=dict(os.environ, TF_SYNC_ON_FINISH="maybe", TF_CPP_MIN_LOG_LEVEL="0"),
+        capture_output=True,
+        check=True,
+    )
+    assert re.search(b"TF_SYNC_ON_FINISH.* into bool: maybe", done.stderr)
 
 
 def test_a_new_process_starts_quietly_with_the_threads_asked_for(root):

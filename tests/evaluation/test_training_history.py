@@ -17,7 +17,7 @@ def clock(monkeypatch):
 def train(history, clock, steps, seconds=2.0):
     for step in steps:
         clock[0] += seconds
-        history.add(step, 1.0 / step, 1e-5 * step)
+        history.add(step, 1.0 / step, 1e-5 * step, clock[0])
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])

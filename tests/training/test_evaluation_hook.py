@@ -49,6 +49,7 @@ class Evaluated:
         self.main_scores = main_scores
         self.figures = dict(figures or {"eval_accuracy": 0.5})
         self.kept, self.pauses, self.is_stopped = [], [], False
+        self.looks = []
         self.step, self.session = first_step, self
         chosen = {"keep_best": False, "patience": 0}
         chosen.update(schedule)
@@ -73,6 +74,10 @@ class Evaluated:
 
     def restore(self, step):
         assert step == self.step
+
+    def look(self, session):
+        assert session is self
+        self.looks.append(self.step)
 
     def leave_out(self, seconds):
         self.pauses.append(seconds)
@@ -119,6 +124,7 @@ def test_evaluations_where_they_are_due(tmp_path, monkeypatch, capsys):
         ["8", "0.25", "0.5", "7", "0.7"],
     ]
     assert (len(run.pauses), run.kept, run.is_stopped) == (3, [], False)
+    assert run.looks == [3, 5, 8]
     # On the screen there is one heading, and no counts.
     lines = [x for x in capsys.readouterr().out.splitlines() if x.startswith("eval |")]
     assert [" ".join(line.split()) for line in lines] == [
