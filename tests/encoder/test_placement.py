@@ -1,8 +1,12 @@
 """Where a GPU would run the ops of a step, according to TensorFlow's registrations.
 
 TensorFlow 2's package for Linux contains the GPU kernels even where no GPU is used;
-TensorFlow 1.14's package for CPUs does not.
+TensorFlow 1.14's package for CPUs does not. The code builds the same graph there, but
+for the kinds of variables, and without deterministic ops, which 1.14 does not have.
 """
+
+import re
+import types
 
 import numpy as np
 import pytest
@@ -10,8 +14,24 @@ import tensorflow.compat.v1 as tf
 
 from encoder import mixed_precision
 from finetuning import classifier
-from tests.support import models
+from finetuning.data.features import EncodedExample
+from finetuning.data.input_pipeline import Share
+from finetuning.device import backend
+from finetuning.training import loop
+from finetuning.training.step_scalars import StepScalars
+from tests.support import models, record_files
 
+# Ops whose deterministic GPU kernels copy their operands to the host, scatter there
+# and copy back: DoScatterNdOnCpu in TensorFlow's scatter_nd_op.cc, and DoScatterOnCpu
+# in resource_variable_ops.cc.
+_THROUGH_HOST = (
+    "(Resource|Tensor)?Scatter(Nd|NonAliasing|Add|Sub|Mul|Div|Min|Max|Update)*"
+)
+# Ops whose GPU kernels read the size of their output back from the device.
+_SIZE_FROM_DEVICE = "Where|Unique.*|DynamicPartition|(Sparse)?Segment.*"
+# What the optimiser still does: the gradients of tables as dense tensors, and that the
+# host decides whether a scaled step is skipped.
+_KNOWN = "ScatterNd|ResourceScatterAdd|IsFinite|cond"
 HOST, DEVICE = "host", "device"
 
 
@@ -55,21 +75,28 @@ def argument_names(arguments, op, tensors):
     return names
 
 
-def is_on_host(op):
-    """Whether the op, or a variable that it reads or writes, is pinned to the host."""
+def is_on_host(op, registered):
+    """Whether the op, or a resource that it uses, must be on the host.
+
+    TensorFlow places an op next to its resources.
+    """
     handles = [t.op for t in op.inputs if t.dtype == tf.resource]
-    return bool(op.device) or any(handle.device for handle in handles)
+    return any(each.device or not registered(each.type) for each in [op, *handles])
 
 
 def memories(op, registered):
-    """Where each input is read and where each output lies; None without a kernel."""
-    if is_on_host(op):
+    """Where each input is read and where each output lies, two lists.
+
+    Raises:
+      LookupError: no kernel fits.
+    """
+    if is_on_host(op, registered):
         return [HOST] * len(op.inputs), [HOST] * len(op.outputs)
     for kernel in registered(op.type):
         if all(allows(op, constraint) for constraint in kernel.constraint):
             break
     else:
-        return None
+        raise LookupError("%s has no GPU kernel for its types" % op.type)
     inputs = argument_names(op.op_def.input_arg, op, op.inputs)
     outputs = argument_names(op.op_def.output_arg, op, op.outputs)
     return tuple(
@@ -78,9 +105,9 @@ def memories(op, registered):
     )
 
 
-def ancestors(tensors):
-    """The ops that a session runs for these tensors."""
-    visited, pending = set(), [tensor.op for tensor in tensors]
+def ancestors(fetches):
+    """The ops that a session runs for these tensors and ops."""
+    visited, pending = set(), [getattr(fetch, "op", fetch) for fetch in fetches]
     while pending:
         op = pending.pop()
         if op not in visited:
@@ -89,36 +116,116 @@ def ancestors(tensors):
     return visited
 
 
-@pytest.fixture(params=["training", "float16", "inference"])
-def ops(request, session):
-    """The ops of a step whose batch comes from the host."""
-    config = models.tiny_config(
-        hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1
-    )
-    rng = np.random.RandomState(0)
+def copies_to_host(ops, registered):
+    """The edges from the device to the host."""
+    return [
+        "%s -> %s" % (tensor.name, op.name)
+        for op in ops
+        for tensor, read_at in zip(op.inputs, memories(op, registered)[0])
+        if read_at == HOST
+        and memories(tensor.op, registered)[1][tensor.value_index] == DEVICE
+    ]
+
+
+def round_trips(ops, registered):
+    """The ops on the device whose kernels wait for the device."""
+    slow = re.compile("(%s|%s)$" % (_THROUGH_HOST, _SIZE_FROM_DEVICE))
+    return [
+        "%s (%s)" % (op.name, op.type)
+        for op in ops
+        if slow.match(op.type) and not is_on_host(op, registered)
+    ]
+
+
+@pytest.fixture
+def config():
+    return models.tiny_config(hidden_dropout_prob=0.1, attention_probs_dropout_prob=0.1)
+
+
+@pytest.fixture
+def graph(session):
+    """The default graph, in which ops are those of a deterministic run."""
+    backend.start()
+    tf.set_random_seed(1)
+    return session.graph
+
+
+def assert_nothing_waits(ops, registered):
+    """For a copy to the host, it waits until the GPU has done all its work."""
+    # Where the bodies of functions run is not looked at.
+    found = [op.name for op in ops if op.type in ("If", "StatelessIf", "While")]
+    found += copies_to_host(ops, registered) + round_trips(ops, registered)
+    assert [name for name in found if not re.match(_KNOWN, name)] == []
+
+
+def training(directory, config, compute, accumulate_steps):
+    """The `TrainStep` of the program."""
+    rng = np.random.RandomState(3)
+    lengths = rng.randint(3, 13, 40)
+    rows = [
+        EncodedExample(rng.randint(1, 50, length).tolist(), 2, length % 2)
+        for length in lengths
+    ]
+    run = models.fake_run(directory, config, train_batch_size=8)
+    run.share = Share(0, 1, accumulate_steps)
+    run.compute = compute
+    plan = models.fake_plan(20)
+    records = record_files.write(directory, rows, length=12)
+    plan.dataset = types.SimpleNamespace(records=records)
+    return loop._training_graph(run, plan, None)
+
+
+@pytest.mark.parametrize(
+    "type_name, fused_norm, accumulate_steps",
+    [
+        ("float32", False, 1),
+        ("float32", True, 2),
+        ("float16", True, 1),
+        ("float16", False, 2),
+    ],
+)
+def test_a_training_step_copies_nothing_back(
+    tmp_path, graph, config, registered, type_name, fused_norm, accumulate_steps
+):
+    """Not even its loss; the scalars of many steps come together."""
+    precision = mixed_precision.get_precision(type_name)
+    compute = classifier.ComputeOptions(precision, None, True, fused_norm)
+    step = training(tmp_path, config, compute, accumulate_steps)
+    scalars = StepScalars(step, 10)
+    assert scalars.fetch is None
+    fetches = [scalars.train_op, tf.train.get_global_step()]
+    if accumulate_steps > 1:
+        fetches.append(step.accumulate_op)
+    assert_nothing_waits(ancestors(fetches), registered)
+    # Hooks fetch it at each step.
+    assert is_on_host(tf.train.get_global_step().op, registered)
+
+
+def test_inference_copies_nothing_back(graph, config, registered):
     with tf.device("/cpu:0"):
+        rng = np.random.RandomState(0)
         batch = models.constants(models.random_features(rng, config, [5] * 32, 12))
-    if request.param == "inference":
-        graph = classifier.inference_graph(config, 2, batch)
-        return ancestors([graph.probabilities, graph.per_example_loss])
-    type_name = "float16" if request.param == "float16" else "float32"
-    compute = classifier.ComputeOptions(mixed_precision.get_precision(type_name))
-    hyperparameters = classifier.Hyperparameters(1e-3, 10, 1)
-    step = classifier.training_graph(config, 2, batch, 1, hyperparameters, compute)
-    with tf.control_dependencies([step.train_op]):
-        return ancestors([tf.identity(step.loss)])
+    compute = classifier.ComputeOptions(few_ops=True)
+    found = classifier.inference_graph(config, 2, batch, compute)
+    ops = ancestors([found.probabilities, found.per_example_loss])
+    assert_nothing_waits(ops, registered)
 
 
-def test_every_op_runs_on_a_gpu_and_copies_nothing_back(ops, registered):
-    """For such a copy, the host would wait until the GPU has done all its work.
-
-    With a loss scale it has to, because it decides whether weights are updated.
-    """
-    assert not {op.type for op in ops if memories(op, registered) is None}
-    copies = []
-    for op in ops:
-        for tensor, read_at in zip(op.inputs, memories(op, registered)[0]):
-            lies_at = memories(tensor.op, registered)[1][tensor.value_index]
-            if (lies_at, read_at) == (DEVICE, HOST) and tensor.op.type != "IsFinite":
-                copies.append("%s -> %s" % (tensor.name, op.name))
-    assert not copies
+def test_what_waits_is_found(graph, registered):
+    """A copy, a scatter, and an op that reads a size back."""
+    values = tf.random.uniform([3], seed=1)
+    is_positive = tf.greater(values, 0.0)
+    indices = tf.where(is_positive)
+    with tf.device("/cpu:0"):
+        shape = tf.constant([3], tf.int64)
+    scattered = tf.scatter_nd(indices, values, shape)
+    with tf.device("/cpu:0"):
+        read = scattered + 1.0
+    ops = ancestors([read])
+    assert copies_to_host(ops, registered) == [
+        "%s -> %s" % (scattered.name, read.op.name)
+    ]
+    assert sorted(round_trips(ops, registered)) == [
+        "%s (ScatterNd)" % scattered.op.name,
+        "%s (Where)" % indices.op.name,
+    ]
