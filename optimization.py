@@ -10,7 +10,14 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from encoder.gradients import PartSums, merge_rows, multiply, to_dense
+from encoder.gradients import (
+    Flat,
+    PartSums,
+    merge_rows,
+    multiply,
+    to_dense,
+    to_dense_on_device,
+)
 
 MAX_GRADIENT_NORM = 1.0
 WEIGHT_DECAY_RATE = 0.01
@@ -29,7 +36,7 @@ class TrainStep(NamedTuple):
       train_op: op that updates the variables, then increments the global step.
       learning_rate: float32 scalar, the rate of this step.
       gradient_norm: float32 scalar, the global norm before clipping.
-      skipped_steps: int32 scalar, how many steps so far have changed no weight because
+      skipped_steps: int64 scalar, how many steps so far have changed no weight because
         their gradients overflowed; None without a loss scale.
       accumulate_op: op that adds the gradients and the loss of a part to their sums;
         None if the batch is one part.
@@ -65,6 +72,7 @@ def create_train_step(
     bias_correction=False,
     accumulate_steps=1,
     combine=None,
+    few_ops=False,
 ):
     """Adds gradients, clipping, Adam and the global step's increment to the graph.
 
@@ -84,18 +92,18 @@ def create_train_step(
       combine: function that is called once, on the list of the batch's gradients, all
         dense, and its loss, and returns the same, averaged over several workers; None:
         there is one worker.
+      few_ops: whether to compute with fewer, larger ops, which is faster on GPUs.
 
     Returns:
       `TrainStep`.
     """
-    optimizer = _scheduled_adam(
-        init_lr, num_train_steps, num_warmup_steps, loss_scale, bias_correction
-    )
     if accumulate_steps > 1:
         loss /= accumulate_steps
     scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
     scaled_loss = loss if loss_scale is None else loss * scale
     gradients, variables = _gradients(scaled_loss)
+    if few_ops:
+        gradients = list(map(to_dense_on_device, gradients))
     sums = accumulate_op = None
     if accumulate_steps > 1:
         sums = PartSums(variables)
@@ -106,46 +114,75 @@ def create_train_step(
         gradients = [(to_dense if is_dense else merge_rows)(g) for g in gradients]
     if combine is not None:
         gradients, loss = combine(gradients, loss)
-    norm = tf.global_norm(gradients) / scale
-    # Clips the gradients and removes the loss scale in one pass.
-    factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
-    pairs = [(multiply(g, factor), v) for g, v in zip(gradients, variables)]
-    if loss_scale is None:
-        update, skipped = optimizer.apply_gradients(pairs), None
-    else:
-        update = _apply_if_finite(optimizer, pairs, norm, loss_scale)
-        with tf.control_dependencies([update]):
-            skipped = tf.identity(loss_scale.skipped_steps)
+    rate = _learning_rate(init_lr, num_train_steps, num_warmup_steps)
+    clipped, norm = _clip(gradients, scale, loss_scale is not None, few_ops)
+    update, skipped = _apply(
+        zip(clipped, variables), norm, rate, loss_scale, bias_correction
+    )
     if sums is not None:
         update = sums.clear_after(update, loss)
     # The increment waits for the updates, which wait for the rate: the step after k
     # finished steps always trains at the schedule's rate at k.
     with tf.control_dependencies([update]), tf.device("/cpu:0"):
         train_op = tf.assign_add(tf.train.get_global_step(), 1).op
-    rate = optimizer.learning_rate
     return TrainStep(loss, train_op, rate, norm, skipped, accumulate_op)
 
 
-def _scheduled_adam(
-    init_lr, num_train_steps, num_warmup_steps, loss_scale, bias_correction
-):
-    """BERT's Adam at the schedule's rate; the arguments are `create_train_step`'s."""
-    # On the host, which reads the rate: from a GPU it would be copied at every step.
+def _learning_rate(init_lr, num_train_steps, num_warmup_steps):
+    """The rate of this step; the arguments are `create_train_step`'s."""
+    # On the host, where the global step is: from a GPU it would be copied.
     with tf.device("/cpu:0"):
         global_step = tf.train.get_or_create_global_step()
-        learning_rate = learning_rate_at(
-            global_step, init_lr, num_train_steps, num_warmup_steps
-        )
-        update_number = None
+        return learning_rate_at(global_step, init_lr, num_train_steps, num_warmup_steps)
+
+
+def _clip(gradients, scale, may_overflow, few_ops):
+    """Clips gradients and removes the loss scale from them, in one pass.
+
+    Args:
+      gradients: list of gradients; with `few_ops` all dense.
+      scale: the loss scale.
+      may_overflow: whether gradients become 0 if they are not all finite.
+      few_ops: see `create_train_step`.
+
+    Returns:
+      The list of the new gradients, and the global norm of the old ones without scale.
+    """
+    flat = Flat(gradients) if few_ops else None
+    norm = flat.norm() if few_ops else tf.global_norm(gradients)
+    norm /= scale
+    factor = MAX_GRADIENT_NORM / (tf.maximum(norm, MAX_GRADIENT_NORM) * scale)
+    if may_overflow:
+        factor = tf.where(tf.math.is_finite(norm), factor, 0.0)
+    product = tf.raw_ops.MulNoNan if may_overflow else tf.raw_ops.Mul
+    if few_ops:
+        return flat.split(product(x=flat.values, y=factor)), norm
+    return [multiply(gradient, factor, product) for gradient in gradients], norm
+
+
+def _apply(pairs, norm, rate, loss_scale, bias_correction):
+    """The op that updates weights and loss scale, and `TrainStep.skipped_steps`."""
+    finite = update_number = None
+    if bias_correction:
+        update_number = tf.cast(tf.train.get_global_step(), tf.float32) + 1.0
+    if loss_scale is not None:
+        finite = tf.math.is_finite(norm)
         if bias_correction:
-            skipped = 0 if loss_scale is None else loss_scale.skipped_steps
-            update_number = tf.cast(global_step, tf.int32) + 1 - skipped
-        return AdamWeightDecayOptimizer(
-            learning_rate,
-            weight_decay_rate=WEIGHT_DECAY_RATE,
-            exclude_from_weight_decay=list(NOT_DECAYED),
-            update_number=update_number,
-        )
+            update_number -= tf.cast(loss_scale.skipped_steps, tf.float32)
+    optimizer = AdamWeightDecayOptimizer(
+        rate,
+        weight_decay_rate=WEIGHT_DECAY_RATE,
+        exclude_from_weight_decay=list(NOT_DECAYED),
+        update_number=update_number,
+        is_applied=finite,
+    )
+    update = optimizer.apply_gradients(pairs)
+    if loss_scale is None:
+        return update, None
+    with tf.control_dependencies([update]):
+        update = loss_scale.update(finite)
+    with tf.control_dependencies([update]):
+        return update, tf.identity(loss_scale.skipped_steps)
 
 
 def _gradients(loss):
@@ -153,21 +190,6 @@ def _gradients(loss):
     variables = tf.trainable_variables()
     pairs = zip(tf.gradients(loss, variables), variables)
     return zip(*(pair for pair in pairs if pair[0] is not None))
-
-
-def _apply_if_finite(optimizer, pairs, norm, loss_scale):
-    """The op that updates the loss scale, and the weights if the norm is finite."""
-    finite = tf.math.is_finite(norm)
-    # Variables cannot be created within a branch.
-    optimizer.create_moments(variable for _, variable in pairs)
-
-    def update():
-        with tf.control_dependencies([optimizer.apply_gradients(pairs)]):
-            return tf.constant(True)
-
-    applied = tf.cond(finite, update, lambda: tf.constant(False))
-    with tf.control_dependencies([applied]):
-        return loss_scale.update(finite)
 
 
 def learning_rate_at(step, init_lr, num_train_steps, num_warmup_steps=None):
@@ -212,6 +234,7 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
         exclude_from_weight_decay=None,
         name="AdamWeightDecayOptimizer",
         update_number=None,
+        is_applied=None,
     ):
         """Stores the settings; variables are created by `apply_gradients`.
 
@@ -225,41 +248,52 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
           exclude_from_weight_decay: list of regular expressions; variables do not decay
             if one of them matches anywhere in their name.
           name: name of the optimiser.
-          update_number: int32 scalar tensor, the number of the next update, counted
+          update_number: scalar tensor, the number of the next update, counted
             from 1, for correcting the moments' bias; None: no bias correction.
+          is_applied: bool scalar tensor; if it is false, the gradients must be finite,
+            and change neither weights nor moments. None: it is always true.
         """
         super().__init__(use_locking=False, name=name)
         self.learning_rate = learning_rate
         self.weight_decay_rate = weight_decay_rate
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
         self.exclude_from_weight_decay = exclude_from_weight_decay or []
         self._moments = {}
         # With powers of 0, TensorFlow's kernel corrects nothing. It corrects the rate,
         # not the moments: its epsilon is added to the uncorrected root of the second
         # moment, that of algorithm 1 to the corrected one.
-        self._beta_powers, self._epsilon_factor = (0.0, 0.0), 1.0
+        beta_powers = 0.0, 0.0
         if update_number is not None:
             count = tf.cast(update_number, tf.float32)
-            self._beta_powers = tf.pow(beta_1, count), tf.pow(beta_2, count)
-            self._epsilon_factor = tf.sqrt(1.0 - self._beta_powers[1])
+            beta_powers = tf.pow(beta_1, count), tf.pow(beta_2, count)
+            epsilon *= tf.sqrt(1.0 - beta_powers[1])
+        if is_applied is not None:
+            # Without a branch, for which a GPU would wait until the host has decided.
+            learning_rate = tf.where(is_applied, learning_rate, 0.0)
+            beta_1 = tf.where(is_applied, beta_1, 1.0)
+            beta_2 = tf.where(is_applied, beta_2, 1.0)
+        # Constants of all variables are in the graph once: it is built faster.
+        self._adam_settings = {
+            "beta1_power": tf.convert_to_tensor(beta_powers[0]),
+            "beta2_power": tf.convert_to_tensor(beta_powers[1]),
+            "lr": tf.convert_to_tensor(learning_rate),
+            "beta1": tf.convert_to_tensor(beta_1),
+            "beta2": tf.convert_to_tensor(beta_2),
+            "epsilon": tf.convert_to_tensor(epsilon),
+        }
+        self._decay_rate = tf.convert_to_tensor(learning_rate * weight_decay_rate)
+        self._kept = 1.0 - self._decay_rate
 
     def create_moments(self, variables):
         """Creates the moments of variables that have none yet."""
         for variable in variables:
             name = variable.op.name
-            if name not in self._moments:
-                self._moments[name] = tuple(
-                    tf.get_variable(
-                        name + suffix,
-                        variable.shape.as_list(),
-                        tf.float32,
-                        initializer=tf.zeros_initializer(),
-                        trainable=False,
-                    )
-                    for suffix in ("/adam_m", "/adam_v")
-                )
+            if name in self._moments:
+                continue
+            zeros = tf.zeros(variable.shape.as_list())
+            self._moments[name] = tuple(
+                tf.get_variable(name + suffix, initializer=zeros, trainable=False)
+                for suffix in ("/adam_m", "/adam_v")
+            )
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
         """Adds one Adam step on each variable that has a gradient.
@@ -292,30 +326,25 @@ class AdamWeightDecayOptimizer(tf.train.Optimizer):
             return self._adam(variable, gradient)
 
     def _decay(self, variable):
-        rate = self.learning_rate * self.weight_decay_rate
         if hasattr(variable, "handle"):
-            return tf.assign(variable, variable * (1.0 - rate)).op
+            return tf.assign(variable, variable * self._kept).op
         # In place, because assigning to one of TensorFlow 1's variables copies it.
         return tf.raw_ops.ApplyGradientDescent(
-            var=variable, alpha=rate, delta=variable
+            var=variable, alpha=self._decay_rate, delta=variable
         ).op
 
     def _adam(self, variable, gradient):
         m, v = self._moments[variable.op.name]
-        settings = {
-            "beta1_power": self._beta_powers[0],
-            "beta2_power": self._beta_powers[1],
-            "lr": self.learning_rate,
-            "beta1": self.beta_1,
-            "beta2": self.beta_2,
-            "epsilon": self.epsilon * self._epsilon_factor,
-        }
         if hasattr(variable, "handle"):
             return tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle, m=m.handle, v=v.handle, grad=gradient, **settings
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                grad=gradient,
+                **self._adam_settings,
             )
         return tf.raw_ops.ApplyAdam(
-            var=variable, m=m, v=v, grad=gradient, **settings
+            var=variable, m=m, v=v, grad=gradient, **self._adam_settings
         ).op
 
     def _decays(self, variable):

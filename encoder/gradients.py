@@ -1,5 +1,6 @@
 """Gradients, dense or of a table's rows, and their sums over the parts of a batch."""
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 
@@ -14,11 +15,11 @@ def merge_rows(gradient):
     return tf.IndexedSlices(values, indices, gradient.dense_shape)
 
 
-def multiply(gradient, factor):
-    """A gradient, dense or sparse, times a scalar."""
+def multiply(gradient, factor, product=tf.raw_ops.Mul):
+    """A gradient, dense or sparse, times a scalar; `product` is one of `tf.raw_ops`."""
     if not isinstance(gradient, tf.IndexedSlices):
-        return gradient * factor
-    values = gradient.values * factor
+        return product(x=gradient, y=factor)
+    values = product(x=gradient.values, y=factor)
     return tf.IndexedSlices(values, gradient.indices, gradient.dense_shape)
 
 
@@ -29,6 +30,54 @@ def to_dense(gradient):
     indices = tf.expand_dims(gradient.indices, 1)
     shape = tf.cast(gradient.dense_shape, indices.dtype)
     return tf.scatter_nd(indices, gradient.values, shape)
+
+
+def to_dense_on_device(gradient):
+    """The same as `to_dense` for a GPU, where a scatter would go through the host.
+
+    With deterministic ops, TensorFlow 2 sorts the rows on the GPU before it sums them.
+    """
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    with tf.device("/cpu:0"):
+        num_rows = tf.cast(gradient.dense_shape[0], tf.int32)
+    return tf.math.unsorted_segment_sum(gradient.values, gradient.indices, num_rows)
+
+
+class Flat:
+    """Dense gradients side by side, so that one op does the same to all of them."""
+
+    # Where a part begins at a multiple of 64 bytes, TensorFlow makes it a view.
+    _ROW = 16
+
+    def __init__(self, gradients):
+        """Takes a list of float32 tensors of known shapes."""
+        self._shapes = [gradient.shape.as_list() for gradient in gradients]
+        self._sizes = [int(np.prod(shape)) for shape in self._shapes]
+        self.values = tf.concat(list(map(self._rows, gradients, self._sizes)), 0)
+
+    def _rows(self, gradient, size):
+        """The gradient as [rows, _ROW], the last filled up with zeros."""
+        if size % self._ROW:
+            padding = [[0, -size % self._ROW]]
+            gradient = tf.pad(tf.reshape(gradient, [-1]), padding)
+        return tf.reshape(gradient, [-1, self._ROW])
+
+    def norm(self):
+        """The global norm, a float32 scalar."""
+        return tf.sqrt(2.0 * tf.nn.l2_loss(self.values))
+
+    def split(self, values):
+        """The list of gradients in other values of the same shape."""
+        counts = [-(-size // self._ROW) for size in self._sizes]
+        parts = []
+        for rows, size, shape in zip(
+            tf.split(values, counts), self._sizes, self._shapes
+        ):
+            if size % self._ROW:
+                rows = tf.reshape(rows, [-1])[:size]
+            parts.append(tf.reshape(rows, shape))
+        return parts
 
 
 class PartSums:

@@ -66,16 +66,16 @@ class LossScale:
 
     Attributes:
       scale: float32 variable [], the factor that the loss is multiplied by.
-      skipped_steps: int32 variable [], how many steps so far have overflowed and
+      skipped_steps: int64 variable [], how many steps so far have overflowed and
         therefore changed no weight.
     """
 
     def __init__(self):
-        # On the host, which decides by these scalars what a GPU does next.
-        with tf.variable_scope(LOSS_SCALE_SCOPE), tf.device("/cpu:0"):
+        with tf.variable_scope(LOSS_SCALE_SCOPE):
             self.scale = _scalar("scale", INITIAL_SCALE, tf.float32)
-            self.skipped_steps = _scalar("skipped_steps", 0, tf.int32)
-            self._good_steps = _scalar("good_steps", 0, tf.int32)
+            # Variables of 32 bits could not lie on a GPU.
+            self.skipped_steps = _scalar("skipped_steps", 0, tf.int64)
+            self._good_steps = _scalar("good_steps", 0, tf.int64)
 
     def update(self, finite):
         """Returns the op that updates the scale and the counters after a step.
@@ -83,16 +83,16 @@ class LossScale:
         Args:
           finite: bool scalar tensor, whether all of the step's gradients are finite.
         """
-        with tf.device("/cpu:0"):
-            good = tf.where(finite, self._good_steps + 1, 0)
-            doubles = tf.greater_equal(good, STEPS_TO_DOUBLE)
-            grown = tf.where(doubles, self.scale * 2.0, self.scale + 0.0)
-            scale = tf.where(finite, grown, self.scale / 2.0)
-            return tf.group(
-                tf.assign(self.scale, tf.clip_by_value(scale, 1.0, MAX_SCALE)),
-                tf.assign(self._good_steps, tf.where(doubles, 0, good)),
-                tf.assign_add(self.skipped_steps, 1 - tf.cast(finite, tf.int32)),
-            )
+        one = tf.constant(1, tf.int64)
+        good = tf.where(finite, self._good_steps + one, one - one)
+        doubles = tf.greater_equal(good, tf.constant(STEPS_TO_DOUBLE, tf.int64))
+        grown = tf.where(doubles, self.scale * 2.0, self.scale + 0.0)
+        scale = tf.where(finite, grown, self.scale / 2.0)
+        return tf.group(
+            tf.assign(self.scale, tf.clip_by_value(scale, 1.0, MAX_SCALE)),
+            tf.assign(self._good_steps, tf.where(doubles, one - one, good)),
+            tf.assign_add(self.skipped_steps, one - tf.cast(finite, tf.int64)),
+        )
 
 
 def _scalar(name, value, dtype):

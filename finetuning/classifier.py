@@ -266,6 +266,7 @@ def training_graph(
         bias_correction=hyperparameters.bias_correction,
         accumulate_steps=accumulate_steps,
         combine=combine,
+        few_ops=compute.few_ops,
     )
 
 

@@ -100,9 +100,11 @@ def test_gradients_and_their_norm(model):
 
 def test_training_steps(model):
     steps = model.meta["steps"]
-    train_op = optimization.create_optimizer(
-        model.loss, model.meta["learning_rate"], steps, model.meta["warmup"], False
-    )
+    few_ops = model.graph.get("few_ops", False)
+    train_op = optimization.create_train_step(
+        *(model.loss, model.meta["learning_rate"], steps, model.meta["warmup"]),
+        few_ops=few_ops,
+    ).train_op
     model.load_weights()
     losses = []
     for _ in range(steps):

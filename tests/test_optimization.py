@@ -159,6 +159,71 @@ def test_a_row_that_is_looked_up_twice_counts_once_in_the_norm(
     assert moved == [[row in (1, 3)] * 2 for row in range(5)]
 
 
+# Few ops
+
+
+class TwoWays:
+    """The same training step with and without few ops, each in a session of its own."""
+
+    def __init__(self, loss_scale=False):
+        self.steps, self.sessions, self.factors = [], [], []
+        for few_ops in (False, True):
+            with tf.Graph().as_default():
+                self.sessions.append(tf.Session())
+                self.factors.append(tf.placeholder(tf.float32, []))
+                scale = mixed_precision.LossScale() if loss_scale else None
+                loss = self.loss() * self.factors[-1]
+                self.steps.append(
+                    optimization.create_train_step(
+                        *(loss, 0.1, 40, 3), loss_scale=scale, few_ops=few_ops
+                    )
+                )
+                self.sessions[-1].run(tf.global_variables_initializer())
+
+    @staticmethod
+    def loss():
+        """Of a table, a word of which occurs twice, and weights of several sizes."""
+        rng = np.random.RandomState(3)
+        table = tf.get_variable("table", initializer=rng.randn(7, 16).astype("f"))
+        kernel = tf.get_variable("kernel", initializer=rng.randn(16, 3).astype("f"))
+        bias = tf.get_variable("bias", initializer=rng.randn(3).astype("f"))
+        rows = tf.gather(tf.convert_to_tensor(table), tf.constant([3, 1, 3]))
+        return tf.reduce_mean(tf.square(tf.matmul(rows, kernel) + bias))
+
+    def run(self, factor=1.0):
+        """One step; returns each way's norm and all its variables."""
+        results = []
+        for step, session, placeholder in zip(self.steps, self.sessions, self.factors):
+            with session.graph.as_default():
+                fetches = step.train_op, step.gradient_norm
+                _, norm = session.run(fetches, {placeholder: factor})
+                values = session.run({v.op.name: v for v in tf.global_variables()})
+                results.append(dict(values, norm=norm))
+        return results
+
+
+def test_few_ops_change_no_update():
+    both = TwoWays()
+    for factor in (1.0, 1e-3, 2.0, 1.0):  # With and without clipping.
+        many, few = both.run(factor)
+        for name, value in many.items():
+            np.testing.assert_allclose(few[name], value, rtol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("factor", [np.inf, np.nan])
+def test_an_overflow_changes_nothing_but_the_counters(factor):
+    both = TwoWays(loss_scale=True)
+    before = both.run()
+    for way, after in zip(before, both.run(factor)):
+        changed = {name for name in way if np.any(after[name] != way[name])}
+        counters = {"scale", "skipped_steps", "good_steps"}
+        assert changed == {"loss_scale/" + n for n in counters} | {
+            "global_step",
+            "norm",
+        }
+    assert all(after["loss_scale/skipped_steps"] == 1 for after in both.run())
+
+
 # Bias correction
 
 

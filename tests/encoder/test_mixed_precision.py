@@ -6,6 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from encoder import mixed_precision
 from finetuning import classifier
+from finetuning.checkpoints import restoring
 from optimization import create_train_step
 from tests.support import executed, models
 
@@ -94,6 +95,19 @@ def test_a_step_that_overflows_changes_no_weight(session):
     assert session.run(tf.train.get_global_step()) == 3
     assert scaled.run(1.0)[1] == 2
     assert np.all(session.run(scaled.weight) < before[0])
+
+
+def test_counters_of_32_bits_are_restored(session, tmp_path):
+    """As earlier versions saved them."""
+    counts = {"scale": np.float32(8), "skipped_steps": np.int32(3)}
+    counts["good_steps"] = np.int32(5)
+    saved = {"loss_scale/" + name: value for name, value in counts.items()}
+    prefix = str(tmp_path / "model.ckpt-1")
+    models.save_checkpoint(prefix, saved)
+    mixed_precision.LossScale()
+    variables = {v.op.name: v for v in tf.global_variables()}
+    restoring.Restorer(prefix, variables).restore(session)
+    assert session.run(variables) == saved
 
 
 def test_the_scale_does_not_change_results(session):
