@@ -46,12 +46,16 @@ class StepScalars:
             scalars.append(tf.cast(graph.skipped_steps, tf.float32))
         self._count = len(scalars)
         parts = [tf.reshape(scalar, [1]) for scalar in scalars]
-        self.fetch = tf.concat(parts if more is None else [*parts, more], axis=0)
+        parts += [] if more is None else [more]
         if num_steps > 1:
-            self._collect()
+            self.fetch = None
+            self._collect(parts)
+        else:
+            self.fetch = tf.concat(parts, axis=0)
 
-    def _collect(self):
-        width = self.fetch.shape.num_elements()
+    def _collect(self, parts):
+        """Adds the variable of the last N steps, and its update to `train_op`."""
+        width = sum(part.shape.num_elements() for part in parts)
         rows = tf.get_variable(
             "step_scalars",
             [self.num_steps * width],
@@ -63,10 +67,9 @@ class StepScalars:
         )
         # The earliest step leaves at the front. Not a scatter: with deterministic ops,
         # GPUs copy its operands to the host.
-        shifted = tf.concat([rows.read_value()[width:], self.fetch], axis=0)
+        shifted = tf.concat([rows.read_value()[width:], *parts], axis=0)
         self.train_op = tf.group(self.train_op, rows.assign(shifted, read_value=False))
         self._rows = tf.reshape(rows.read_value(), [self.num_steps, width])
-        self.fetch = None
 
     def read(self, session, count):
         """The `Scalars` of the last `count` steps, at most N, the earliest first."""
