@@ -100,11 +100,12 @@ def test_gradients_and_their_norm(model):
 
 def test_training_steps(model):
     steps = model.meta["steps"]
-    few_ops = model.graph.get("few_ops", False)
-    train_op = optimization.create_train_step(
-        *(model.loss, model.meta["learning_rate"], steps, model.meta["warmup"]),
-        few_ops=few_ops,
-    ).train_op
+    settings = model.loss, model.meta["learning_rate"], steps, model.meta["warmup"]
+    if model.graph:
+        step = optimization.create_train_step(*settings, few_ops=True)
+        train_op = step.train_op
+    else:
+        train_op = optimization.create_optimizer(*settings, use_tpu=False)
     model.load_weights()
     losses = []
     for _ in range(steps):
