@@ -25,6 +25,9 @@ def set_up(spec):
 
 def build(spec):
     """Returns facts, the session, and what it runs for each batch."""
+    # Steps are timed to their ends. The command's may end on a GPU when later ones have
+    # been issued.
+    os.environ.setdefault("TF_SYNC_ON_FINISH", "1")
     if spec["program"] != "original":
         from finetuning.device import backend
 

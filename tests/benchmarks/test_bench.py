@@ -161,6 +161,15 @@ def test_work_starts_over_after_the_last_item():
     assert "".join(items) == "abcaABCABC"
 
 
+def test_steps_are_timed_to_their_ends(tmp_path, monkeypatch):
+    """Unlike the command's, which need not end before the next one is issued."""
+    monkeypatch.setenv("TF_SYNC_ON_FINISH", "0")
+    monkeypatch.delenv("TF_SYNC_ON_FINISH")
+    with pytest.raises(FileNotFoundError):
+        tf_worker.build({"program": "ours", "arrays": str(tmp_path / "missing.npz")})
+    assert os.environ["TF_SYNC_ON_FINISH"] == "1"
+
+
 def test_a_weight_in_the_wrong_place_changes_the_loss(tmp_path):
     weights = examples.random_weights(SHAPE)
     arrays = examples.random_examples(8, 16, SHAPE["vocab_size"])
