@@ -168,7 +168,7 @@ class BertModel:
         scope=None,
         dropout_seed=None,
         precision=FLOAT32,
-        pad_to=None,
+        num_rows=None,
         few_ops=False,
         fused_norm=False,
     ):
@@ -185,7 +185,7 @@ class BertModel:
           scope: variable scope; None: "bert".
           dropout_seed: int32 [2], see `dropout`; None: the graph's own random stream.
           precision: `mixed_precision.Precision` of the blocks' products.
-          pad_to: see `unpadding.compute_unpadding`.
+          num_rows: see `unpadding.compute_unpadding`.
           few_ops: whether to compute with fewer, larger ops, which is faster on GPUs;
             the same function, but dropout drops other elements.
           fused_norm: whether `layers.RowNorm` computes the norms.
@@ -206,7 +206,7 @@ class BertModel:
         if token_type_ids is None:
             token_type_ids = tf.zeros_like(input_ids)
         unpadding = compute_unpadding(
-            *(input_mask, config.num_attention_heads, pad_to),
+            *(input_mask, config.num_attention_heads, num_rows),
             max_groups=1 if few_ops else MAX_GROUPS,
         )
         inputs = unpadding.unpad(input_ids), unpadding.unpad(token_type_ids)  # [T] each

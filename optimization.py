@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import tensorflow.compat.v1 as tf
 
+from encoder.compiling import compiled_gradients, gradients_of
 from encoder.gradients import (
     Flat,
     PartSums,
@@ -40,6 +41,8 @@ class TrainStep(NamedTuple):
         their gradients overflowed; None without a loss scale.
       accumulate_op: op that adds the gradients and the loss of a part to their sums;
         None if the batch is one part.
+      num_rows: int32 scalar, the rows that XLA compiled the step for, on the host; None
+        if it is not compiled.
     """
 
     loss: Any
@@ -48,6 +51,7 @@ class TrainStep(NamedTuple):
     gradient_norm: Any
     skipped_steps: Any
     accumulate_op: Any = None
+    num_rows: Any = None
 
 
 def create_optimizer(loss, init_lr, num_train_steps, num_warmup_steps, use_tpu):
@@ -68,7 +72,6 @@ def create_train_step(
     num_train_steps,
     num_warmup_steps,
     loss_scale=None,
-    static_shapes=False,
     bias_correction=False,
     accumulate_steps=1,
     combine=None,
@@ -77,14 +80,14 @@ def create_train_step(
     """Adds gradients, clipping, Adam and the global step's increment to the graph.
 
     Args:
-      loss: float32 scalar, the mean over the examples of the batch or of one part.
+      loss: float32 scalar, the mean over the examples of the batch or of one part; or
+        a function that adds it to the graph, which XLA then compiles together with the
+        gradients (see `compiling.compiled_gradients`).
       init_lr: the peak learning rate.
       num_train_steps: optimiser steps until the rate is 0.
       num_warmup_steps: optimiser steps of linear warm-up; 0 or None: no warm-up.
       loss_scale: `mixed_precision.LossScale`, which skips steps whose gradients are not
         finite; None: such gradients reach the weights.
-      static_shapes: whether gradients must have shapes that do not depend on the words
-        in the batch.
       bias_correction: whether to divide Adam's moments by 1 - beta^t at update t, as in
         Kingma and Ba but not in BERT.
       accumulate_steps: K, the number of equal parts in which a batch is computed. Their
@@ -97,11 +100,12 @@ def create_train_step(
     Returns:
       `TrainStep`.
     """
-    if accumulate_steps > 1:
-        loss /= accumulate_steps
     scale = 1.0 if loss_scale is None else tf.identity(loss_scale.scale)
-    scaled_loss = loss if loss_scale is None else loss * scale
-    gradients, variables = _gradients(scaled_loss)
+
+    def scaled(loss):
+        return loss if loss_scale is None else loss * scale
+
+    loss, gradients, variables = _gradients(loss, scaled, accumulate_steps)
     if few_ops:
         gradients = list(map(to_dense_on_device, gradients))
     sums = accumulate_op = None
@@ -110,8 +114,7 @@ def create_train_step(
         accumulate_op = sums.add(gradients, loss)
         gradients, loss = sums.read_after(accumulate_op)
     else:
-        is_dense = static_shapes or combine is not None
-        gradients = [(to_dense if is_dense else merge_rows)(g) for g in gradients]
+        gradients = list(map(merge_rows if combine is None else to_dense, gradients))
     if combine is not None:
         gradients, loss = combine(gradients, loss)
     rate = _learning_rate(init_lr, num_train_steps, num_warmup_steps)
@@ -185,11 +188,22 @@ def _apply(pairs, norm, rate, loss_scale, bias_correction):
         return update, tf.identity(loss_scale.skipped_steps)
 
 
-def _gradients(loss):
-    """The gradients of a loss, and the variables that it depends on."""
-    variables = tf.trainable_variables()
-    pairs = zip(tf.gradients(loss, variables), variables)
-    return zip(*(pair for pair in pairs if pair[0] is not None))
+def _gradients(loss, scaled, accumulate_steps):
+    """The loss of a part, the gradients of the scaled loss, and their variables.
+
+    Args:
+      loss: see `create_train_step`.
+      scaled: function from a loss to the loss that is differentiated.
+      accumulate_steps: see `create_train_step`.
+    """
+
+    def part(loss):
+        return loss / accumulate_steps if accumulate_steps > 1 else loss
+
+    if callable(loss):
+        return compiled_gradients(lambda: part(loss()), scaled)
+    loss = part(loss)
+    return (loss, *zip(*gradients_of(scaled(loss))))
 
 
 def learning_rate_at(step, init_lr, num_train_steps, num_warmup_steps=None):

@@ -5,6 +5,8 @@ Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html.
 
 import tensorflow.compat.v1 as tf
 
+from encoder.compiling import is_compiled, on_host
+
 _INT64_RANGE = (-(2**63), 2**63 - 1)
 
 
@@ -56,7 +58,9 @@ class _KeepMasks:
             # On a GPU, the host would have to wait to read these back.
             self._range = [tf.constant(bound, tf.int64) for bound in _INT64_RANGE]
         dropped = min(int(round(dropout_prob * 2**16)), 2**16 - 1)
-        self._lowest_kept = tf.constant(dropped - 2**15, tf.int16)
+        # XLA of TensorFlow 1.14 has no int16.
+        dtype = tf.int64 if is_compiled(count.op) else tf.int16
+        self._lowest_kept = tf.constant(dropped - 2**15, dtype)
 
     def draw(self, seed):
         """Float32 of the shape, 0 or 1; see `random_keep_mask`."""
@@ -68,10 +72,19 @@ class _KeepMasks:
             bits = tf.raw_ops.StatelessRandomUniformInt(
                 shape=self._draws, seed=seed, minval=least, maxval=most
             )
-        values = tf.reshape(tf.bitcast(bits, tf.int16), self._flat)
+        values = tf.reshape(_quarters(bits, self._lowest_kept.dtype), self._flat)
         values = tf.strided_slice(values, self._first, self._count, self._stride)
         kept = tf.reshape(values, self._shape) >= self._lowest_kept
         return tf.cast(kept, tf.float32)
+
+
+def _quarters(bits, dtype):
+    """The four parts of 16 bits of each int64 [draws]: int16 or int64 [draws, 4]."""
+    if dtype == tf.int16:
+        return tf.bitcast(bits, tf.int16)
+    shifts = tf.constant([48, 32, 16, 0], tf.int64)
+    left = tf.bitwise.left_shift(tf.expand_dims(bits, 1), shifts)
+    return tf.bitwise.right_shift(left, tf.constant(48, tf.int64))
 
 
 class DropoutStream:
@@ -136,5 +149,5 @@ class DropoutStream:
 def derive_seed(seed, index):
     """The seed of the `index`-th draw of a step, int32 [2]."""
     # The stride is one that no user counts seeds in, so that runs share no masks.
-    with tf.device("/cpu:0"):
+    with on_host():
         return seed + tf.constant([1000003 * index % 2**31, 0], dtype=tf.int32)

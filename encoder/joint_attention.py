@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from encoder.compiling import on_host
 from encoder.mixed_precision import FLOAT32, to_float32
 
 _MASKED = -1e9
@@ -44,7 +45,7 @@ def compute_heads(unpadding):
     """The `Heads` of an `unpadding.Unpadding` with one group."""
     (group,) = unpadding.groups
     num_heads = unpadding.head_indices.shape.as_list()[-1]
-    with tf.device("/cpu:0"):
+    with on_host():
         rows = [
             indices + indices // num_heads * (2 * num_heads) + part * num_heads
             for part, indices in enumerate(

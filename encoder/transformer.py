@@ -12,6 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from encoder import joint_attention
 from encoder.attention import attend
+from encoder.compiling import look_up
 from encoder.layers import (
     create_initializer,
     dense,
@@ -73,12 +74,12 @@ def embed(shared, inputs, use_one_hot_embeddings):
     else:
         # From the table's value: a gather from the variable itself makes TensorFlow 2
         # copy the whole table whenever it is read or assigned.
-        words = tf.gather(tf.convert_to_tensor(word_table), word_ids)
+        words = look_up(tf.convert_to_tensor(word_table), word_ids)
     # A product, because the gradient of a gather from so few rows is a slow scatter:
     # almost all tokens are added to the same row.
     types = tf.matmul(tf.one_hot(type_ids, config.type_vocab_size), type_table)
     positions = shared.unpadding.positions
-    positions = tf.gather(tf.convert_to_tensor(position_table), positions)
+    positions = look_up(tf.convert_to_tensor(position_table), positions)
     embedded = layer_norm(words + types + positions, "LayerNorm", shared.row_norm)
     return shared.drop(embedded, config.hidden_dropout_prob), word_table
 

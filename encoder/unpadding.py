@@ -16,8 +16,12 @@ from typing import Any, Tuple
 
 import tensorflow.compat.v1 as tf
 
+from encoder.compiling import on_host
+
 # A smaller group saves less than its extra ops cost.
 _MIN_GROUP_SIZE = 8
+# At most a third of the rows is padding, except where seven eighths of a batch are.
+_SIXTEENTHS = (2, 3, 4, 6, 8, 12, 16)
 MAX_GROUPS = 4
 
 
@@ -46,12 +50,12 @@ class Group:
 class Unpadding:
     """The indices that take the padding out of one batch and put it back.
 
-    A sequence keeps its positions up to the last one that is not masked (`pad_to` of
-    `compute_unpadding` may add more). Masked positions before that one are computed,
-    but not attended to. A sequence without any token keeps all of its positions.
+    A sequence keeps its positions up to the last one that is not masked. Masked
+    positions before that one are computed, but not attended to. A sequence without any
+    token keeps all of its positions.
 
     Attributes:
-      shape: int32 [2], B and S.
+      shape: B and S, a list of ints if they are known, else int32 [2].
       indices: int32 [T], where each token is in [B * S].
       first_indices: int32 [B], where each sequence's first token is in [T].
       positions: int32 [T], each token's position in its sequence.
@@ -69,64 +73,84 @@ class Unpadding:
 
     def unpad(self, padded):
         """Int32 [B, S] -> [T]."""
-        with tf.device("/cpu:0"):
+        with on_host():
             return tf.gather(tf.reshape(padded, [-1]), self.indices)
 
     def pad(self, hidden):
         """[T, H] -> [B, S, H], with zeros at positions that were removed."""
         width = hidden.shape.as_list()[-1]
+        with on_host():
+            inverse = _inverse(self.indices, tf.reduce_prod(self.shape))
         with tf.device("/cpu:0"):
             shape = tf.concat([self.shape, [width]], 0)
-            inverse = _inverse(self.indices, tf.reduce_prod(self.shape))
         return tf.reshape(_spread(hidden, self.indices, inverse), shape)
 
     def first_tokens(self, hidden):
         """[T, H] -> [B, H]."""
-        with tf.device("/cpu:0"):
+        with on_host():
             inverse = _inverse(self.first_indices, tf.size(self.indices))
         return _gather(hidden, self.first_indices, inverse)
 
 
-def compute_unpadding(input_mask, num_heads, pad_to=None, max_groups=MAX_GROUPS):
+def compute_unpadding(input_mask, num_heads, num_rows=None, max_groups=MAX_GROUPS):
     """Computes the indices of a batch of at least one sequence.
 
     Args:
       input_mask: int32 [B, S], 0 for padding.
       num_heads: N.
-      pad_to: int; keep all sequences at the length of the longest one, rounded up to a
-        multiple of this, so that only a few shapes occur. None: remove all padding.
+      num_rows: int32 scalar, T, for XLA, which compiles again for each shape: padding
+        follows the tokens up to this number, and all sequences attend in one rectangle
+        of length S. See `rounded_rows`. None: all padding is removed.
       max_groups: the largest number of groups.
 
     Returns:
       `Unpadding`.
     """
-    with tf.device("/cpu:0"):
+    with on_host():
         key_mask = attended_positions(input_mask)  # bool [B, S]
-        shape = tf.shape(key_mask)
-        counts = tf.range(1, shape[1] + 1)
-        lengths = tf.reduce_max(tf.cast(key_mask, tf.int32) * counts, axis=1)  # [B]
-        static_batch = None if pad_to else input_mask.shape.as_list()[0]
+        shape = key_mask.shape.as_list()
+        if None in shape:
+            shape = tf.shape(key_mask)
+        lengths = _lengths(key_mask)
+        static_batch = input_mask.shape.as_list()[0] if num_rows is None else None
         order, bounds = _sort_by_length(lengths, static_batch, max_groups)
         lengths = tf.gather(lengths, order)
-        # How many positions each sequence keeps, [B].
-        kept = _round_up(lengths, pad_to, shape[1]) if pad_to else lengths
-        ends = tf.cumsum(kept)
-        sequences = lengths, kept, ends, tf.gather(key_mask, order)
-        groups = tuple(
-            _group(num_heads, *(values[first:last] for values in sequences))
+        ends = tf.cumsum(lengths)
+        sequences = lengths, ends, tf.gather(key_mask, order)
+        length = None if num_rows is None else shape[1]
+        parts = [
+            [values[first:last] for values in sequences]
             for first, last in zip(bounds[:-1], bounds[1:])
-        )
-        tokens = tf.cast(tf.where(tf.sequence_mask(kept)), tf.int32)
-        sequence, positions = tf.unstack(tokens, axis=1)
+        ]
+    groups = tuple(_group(num_heads, length, *part) for part in parts)
+    with on_host():
+        is_token = tf.sequence_mask(lengths, length)
+        sequence, positions = _tokens(is_token, num_rows)
         inverse_order = tf.math.invert_permutation(order)
         return Unpadding(
             shape=shape,
             indices=tf.gather(order, sequence) * shape[1] + positions,
-            first_indices=tf.gather(ends - kept, inverse_order),
+            first_indices=tf.gather(ends - lengths, inverse_order),
             positions=positions,
             groups=groups,
-            head_indices=_head_indices(groups, num_heads),
+            head_indices=_head_indices(groups, num_heads, num_rows),
         )
+
+
+def rounded_rows(input_mask):
+    """A number of rows for all tokens of a batch, one of few, so that XLA compiles few.
+
+    Args:
+      input_mask: int32 [B, S].
+
+    Returns:
+      Int32 scalar: the smallest of the `_SIXTEENTHS` of B * S that is large enough.
+    """
+    with on_host():
+        lengths = _lengths(attended_positions(input_mask))
+        sizes = (tf.size(input_mask) * tf.constant(_SIXTEENTHS) + 15) // 16
+        is_enough = sizes >= tf.reduce_sum(lengths)
+        return tf.reduce_min(tf.boolean_mask(sizes, is_enough))
 
 
 def attended_positions(input_mask):
@@ -134,6 +158,12 @@ def attended_positions(input_mask):
     is_token = tf.not_equal(input_mask, 0)
     is_empty = tf.logical_not(tf.reduce_any(is_token, axis=1, keepdims=True))
     return tf.logical_or(is_token, is_empty)
+
+
+def _lengths(key_mask):
+    """Up to the last position that is not masked, int32 [B]."""
+    counts = tf.range(1, tf.shape(key_mask)[1] + 1)
+    return tf.reduce_max(tf.cast(key_mask, tf.int32) * counts, axis=1)
 
 
 def _sort_by_length(lengths, batch_size, max_groups):
@@ -146,30 +176,41 @@ def _sort_by_length(lengths, batch_size, max_groups):
     return order, [batch_size * index // count for index in range(count + 1)]
 
 
-def _round_up(lengths, multiple, limit):
-    longest = (tf.reduce_max(lengths) + multiple - 1) // multiple * multiple
-    return tf.fill(tf.shape(lengths), tf.minimum(longest, limit))
+def _tokens(is_token, num_rows):
+    """The sequence and the position of each token, int32 [T] each.
+
+    Padding follows, up to `num_rows` rows, if that is not None. It contributes nothing:
+    attention ignores it, as it does in the rectangle, and nothing else mixes rows.
+    """
+    tokens = tf.where(is_token)
+    if num_rows is not None:
+        padding = tf.where(tf.logical_not(is_token))
+        tokens = tf.concat([tokens, padding[: num_rows - tf.shape(tokens)[0]]], 0)
+    return tf.unstack(tf.cast(tokens, tf.int32), axis=1)
 
 
-def _group(num_heads, lengths, kept, ends, key_mask):
-    """The `Group` of sequences that keep `kept` [B] positions and end before `ends`."""
-    longest = tf.reduce_max(kept)
-    positions = tf.expand_dims(tf.range(longest), 0)  # [1, L]
-    query_mask = tf.sequence_mask(kept, longest)  # [B, L]
-    key_mask = key_mask[:, :longest]
-    first, last = (tf.expand_dims(x, 1) for x in (ends - kept, ends - 1))
-    queries = tf.minimum(first + positions, last)
-    # The last position before the padding is never masked, unless all of them are.
-    last_keys = tf.broadcast_to(
-        first + tf.expand_dims(lengths - 1, 1), tf.shape(queries)
-    )
-    return Group(
-        query_indices=_split_heads(queries, num_heads),
-        key_indices=_split_heads(tf.where(key_mask, queries, last_keys), num_heads),
-        query_mask=tf.cast(query_mask[:, tf.newaxis, :, tf.newaxis], tf.float32),
-        key_mask=tf.cast(key_mask[:, tf.newaxis, tf.newaxis, :], tf.float32),
-        scores_shape=tf.stack([tf.size(kept), num_heads, longest, longest]),
-    )
+def _group(num_heads, length, lengths, ends, key_mask):
+    """The `Group` of sequences of `lengths` [B] that end before `ends` [B].
+
+    L is `length`; None: the longest one's.
+    """
+    with on_host():
+        if length is None:
+            length = tf.reduce_max(lengths)
+        positions = tf.expand_dims(tf.range(length), 0)  # [1, L]
+        query_mask = tf.sequence_mask(lengths, length)  # [B, L]
+        key_mask = key_mask[:, :length]
+        first, last = (tf.expand_dims(x, 1) for x in (ends - lengths, ends - 1))
+        queries = tf.minimum(first + positions, last)
+        # The last position before the padding is never masked, unless all of them are.
+        keys = tf.where(key_mask, queries, tf.broadcast_to(last, tf.shape(queries)))
+        queries, keys = (_split_heads(x, num_heads) for x in (queries, keys))
+        query_mask = tf.cast(query_mask[:, tf.newaxis, :, tf.newaxis], tf.float32)
+        key_mask = tf.cast(key_mask[:, tf.newaxis, tf.newaxis, :], tf.float32)
+    with tf.device("/cpu:0"):  # Not outside of a cluster, where shapes are known.
+        shape = tf.shape(queries)
+        shape = tf.concat([shape, shape[-1:]], 0)
+    return Group(queries, keys, query_mask, key_mask, scores_shape=shape)
 
 
 def _split_heads(indices, num_heads):
@@ -178,17 +219,17 @@ def _split_heads(indices, num_heads):
     return tf.expand_dims(indices, 1) * num_heads + heads
 
 
-def _head_indices(groups, num_heads):
+def _head_indices(groups, num_heads, num_rows):
     """See `Unpadding.head_indices`."""
-    indices = [_head_indices_in_group(group, num_heads) for group in groups]
+    indices = [_head_indices_in_group(group, num_heads, num_rows) for group in groups]
     for index in range(1, len(groups)):
         indices[index] += sum(tf.size(group.query_indices) for group in groups[:index])
     return indices[0] if len(groups) == 1 else tf.concat(indices, 0)
 
 
-def _head_indices_in_group(group, num_heads):
+def _head_indices_in_group(group, num_heads, num_rows):
     is_token = tf.not_equal(group.query_mask[:, 0, :, 0], 0.0)  # [B, L]
-    sequence, position = tf.unstack(tf.cast(tf.where(is_token), tf.int32), axis=1)
+    sequence, position = _tokens(is_token, num_rows)
     longest = tf.shape(is_token)[1]
     first_head = sequence * (num_heads * longest) + position
     return tf.expand_dims(first_head, 1) + tf.range(num_heads) * longest

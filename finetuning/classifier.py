@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 
 import modeling
 import optimization
-from encoder import dropout, layers, mixed_precision
+from encoder import compiling, dropout, layers, mixed_precision, unpadding
 from encoder.mixed_precision import FLOAT32, Precision
 from finetuning.device import backend
 
@@ -28,11 +28,19 @@ _PART_STRIDE = 0x9E3779B1 - 2**32
 
 
 class InferenceGraph(NamedTuple):
-    """Probabilities, float32 [B, L], per-example loss, float32 [B], and labels [B]."""
+    """The tensors of one forward pass.
+
+    Attributes:
+      probabilities: float32 [B, L].
+      per_example_loss: float32 [B].
+      label_ids: the labels, [B].
+      num_rows: int32 scalar, see `unpadding.rounded_rows`; None without XLA.
+    """
 
     probabilities: Any
     per_example_loss: Any
     label_ids: Any
+    num_rows: Any = None
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,14 @@ class ComputeOptions:
 
     Attributes:
       precision: `mixed_precision.Precision` of the encoder's matrix products.
-      pad_to: see `unpadding.compute_unpadding`; None: no padding is computed.
+      xla: whether XLA compiles the model.
       few_ops: whether fewer, larger ops are better, as on a GPU, where each op costs
         the host time; on a CPU smaller ones, whose data fit into the cache.
       fused_norm: see `modeling.BertModel`.
     """
 
     precision: Precision = FLOAT32
-    pad_to: Optional[int] = None
+    xla: bool = False
     few_ops: bool = False
     fused_norm: bool = False
 
@@ -140,6 +148,7 @@ def create_logits(
     Returns:
       Logits, float32 [B, L], and the encoder, a `modeling.BertModel`.
     """
+    num_rows = unpadding.rounded_rows(input_mask) if compute.xla else None
     model = modeling.BertModel(
         config=_with_fast_activation(bert_config),
         is_training=is_training,
@@ -150,7 +159,7 @@ def create_logits(
         scope="bert",  # The default would be "bert_1" in a second model.
         dropout_seed=dropout_seed,
         precision=compute.precision,
-        pad_to=compute.pad_to,
+        num_rows=num_rows,
         few_ops=compute.few_ops,
         fused_norm=compute.fused_norm,
     )
@@ -245,29 +254,39 @@ def training_graph(
             # 2^29 such pairs, which is to say examples in all steps.
             step += batch["part"] * _PART_STRIDE
         dropout_seed = tf.stack([tf.constant(seed, tf.int32), step])
-    loss, _, _, _ = create_model(
-        config,
-        True,
-        *(batch[name] for name in _INPUTS),
-        num_labels,
-        use_one_hot_embeddings=False,
-        dropout_seed=dropout_seed,
-        compute=compute,
-        label_weights=hyperparameters.label_weights,
-    )
+
+    def build_loss():
+        loss, _, _, _ = create_model(
+            config,
+            True,
+            *(batch[name] for name in _INPUTS),
+            num_labels,
+            use_one_hot_embeddings=False,
+            dropout_seed=dropout_seed,
+            compute=compute,
+            label_weights=hyperparameters.label_weights,
+        )
+        return loss
+
+    if compute.xla:  # In TensorFlow 1, a cluster can read no other variables.
+        tf.get_variable_scope().set_use_resource(True)
     scaled = compute.precision.needs_loss_scaling
-    return optimization.create_train_step(
-        loss,
+    step = optimization.create_train_step(
+        build_loss if compute.xla else build_loss(),
         hyperparameters.learning_rate,
         hyperparameters.num_steps,
         hyperparameters.num_warmup_steps,
         mixed_precision.LossScale() if scaled else None,
-        static_shapes=compute.pad_to is not None,
         bias_correction=hyperparameters.bias_correction,
         accumulate_steps=accumulate_steps,
         combine=combine,
         few_ops=compute.few_ops,
     )
+    return step._replace(num_rows=_num_rows(batch, compute))
+
+
+def _num_rows(batch, compute):
+    return unpadding.rounded_rows(batch["input_mask"]) if compute.xla else None
 
 
 def inference_graph(config, num_labels, batch, compute=DEFAULT_COMPUTE):
@@ -279,12 +298,17 @@ def inference_graph(config, num_labels, batch, compute=DEFAULT_COMPUTE):
       batch: tensors of `input_pipeline.inference_batches`.
       compute: `ComputeOptions`.
     """
-    _, per_example_loss, _, probabilities = create_model(
-        config,
-        False,
-        *(batch[name] for name in _INPUTS),
-        num_labels,
-        use_one_hot_embeddings=False,
-        compute=compute,
-    )
-    return InferenceGraph(probabilities, per_example_loss, batch["label_ids"])
+
+    def build():
+        _, per_example_loss, _, probabilities = create_model(
+            config,
+            False,
+            *(batch[name] for name in _INPUTS),
+            num_labels,
+            use_one_hot_embeddings=False,
+            compute=compute,
+        )
+        return [probabilities, per_example_loss]
+
+    outputs = compiling.compiled(build) if compute.xla else build()
+    return InferenceGraph(*outputs, batch["label_ids"], _num_rows(batch, compute))

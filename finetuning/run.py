@@ -27,9 +27,6 @@ from finetuning.utils.errors import InputError, WorkerError
 from finetuning.workers import cluster as workers
 from finetuning.workers import collectives, ending
 
-# XLA compiles the graph again for each shape: a length of 128 tokens makes four.
-XLA_LENGTHS = 32
-
 
 @failures.tensorflow_errors()
 @failures.disk_full_errors()
@@ -228,16 +225,20 @@ def choose_compute_options(settings, device):
     precision = mixed_precision.FLOAT32
     if settings.precision == "mixed":
         precision = mixed_precision.get_precision(detect.short_type(device))
-    if settings.xla and device.kind != "GPU":
-        raise InputError(
-            "--xla=true compiles for a GPU, but TensorFlow finds none; omit the flag"
-        )
+    if settings.xla:
+        self_test.check_xla(device, settings.num_threads)
     on_gpu = device.kind == "GPU"
+    # XLA fuses the norms itself.
+    fuses_norm = (
+        on_gpu
+        and not settings.xla
+        and self_test.has_row_norm(device, settings.num_threads)
+    )
     return classifier.ComputeOptions(
         precision,
-        pad_to=XLA_LENGTHS if settings.xla else None,
+        xla=settings.xla,
         few_ops=on_gpu,
-        fused_norm=on_gpu and self_test.has_row_norm(device, settings.num_threads),
+        fused_norm=fuses_norm,
     )
 
 

@@ -63,7 +63,7 @@ class Run:
 
     @property
     def session_config(self):
-        config = backend.session_config(self.settings.num_threads, self.settings.xla)
+        config = backend.session_config(self.settings.num_threads)
         self.collectives.configure(config)
         return config
 

@@ -44,6 +44,7 @@ WITH_TENSORFLOW = {
     "data/preparation.py",
     "data/records.py",
     "device/self_test.py",
+    "evaluation/compilations.py",
     "evaluation/inference.py",
     "utils/tensorboard.py",
     "workers/collectives.py",

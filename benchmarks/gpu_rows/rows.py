@@ -95,8 +95,7 @@ def _of_determinism(model, dtype, device):
 
 
 def _compiled(models, batches, device, has_torch):
-    variants = [("ours", XLA)] if device["has_xla"] else []
-    variants += [("hf", COMPILED)] if has_torch else []
+    variants = [("ours", XLA), *([("hf", COMPILED)] if has_torch else [])]
     return [
         Row(program, model, batch, dtype, variant)
         for model in models

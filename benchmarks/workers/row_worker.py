@@ -52,7 +52,6 @@ def device(spec):
         "self_test": "passed in %s" % " and ".join(dtypes),
         "determinism": found.determinism,
         "has_deterministic_ops": backend.has_deterministic_ops(),
-        "has_xla": is_gpu,
     }
     # Ampere is the first with TensorFloat-32.
     if is_gpu and backend.has_tensor_float_32() and capability >= (8, 0):

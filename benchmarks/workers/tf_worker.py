@@ -73,7 +73,7 @@ def _session_config(tf, spec):
     else:
         from finetuning.device import backend
 
-        config = backend.session_config(threads, spec.get("xla", False))
+        config = backend.session_config(threads)
     config.gpu_options.allow_growth = True  # Several workers share a GPU.
     return config
 
@@ -123,12 +123,7 @@ def _ours(spec, config, batch):
     from finetuning import classifier
 
     precision = mixed_precision.get_precision(spec["dtype"])
-    pad_to = None
-    if spec.get("xla"):
-        from finetuning import run
-
-        pad_to = run.XLA_LENGTHS
-    compute = classifier.ComputeOptions(precision, pad_to)
+    compute = classifier.ComputeOptions(precision, spec.get("xla", False))
     if not spec["training"]:
         graph = classifier.inference_graph(config, examples.LABELS, batch, compute)
         return [graph.per_example_loss, graph.probabilities]

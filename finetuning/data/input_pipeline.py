@@ -108,8 +108,9 @@ def inference_batches(examples, batch_size, equal_sizes=False, share=WHOLE_BATCH
     Args:
       examples: `RecordFile`.
       batch_size: how many examples of S tokens may be in memory at once.
-      equal_sizes: whether all batches but the last have `batch_size` examples, whatever
-        their lengths, so that there are few different shapes.
+      equal_sizes: whether all batches have `batch_size` examples, of mixed lengths and
+        about as many tokens as any other, so that there are few different shapes. The
+        last one of the file is filled up with an example that is in another, too.
       share: `Share` of the batches that this worker makes.
 
     Returns:
@@ -177,17 +178,41 @@ def by_length(rows, batch_size, sequence_length, equal_sizes=False):
     """
 
     def bounds_of(lengths):
-        if equal_sizes:
-            lengths = np.full_like(lengths, sequence_length)
         return batch_bounds(lengths, batch_size, sequence_length)
 
     lengths = tf.reduce_sum(rows["input_mask"], axis=1)
     order = tf.argsort(-lengths, stable=True)
+    if equal_sizes:
+        order = _mixed(order, batch_size)
     rows = {name: tf.gather(values, order) for name, values in rows.items()}
+    if equal_sizes:
+        dataset = tf.data.Dataset.from_tensor_slices(rows)
+        return dataset.batch(batch_size, drop_remainder=True)
     bounds = tf.numpy_function(bounds_of, [tf.gather(lengths, order)], tf.int64)
     bounds.set_shape([None])
     spans = tf.data.Dataset.from_tensor_slices((bounds[:-1], bounds[1:]))
     return spans.map(lambda i, j: {name: rows[name][i:j] for name in rows})
+
+
+def _mixed(order, batch_size):
+    """Distributes sorted examples over batches, so that each has long and short ones.
+
+    Args:
+      order: int32 [examples], at least one.
+      batch_size: B.
+
+    Returns:
+      Int32 [batches * B], the batches one after the other.
+    """
+    count = tf.size(order)
+    batches = (count + batch_size - 1) // batch_size
+    missing = tf.fill([batches * batch_size - count], order[-1])
+    ranks = tf.reshape(tf.concat([order, missing], 0), [batch_size, batches])
+    # The batch that gets the longest of one rank gets the shortest of the next.
+    is_odd = tf.range(batch_size)[:, tf.newaxis] % 2 > 0
+    is_odd = tf.broadcast_to(is_odd, [batch_size, batches])
+    ranks = tf.where(is_odd, tf.reverse(ranks, [1]), ranks)
+    return tf.reshape(tf.transpose(ranks), [-1])
 
 
 def batch_bounds(lengths, batch_size, sequence_length):

@@ -157,28 +157,23 @@ def _keep_freed_memory():
             mallopt(parameter, value)
 
 
-def session_config(num_threads=0, xla=False):
+def session_config(num_threads=0):
     """Returns the `tf.ConfigProto` of every session.
 
     Ops without a GPU kernel run on the CPU.
 
     Args:
       num_threads: CPU threads of one op; 0: one for each physical core.
-      xla: whether TensorFlow compiles the graph for the GPU.
     """
     import tensorflow.compat.v1 as tf
 
     threads = num_threads or physical_cores()
-    config = tf.ConfigProto(
+    return tf.ConfigProto(
         allow_soft_placement=True,
         intra_op_parallelism_threads=threads,
         # Two ops at a time fill the gaps that small ops leave; more were no faster.
         inter_op_parallelism_threads=min(threads, 2),
     )
-    if xla:
-        optimizer_options = config.graph_options.optimizer_options
-        optimizer_options.global_jit_level = tf.OptimizerOptions.ON_1
-    return config
 
 
 def physical_cores(topology="/sys/devices/system/cpu/cpu%d/topology/"):

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from encoder import layers
+from encoder.compiling import compiled
 from finetuning.device import backend, failures, gpu_support
 from finetuning.utils.errors import InputError
 
@@ -98,6 +99,30 @@ def _multiply(device, left, right, name, num_threads):
         return tf.cast(product, tf.float32)
 
     return _run_on(device, num_threads, multiply, left, right)
+
+
+def check_xla(device, num_threads=0):
+    """Checks that XLA can compile for the device.
+
+    Args:
+      device: `detect.Device`.
+      num_threads: see `backend.session_config`.
+
+    Raises:
+      InputError: it cannot: this TensorFlow was built without it, say, or it does not
+        find CUDA's compiler.
+    """
+
+    def function(rows):
+        return compiled(lambda: [tf.tanh(tf.matmul(rows, rows))])[0]
+
+    try:
+        _run_on(device, num_threads, function, np.eye(2, dtype=np.float32))
+    except Exception as error:  # Mismatched libraries raise all kinds of errors.
+        raise InputError(
+            "--xla=true: XLA cannot compile for %s: %s; omit the flag"
+            % (device.line(), failures.reason(error))
+        ) from None
 
 
 def has_row_norm(device, num_threads=0):

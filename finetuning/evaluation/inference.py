@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
 from finetuning.data import input_pipeline
+from finetuning.evaluation.compilations import Compilations
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
 
@@ -47,7 +48,7 @@ def infer(run, contents, record_file, batch_size, label, on_restored=lambda: Non
         # Variables that the checkpoint lacks get random values.
         tf.set_random_seed(run.seed)
         batch = input_pipeline.inference_batches(
-            record_file, batch_size, run.compute.pad_to is not None, run.share
+            record_file, batch_size, run.compute.xla, run.share
         )
         graph = classifier.inference_graph(
             run.inputs.config, run.task.num_outputs, batch, run.compute
@@ -59,7 +60,8 @@ def infer(run, contents, record_file, batch_size, label, on_restored=lambda: Non
                 _restore(session, contents)
             on_restored()
             session.run(run.collectives.broadcast(tf.global_variables()))
-            fetches = graph + (batch["position"],)
+            fetches = _fetches(graph, batch)
+            session = Compilations("the " + label, graph.num_rows).watch(session)
             with _progress(run.cluster, label, record_file.count) as progress:
                 columns = _run_all(session, fetches, progress)
     predictions = _gather(run.cluster, columns, record_file.count)
@@ -93,14 +95,15 @@ class Evaluator:
         batch, self._initializers = input_pipeline.switched_batches(
             record_files,
             run.settings.eval_batch_size,
-            run.compute.pad_to is not None,
+            run.compute.xla,
             run.share,
         )
         with tf.variable_scope(tf.get_variable_scope(), reuse=True):
             graph = classifier.inference_graph(
                 run.inputs.config, run.task.num_outputs, batch, run.compute
             )
-        self._fetches = graph + (batch["position"],)
+        self._fetches = _fetches(graph, batch)
+        self._compilations = Compilations("the evaluation", graph.num_rows)
 
     def run(self, session, label, is_cancelled):
         """Runs the model with the current weights of the session.
@@ -121,16 +124,22 @@ class Evaluator:
           InputError: the probabilities are not finite.
         """
         results = []
+        watched = self._compilations.watch(session)
         for record_file, initializer in zip(self._record_files, self._initializers):
             session.run(initializer)
             count = record_file.count
             with _progress(self._cluster, label, count, brief=True) as progress:
-                columns = _run_all(session, self._fetches, progress, is_cancelled)
+                columns = _run_all(watched, self._fetches, progress, is_cancelled)
             predictions = _gather(self._cluster, columns, count)
             if predictions is not None:
                 _require_finite(predictions, "the " + label)
             results.append(predictions)
         return None if None in results else results
+
+
+def _fetches(graph, batch):
+    """Tensors for the fields of `Predictions`, and the examples' positions."""
+    return graph[: len(Predictions._fields)] + (batch["position"],)
 
 
 def _require_finite(predictions, source):

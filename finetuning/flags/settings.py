@@ -310,7 +310,8 @@ class Settings:
     xla: bool = _flag(
         _DEVICE,
         False,
-        "Compile the graph for the GPU with XLA; sequences are then padded.",
+        "Compile the model with XLA, which takes from seconds to a minute when a run "
+        "starts; batches are then padded to one of few sizes.",
     )
     num_threads: int = _flag(
         _DEVICE,

@@ -9,6 +9,7 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility, finding, restoring, saving
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
+from finetuning.evaluation.compilations import Compilations
 from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener, StepHook
 from finetuning.training.shared_step import SharedStep
@@ -42,8 +43,13 @@ def train(run, plan):
             shared_step.fetch = scalars.fetch
             hooks.append(shared_step)
         step_hook = hooks[0]
+        compilations = Compilations(
+            "the training step", graph.num_rows, step_hook.leave_out
+        )
+        hooks.append(compilations)
         take_step = _step_function(
-            graph.accumulate_op, scalars.train_op, run.share.accumulate_steps
+            *(graph.accumulate_op, scalars.train_op, run.share.accumulate_steps),
+            compilations,
         )
         log.info(_starting_line(run))
         started = time.monotonic()
@@ -104,13 +110,13 @@ def _hooks(run, plan, scalars, scaffold, request):
     return hooks
 
 
-def _step_function(accumulate_op, train_op, accumulate_steps):
+def _step_function(accumulate_op, train_op, accumulate_steps, compilations):
     """What `MonitoredSession.run_step_fn` calls for one optimiser step."""
 
     def take_step(step_context):
         # Without hooks: they see a step once, when it is complete.
         for _ in range(accumulate_steps - 1):
-            step_context.session.run(accumulate_op)
+            compilations.run(step_context.session, accumulate_op)
         step_context.run_with_hooks(train_op)
 
     return take_step

@@ -18,7 +18,6 @@ GPU = {
     "line": "GPU, Card, 80.0 GB (TensorFlow 2)",
     "name": "Big Card",
     "dtypes": ["float32", "float16", "TensorFloat-32"],
-    "has_xla": True,
     "has_deterministic_ops": True,
     "tensorflow": "2.21.0",
     "python": "3.13.0",
@@ -30,7 +29,7 @@ GPU = {
     "determinism": "not guaranteed",
     "status": "measured",
 }
-CPU = dict(GPU, kind="CPU", dtypes=["float32"], has_xla=False)
+CPU = dict(GPU, kind="CPU", dtypes=["float32"])
 STEPS = {
     "status": "measured",
     "first_loss": 0.7,
@@ -65,9 +64,9 @@ def test_ten_minutes_are_for_the_most_important_rows():
 
 
 def test_what_a_device_lacks_has_no_rows():
-    old = dict(GPU, has_deterministic_ops=False, has_xla=False, dtypes=["float32"])
+    old = dict(GPU, has_deterministic_ops=False, dtypes=["float32"])
     chosen = rows.choose(old, True, has_torch=False)
-    assert {row.variant for row in chosen} == {"", "repeated"}
+    assert {row.variant for row in chosen} == {"", "repeated", "XLA"}
     assert {row.program for row in chosen} == {"demo", "ours", "products"}
 
 

@@ -48,15 +48,6 @@ def test_two_threads_of_a_core_count_once(tmp_path, monkeypatch):
     assert backend.physical_cores(str(tmp_path) + "/cpu%d/") == 3
 
 
-def test_xla_is_off_by_default():
-    def level(**options):
-        options = backend.session_config(**options).graph_options.optimizer_options
-        return options.global_jit_level
-
-    assert level() == tf.OptimizerOptions.DEFAULT
-    assert level(xla=True) == tf.OptimizerOptions.ON_1
-
-
 # What TensorFlow was built for
 
 

@@ -46,6 +46,24 @@ def test_this_device_multiplies_correctly():
     np.testing.assert_array_equal(product, ones)
 
 
+def test_xla_compiles_for_this_device():
+    self_test.check_xla(detect.find_device())
+
+
+def test_xla_that_cannot_compile_is_refused(monkeypatch):
+    """As that of a TensorFlow which was built without it."""
+
+    def compiled(build):
+        build()
+        raise tf.errors.InvalidArgumentError(None, None, "no XlaLaunch\nkernel")
+
+    monkeypatch.setattr(self_test, "compiled", compiled)
+    with pytest.raises(
+        InputError, match="^--xla=true: .* no XlaLaunch.*omit the flag$"
+    ):
+        run.choose_compute_options(Settings(xla=True), CPU)
+
+
 def test_this_device_multiplies_correctly_in_16_bits():
     device = detect.find_device()
     try:

@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 import modeling
-from encoder.unpadding import compute_unpadding
+from encoder.unpadding import compute_unpadding, rounded_rows
 from finetuning import classifier
 from finetuning.checkpoints import compatibility
 from tests.support import models
@@ -25,13 +25,30 @@ def test_sequences_keep_their_positions_up_to_the_last_token(session):
     assert first.tolist() == [0, 2, 6, 9]
 
 
-def test_pad_to_gives_few_shapes(session):
-    """Lengths of 5 and 7 are both padded to 8: nothing new has to be compiled."""
-    for longest in (5, 7):
-        mask = (np.arange(LENGTH) < [[longest], [2]]).astype(np.int32)
-        unpadding = compute_unpadding(tf.constant(mask), 2, pad_to=4)
-        values = session.run([unpadding.indices, unpadding.groups[0].query_indices])
-        assert [value.shape for value in values] == [(16,), (2, 2, 8)]
+def test_padding_follows_the_tokens_up_to_a_number_of_rows(session):
+    mask = [[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]]
+    unpadding = compute_unpadding(tf.constant(mask), 2, tf.constant(14))
+    indices, positions, heads = session.run(
+        [unpadding.indices, unpadding.positions, unpadding.head_indices]
+    )
+    assert indices.tolist() == [0, 1, 4, 5, 6, 7, 8, 9, 10, 12, 13, 2, 3, 11]
+    assert positions.tolist() == [index % 4 for index in indices]
+    # Every row has heads of its own in the rectangle: what a row of padding gets there
+    # is nothing, and the rows of tokens share none with it.
+    assert len(set(heads.ravel())) == heads.size
+
+
+def test_few_numbers_of_rows(session):
+    mask = tf.placeholder(tf.int32, [2, 64])
+    found = {
+        tokens: session.run(
+            rounded_rows(mask), {mask: np.arange(128).reshape(2, 64) % 64 < tokens}
+        )
+        for tokens in range(1, 65)
+    }
+    assert sorted(set(found.values())) == [16, 24, 32, 48, 64, 96, 128]
+    assert all(rows >= 2 * tokens for tokens, rows in found.items())
+    assert all(rows <= 3 * tokens for tokens, rows in found.items() if rows > 16)
 
 
 def test_large_batches_attend_in_groups_of_similar_length(session):
@@ -99,8 +116,8 @@ def run_all(*batches, **compute):
 def test_results_equal_those_with_padding(batch):
     features = features_with_random_masks(batch)
     (unpadded,) = run_all(features)
-    for pad_to in (5, LENGTH):
-        (padded,) = run_all(features, pad_to=pad_to)
+    for few_ops in (False, True):
+        (padded,) = run_all(features, xla=True, few_ops=few_ops)
         for value, expected in zip(unpadded, padded):
             np.testing.assert_allclose(value, expected, **TOLERANCE)
 

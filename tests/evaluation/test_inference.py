@@ -44,9 +44,9 @@ def save_model(directory, outputs, **changes):
     return config, compatibility.read_contents(prefix, config, outputs)
 
 
-def infer(config, contents, record_file, outputs, batch_size=4, pad_to=None):
+def infer(config, contents, record_file, outputs, batch_size=4, xla=False):
     run = models.fake_run("", config, outputs)
-    run.compute = classifier.ComputeOptions(pad_to=pad_to)
+    run.compute = classifier.ComputeOptions(xla=xla)
     return inference.infer(run, contents, record_file, batch_size, "evaluation")
 
 
@@ -59,8 +59,8 @@ def test_any_batch_size_gives_the_same_in_file_order(tmp_path):
     assert np.ptp(by_one.probabilities[:, 0]) > 0.01  # They differ.
     chosen = by_one.probabilities[np.arange(30), by_one.label_ids]
     np.testing.assert_allclose(by_one.per_example_loss, -np.log(chosen), rtol=1e-4)
-    for batch_size, pad_to in ((4, None), (100, 8)):
-        found = infer(*asked, batch_size=batch_size, pad_to=pad_to)
+    for batch_size, xla in ((4, False), (4, True), (100, True)):
+        found = infer(*asked, batch_size=batch_size, xla=xla)
         for ours, expected in zip(found, by_one):
             np.testing.assert_allclose(ours, expected, atol=1e-6)
 

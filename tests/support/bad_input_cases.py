@@ -145,7 +145,6 @@ FLAGS = cases(
     ),
     ("flags that exclude each other", "--eval_steps=5", "--eval_each_epoch"),
     ("a flag for your own data with a task", "--text_a_column=1"),
-    ("XLA without a GPU", "--xla=true"),
     ("a missing flag file", "--flagfile=mine.flags", _says("mine.flags")),
     ("a pipe as flag file", "--flagfile=mine.flags", make_pipe("mine.flags")),
     (

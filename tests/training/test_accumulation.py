@@ -93,10 +93,10 @@ def largest_difference(left, right):
     return max(np.abs(left[name] - right[name]).max() for name in left)
 
 
-@pytest.mark.parametrize("pad_to", [None, 4])
-def test_weights_are_those_of_whole_batches(examples, pad_to):
+@pytest.mark.parametrize("xla", [False, True])
+def test_weights_are_those_of_whole_batches(examples, xla):
     """Also those of rare words; the moments as well."""
-    compute = classifier.ComputeOptions(pad_to=pad_to)
+    compute = classifier.ComputeOptions(xla=xla)
     whole = Training(examples, config(**NO_DROPOUT), compute=compute)
     start = whole.values()
     in_parts = Training(examples, config(**NO_DROPOUT), Share(0, 1, 4), compute=compute)

@@ -394,13 +394,12 @@ def test_weights_that_are_not_finite_end_the_run(corpus_flags, tmp_path, argumen
         assert np.all(np.isfinite(tensor))
 
 
-@pytest.mark.parametrize("argument", ["--require_gpu", "--xla=true"])
-def test_flags_that_need_a_gpu(corpus_flags, tmp_path, argument):
+def test_a_run_that_needs_a_gpu(corpus_flags, tmp_path):
     if tf.test.is_gpu_available():
         pytest.skip("here is a GPU")
     out = str(tmp_path / "out")
-    flags = corpus_flags + ["--do_train", argument, "--output_dir=" + out]
-    assert argument in refused(flags)
+    flags = corpus_flags + ["--do_train", "--require_gpu", "--output_dir=" + out]
+    assert "--require_gpu" in refused(flags)
     assert not os.path.exists(out)
 
 
