@@ -43,7 +43,10 @@ class StepScalars:
         self.num_steps, self.train_op = num_steps, graph.train_op
         scalars = [graph.loss, graph.learning_rate, graph.gradient_norm]
         if graph.skipped_steps is not None:
-            scalars.append(tf.cast(graph.skipped_steps, tf.float32))
+            # TensorFlow 1.14 moves the cast to before what orders the read, unless it
+            # is ordered itself.
+            with tf.control_dependencies([graph.train_op]):
+                scalars.append(tf.cast(graph.skipped_steps, tf.float32))
         self._count = len(scalars)
         parts = [tf.reshape(scalar, [1]) for scalar in scalars]
         parts += [] if more is None else [more]
