@@ -219,7 +219,8 @@ Predictor(sys.argv[1]).predict([("anna", "ben")])
 @pytest.mark.parametrize("program", [HOST, ALONE], ids=["host", "alone"])
 def test_the_host_program_notices_nothing(finished_run, program):
     environment = dict(os.environ, PYTHONPATH=ROOT, CUDA_VISIBLE_DEVICES="")
-    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+        environment.pop(name, None)
     process = subprocess.run(
         [sys.executable, "-c", program, finished_run.directory],
         env=environment,

@@ -8,7 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from finetuning import classifier
 from finetuning.data import input_pipeline
+from finetuning.device import backend
 from finetuning.evaluation.compilations import Compilations
+from finetuning.utils import in_flight
 from finetuning.utils.errors import InputError
 from finetuning.utils.progress import Progress
 
@@ -63,7 +65,7 @@ def infer(run, contents, record_file, batch_size, label, on_restored=lambda: Non
             fetches = _fetches(graph, batch)
             session = Compilations("the " + label, graph.num_rows).watch(session)
             with _progress(run.cluster, label, record_file.count) as progress:
-                columns = _run_all(session, fetches, progress)
+                columns = _run_all(session, fetches, progress, _at_once(run))
     predictions = _gather(run.cluster, columns, record_file.count)
     if predictions is not None:
         _require_finite(predictions, contents.prefix)
@@ -104,6 +106,7 @@ class Evaluator:
             )
         self._fetches = _fetches(graph, batch)
         self._compilations = Compilations("the evaluation", graph.num_rows)
+        self._at_once = _at_once(run)
 
     def run(self, session, label, is_cancelled):
         """Runs the model with the current weights of the session.
@@ -129,7 +132,9 @@ class Evaluator:
             session.run(initializer)
             count = record_file.count
             with _progress(self._cluster, label, count, brief=True) as progress:
-                columns = _run_all(watched, self._fetches, progress, is_cancelled)
+                columns = _run_all(
+                    watched, self._fetches, progress, self._at_once, is_cancelled
+                )
             predictions = _gather(self._cluster, columns, count)
             if predictions is not None:
                 _require_finite(predictions, "the " + label)
@@ -167,25 +172,46 @@ def _progress(cluster, label, total, brief=False):
         progress.close()
 
 
-def _run_all(session, fetches, progress, is_cancelled=lambda: False):
+def _at_once(run):
+    """How many batches are computed at a time."""
+    if run.compute.xla:  # Both would wait for one compilation.
+        return 1
+    return backend.batches_in_flight(run.device.kind, run.settings.num_threads)
+
+
+def _run_all(session, fetches, progress, at_once, is_cancelled=lambda: False):
     """Fetches all batches of this worker.
 
-    Memory holds no more of an example than its L + 2 numbers and its position.
+    Memory holds no more of an example than its L + 2 numbers and its position, and the
+    batches that are computed.
+
+    Args:
+      session: `tf.Session`.
+      fetches: tensors of one batch, the last one its positions; each run takes the next
+        batch.
+      progress: function of the number of examples that are done.
+      at_once: the number of batches that are computed at a time.
+      is_cancelled: function that is called after each batch.
 
     Returns:
       Lists of arrays, an array for each batch: `Predictions`' and the positions of the
       examples in the file; None if the evaluation was cancelled.
     """
-    batches, done = [], 0
-    while True:
+
+    def next_batch():
         try:
-            batches.append(session.run(fetches))
+            return session.run(fetches)
         except tf.errors.OutOfRangeError:
-            break
-        done += len(batches[-1][-1])
-        progress(done)
-        if is_cancelled():
             return None
+
+    batches, done = [], 0
+    with contextlib.closing(in_flight.results(next_batch, at_once)) as results:
+        for batch in results:
+            batches.append(batch)
+            done += len(batch[-1])
+            progress(done)
+            if is_cancelled():
+                return None
     return [np.concatenate(arrays) for arrays in zip(*batches)]
 
 

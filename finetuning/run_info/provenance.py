@@ -11,6 +11,7 @@ import numpy
 import scipy
 import sklearn
 
+from finetuning.device import backend
 from finetuning.flags import flag_file
 from finetuning.flags.settings import MAX_SEED
 from finetuning.run_info import saved_run
@@ -58,6 +59,7 @@ def describe(settings, seed, device, num_workers=1):
             "tensorflow": device.tensorflow,
             "cuda": device.cuda,
             "cudnn": device.cudnn,
+            "onednn": "on" if backend.uses_onednn() else "off",
             "numpy": numpy.__version__,
             "scipy": scipy.__version__,
             "scikit-learn": sklearn.__version__,

@@ -38,6 +38,14 @@ def test_by_default_a_session_has_a_thread_for_each_physical_core(monkeypatch):
     assert backend.session_config().intra_op_parallelism_threads == 5
 
 
+@pytest.mark.parametrize(
+    "kind, threads, expected",
+    [("CPU", 1, 1), ("CPU", 2, 2), ("CPU", 8, 2), ("GPU", 8, 1)],
+)
+def test_batches_in_flight(kind, threads, expected):
+    assert backend.batches_in_flight(kind, threads) == expected
+
+
 def test_two_threads_of_a_core_count_once(tmp_path, monkeypatch):
     """CPUs 0 and 2 share a core; the system tells nothing about CPU 5."""
     for cpu, siblings in ((0, "0,2"), (1, "1,3"), (2, "0,2"), (3, "1,3")):
@@ -169,6 +177,52 @@ def test_a_new_process_starts_quietly_with_the_threads_asked_for(root):
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(b"\n") == 1
+
+
+# oneDNN
+
+STARTED = """
+import os
+import run_classifier
+from finetuning.device import backend
+backend.start()
+print(os.environ["TF_ENABLE_ONEDNN_OPTS"], backend.uses_onednn())
+"""
+LIBRARIES = """
+import os
+import tensorflow  # Which sets variables of its own.
+before = dict(os.environ)
+import modeling, optimization, tokenization
+from finetuning import classifier, model_session, predictor
+assert dict(os.environ) == before
+"""
+
+
+def run_without_the_variable(root, code, **variables):
+    environment = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="3")
+    environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=root,
+        env=dict(environment, **variables),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.decode()
+
+
+def test_importing_the_libraries_leaves_the_environment_alone(root):
+    run_without_the_variable(root, LIBRARIES)
+
+
+@pytest.mark.parametrize(
+    "given, expected", [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")]
+)
+def test_programs_compute_with_onednn_unless_the_user_decides(root, given, expected):
+    shown = run_without_the_variable(root, STARTED, **given)
+    # The wheels of TensorFlow 1 are built without it.
+    is_used = expected == "1" and not tf.__version__.startswith("1.")
+    assert shown.split() == [expected, str(is_used)]
 
 
 def test_determinism_can_be_left_out_to_measure_its_cost(monkeypatch):

@@ -10,8 +10,9 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility, restoring
 from finetuning.data import input_pipeline, records
 from finetuning.data.features import EncodedExample
-from finetuning.device import failures
+from finetuning.device import backend, failures
 from finetuning.evaluation import inference
+from finetuning.utils import in_flight
 from finetuning.utils.errors import InputError
 from tests.support import models
 
@@ -63,6 +64,25 @@ def test_any_batch_size_gives_the_same_in_file_order(tmp_path):
         found = infer(*asked, batch_size=batch_size, xla=xla)
         for ours, expected in zip(found, by_one):
             np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_the_number_of_batches_at_a_time_changes_no_number(tmp_path, monkeypatch):
+    config, contents = save_model(tmp_path, 3)
+    asked = (config, contents, write(tmp_path, "set", 60), 3)
+    numbers, found = [], []
+    results = in_flight.results
+    monkeypatch.setattr(
+        in_flight,
+        "results",
+        lambda call, at_once: numbers.append(at_once) or results(call, at_once),
+    )
+    for at_once in (1, 2, 5):
+        monkeypatch.setattr(backend, "batches_in_flight", lambda *_, n=at_once: n)
+        found.append(infer(*asked, batch_size=1))
+    assert numbers == [1, 2, 5]
+    for more in found[1:]:
+        for ours, expected in zip(more, found[0]):
+            np.testing.assert_array_equal(ours, expected)
 
 
 def test_predicted_numbers(tmp_path):
@@ -140,6 +160,7 @@ def test_evaluation_during_training_is_that_of_the_checkpoint(tmp_path):
         session.run(tf.global_variables_initializer())
         saver.restore(session, contents.prefix)
         before = evaluator.run(session, "evaluation", lambda: False)
+        assert evaluator.run(session, "evaluation", lambda: True) is None
         again = evaluator.run(session, "evaluation", lambda: False)
         session.run(graph.train_op)
         session.run(graph.train_op)

@@ -60,7 +60,7 @@ def test_the_description_names_everything_that_decides_a_run(monkeypatch):
     assert versions["python"] == platform.python_version()
     assert versions["numpy"] == np.__version__
     assert (versions["tensorflow"], versions["cuda"]) == ("1.14.0", "10.0.130")
-    assert {"cudnn", "scipy", "scikit-learn"} < set(versions)
+    assert {"cudnn", "onednn", "scipy", "scikit-learn"} < set(versions)
     assert len(description.pop("time")) == len("2024-01-31T23:59:59+0000")
     assert description == {
         "random_seed": 17,

@@ -11,6 +11,7 @@ from finetuning import classifier
 from finetuning.checkpoints import compatibility
 from finetuning.checkpoints.output_dir import OutputDir
 from finetuning.data import input_pipeline, label_map
+from finetuning.device import detect
 from finetuning.flags import text_settings
 from finetuning.flags.settings import Settings
 from finetuning.utils import files
@@ -168,6 +169,7 @@ def fake_run(directory, config=None, outputs=2, first_step=0, **settings):
         inputs=types.SimpleNamespace(config=config, resumed=resumed, initial=None),
         task=types.SimpleNamespace(num_outputs=outputs),
         output_dir=OutputDir(str(directory)),
+        device=detect.Device("CPU", "2 threads", "2"),
         compute=classifier.DEFAULT_COMPUTE,
         seed=1,
         first_step=first_step,
