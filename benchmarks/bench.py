@@ -27,6 +27,7 @@ from benchmarks.timing.programs import (  # noqa: E402
     positive,
     positive_numbers,
 )
+from benchmarks.workers import tf_worker  # noqa: E402
 from finetuning.device import backend  # noqa: E402
 from finetuning.run_info import provenance  # noqa: E402
 
@@ -92,6 +93,15 @@ def parse_arguments(argv=None):
     add("--threads", type=positive, default=backend.physical_cores())
     add("--epochs", type=float, default=3.0, help="epochs of the whole command")
     add("--command_rounds", type=positive, default=1, help="runs of the whole command")
+    add(
+        "--also",
+        type=changes,
+        action="append",
+        default=[],
+        metavar="CHANGE,...",
+        help="measure training and inference of this program once more, with variables "
+        "of the environment (NAME=VALUE) or any of " + ", ".join(tf_worker.CHANGES),
+    )
     add("--output_dir", default=os.path.join(ROOT, "benchmarks", "results"))
     arguments = parser.parse_args(argv)
     arguments.mode = arguments.mode.split(",")
@@ -105,6 +115,18 @@ def parse_arguments(argv=None):
     if arguments.data_dir and not arguments.vocab_file:
         parser.error("--data_dir requires --vocab_file")
     return arguments
+
+
+def changes(text):
+    """The comma-separated changes that --also gives, for argparse, as a tuple."""
+    chosen = tuple(text.split(","))
+    for change in chosen:
+        if "=" not in change and change not in tf_worker.CHANGES:
+            raise argparse.ArgumentTypeError(
+                "%r: expected NAME=VALUE or any of %s"
+                % (change, ", ".join(tf_worker.CHANGES))
+            )
+    return chosen
 
 
 def prepare(arguments, directory):

@@ -7,7 +7,7 @@ a round), rows (see `programs.time_programs`) and ratios (see `compare`).
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Optional
 
 import numpy as np
@@ -122,14 +122,27 @@ def _step_programs(bench, spec):
         own = dict(spec, dtype=dtype, program=kind)
         programs.append(_tf_program(kind, stack, dtype, "tf_worker", own, directory))
         if kind == "ours":
+            for changes in bench.arguments.also:
+                changed = dict(own, changes=[c for c in changes if "=" not in c])
+                program = _tf_program(kind, stack, dtype, "tf_worker", changed)
+                programs.append(replace(program, changes=changes))
             own = dict(spec, dtype=dtype, program="products")
             products.append(_tf_program("products", stack, dtype, "tf_worker", own))
     for dtype in bench.stacks[0]["hf_dtypes"] if bench.hf_python else ():
-        specs = tuple(dict(spec, dtype=dtype, variant=name) for name in _HF_ATTENTIONS)
-        programs.append(
-            Program("hf", "torch", dtype, bench.hf_python, "hf_worker", specs)
-        )
+        programs.append(_hugging_face(bench, dict(spec, dtype=dtype)))
+        if not spec["training"]:
+            size = 2 * spec["batch"]
+            own = dict(spec, dtype=dtype, batch=size, by_length=True)
+            changes = ("by length, batch %d" % size,)
+            programs.append(replace(_hugging_face(bench, own), changes=changes))
     return programs + products
+
+
+def _hugging_face(bench, spec):
+    """Hugging Face's `Program`, with the faster of its attentions."""
+    specs = tuple(dict(spec, variant=name) for name in _HF_ATTENTIONS)
+    python, dtype = bench.hf_python, spec["dtype"]
+    return Program("hf", "torch", dtype, python, "hf_worker", specs)
 
 
 def _add_rates(rows, batch, count):

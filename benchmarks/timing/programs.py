@@ -40,6 +40,8 @@ class Program:
       module: of `benchmarks.workers`.
       specs: dictionaries for the worker; of several, the fastest is timed.
       directory: where its modules are.
+      changes: what differs from the program's own command: "NAME=VALUE", a variable of
+        the environment, or a change that the worker makes.
     """
 
     kind: str
@@ -49,11 +51,17 @@ class Program:
     module: str
     specs: Tuple[Dict[str, Any], ...]
     directory: str = ROOT
+    changes: Tuple[str, ...] = ()
 
     @property
     def name(self):
-        facts = ", ".join(filter(None, (self.stack, self.dtype)))
+        facts = ", ".join(filter(None, (self.stack, self.dtype, *self.changes)))
         return "%s (%s)" % (_KINDS[self.kind], facts)
+
+    @property
+    def environment(self):
+        """The variables among the changes, by name."""
+        return dict(change.split("=", 1) for change in self.changes if "=" in change)
 
     def facts(self):
         """Dictionary: name, kind, stack, dtype."""
@@ -86,8 +94,16 @@ class Worker:
       peak_bytes: its peak memory so far; None before its first turn.
     """
 
-    def __init__(self, python, module, spec, directory=ROOT):
-        """Starts the process and waits until it is ready."""
+    def __init__(self, python, module, spec, directory=ROOT, variables=()):
+        """Starts the process and waits until it is ready.
+
+        Args:
+          python: see `Program`.
+          module: see `Program`.
+          spec: dictionary for the worker.
+          directory: see `Program`.
+          variables: see `Program.environment`.
+        """
         self.peak_bytes = None
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
         with tempfile.NamedTemporaryFile("w", suffix=".json", delete=False) as file:
@@ -100,7 +116,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._log,
             universal_newlines=True,
-            env=dict(environment, TF_CPP_MIN_LOG_LEVEL="3"),
+            env=dict(environment, TF_CPP_MIN_LOG_LEVEL="3", **dict(variables)),
         )
         try:
             self.facts = self._read()
@@ -162,7 +178,13 @@ def time_programs(programs, rounds, warm_up=0, divisor=1, **request):
             dict(worker.facts, **program.facts())
             for program, worker in zip(programs, workers)
         ]
-        check_losses({row["name"]: row.get("first_loss") for row in rows})
+        check_losses(
+            {
+                program.name: row.get("first_loss")
+                for program, row in zip(programs, rows)
+                if not program.changes  # They may change the precision.
+            }
+        )
         _show_progress("%d rounds" % rounds)
         for row, worker, turns in zip(
             rows, workers, _take_turns(workers, rounds, warm_up, request)
@@ -195,7 +217,13 @@ def _show_progress(line):
 def _start_fastest(program, request):
     """The `Worker` of the fastest of the program's specs."""
     workers = [
-        Worker(program.python, program.module, spec, program.directory)
+        Worker(
+            program.python,
+            program.module,
+            spec,
+            program.directory,
+            program.environment,
+        )
         for spec in program.specs
     ]
     if len(workers) == 1:

@@ -1,8 +1,9 @@
 """A worker for the same model in Hugging Face's transformers on PyTorch.
 
 The spec is that of tf_worker.py without the program, and with variant: transformers'
-name of an implementation of attention. It may contain tensor_float_32, and compile:
-whether torch.compile compiles the model. It runs without TensorFlow.
+name of an implementation of attention. It may contain tensor_float_32; compile:
+whether torch.compile compiles the model; and by_length: whether it takes the longest
+examples first. It runs without TensorFlow.
 """
 
 import os
@@ -38,6 +39,8 @@ def set_up(spec):
         torch.__version__,
         transformers.__version__,
     )
+    if spec.get("by_length"):
+        arrays = examples.by_length(arrays)
     bounds = examples.equal_bounds(arrays, spec["batch"])
     batches = [
         hf_model.batch_of(model, arrays, slice(first, last))
@@ -45,11 +48,12 @@ def set_up(spec):
     ]
     if not spec["training"]:
 
-        def predict(batch):
-            logits = hf_model.predict(model, batch, spec["dtype"])
-            torch.softmax(logits, dim=-1).cpu()
+        def predict(batches):
+            for batch in batches:
+                logits = hf_model.predict(model, batch, spec["dtype"])
+                torch.softmax(logits, dim=-1).cpu()
 
-        return facts, serving.cycling(predict, batches, together=True)
+        return facts, serving.cycling(predict, [batches])
     trainer = hf_model.Trainer(
         model,
         examples.LEARNING_RATE,
@@ -57,7 +61,7 @@ def set_up(spec):
         examples.ALL_STEPS,
         spec["dtype"],
     )
-    return facts, serving.cycling(trainer.step, batches, together=False)
+    return facts, serving.cycling(trainer.step, batches)
 
 
 if __name__ == "__main__":

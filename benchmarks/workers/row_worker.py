@@ -101,7 +101,7 @@ def tensorflow_steps(spec):
     from finetuning.device import backend
 
     facts, session, steps = tf_worker.build(spec)
-    work = serving.cycling(session.run, steps, together=False)
+    work = serving.cycling(session.run, steps)
     yield facts
     yield _warm_up(work, spec)
     if spec["program"] == "ours":

@@ -45,23 +45,20 @@ def serve(set_up, memory_of=resource.RUSAGE_SELF):
         answer({"seconds": seconds, "peak_bytes": peak_bytes})
 
 
-def cycling(do, items, together):
+def cycling(do, items):
     """Returns work that does the next `steps` items, starting over after the last.
 
     Args:
       do: function of one item.
       items: list.
-      together: whether all items together are one step.
     """
-    turns = [items] if together else [[item] for item in items]
-    endless = itertools.cycle(turns)
+    endless = itertools.cycle(items)
 
     def work(steps, restart=False):
         nonlocal endless
         if restart:
-            endless = itertools.cycle(turns)
-        for turn in itertools.islice(endless, steps):
-            for item in turn:
-                do(item)
+            endless = itertools.cycle(items)
+        for item in itertools.islice(endless, steps):
+            do(item)
 
     return work

@@ -3,24 +3,55 @@
 The spec contains: program ("ours", "original" or "products"), shape (of the model),
 threads, training (else inference), batch (examples), dtype (of the products), and
 arrays and weights (files written with `timing.examples`). For this program it may also
-contain xla, tensor_float_32 and deterministic (by default true). The process runs in
+contain xla, tensor_float_32, deterministic (by default true) and changes, a list of
+`CHANGES`. The process runs in
 the directory of the program's modules.
 """
 
+import functools
 import os
 
 import numpy as np
 
 from benchmarks.timing import examples
 from benchmarks.workers import matrix_products, serving
+from finetuning.utils import in_flight
 
 # Encloses the model's names, so that a second graph can share its variables.
 _SCOPE = "bench"
+# What may be different from the command: all products are of the op BatchMatMulV2,
+# which TF_SET_ONEDNN_FPMATH_MODE affects, as it does not affect MatMul; and the weights
+# of inference are constants, which TensorFlow casts to 16 bits only once.
+CHANGES = ("batch_matmul", "frozen")
 
 
 def set_up(spec):
     facts, session, steps = build(spec)
-    return facts, serving.cycling(session.run, steps, together=not spec["training"])
+    if spec["training"]:
+        return facts, serving.cycling(session.run, steps)
+    at_once = 1
+    if spec["program"] == "ours":
+        at_once = _batches_in_flight(session, spec["threads"])
+
+    def run_all(steps):
+        waiting = iter(steps)
+
+        def run_next():
+            step = next(waiting, None)
+            return step and session.run(step)
+
+        for _ in in_flight.results(run_next, at_once):
+            pass
+
+    return facts, serving.cycling(run_all, [steps])
+
+
+def _batches_in_flight(session, threads):
+    """How many batches our command's inference computes at a time."""
+    from finetuning.device import backend
+
+    kinds = [device.device_type for device in session.list_devices()]
+    return backend.batches_in_flight("GPU" if "GPU" in kinds else "CPU", threads)
 
 
 def build(spec):
@@ -55,6 +86,8 @@ def _set_up_steps(tf, spec, arrays, check, config):
     session.run(tf.global_variables_initializer())
     _load_weights(tf, session, spec["weights"])
     facts = {"first_loss": float(session.run(loss))}
+    if "frozen" in spec.get("changes", ()) and not spec["training"]:
+        session, fetches = _freeze(tf, session, fetches, config)
     by_length = spec["program"] == "ours" and not spec["training"]
     bounds_of = examples.our_bounds if by_length else examples.equal_bounds
     batches = len(bounds_of(arrays, spec["batch"])) - 1
@@ -89,6 +122,8 @@ def _build(tf, spec, arrays, check):
     else:
         batch = _next_batch(tf, arrays, spec["batch"], spec["training"])
     build = {"ours": _ours, "original": _original}[spec["program"]]
+    if "batch_matmul" in spec.get("changes", ()):
+        tf.matmul = functools.partial(_batch_matmul, tf)
     with tf.variable_scope(_SCOPE):
         fetches = build(spec, config, batch)
     with tf.variable_scope(_SCOPE, reuse=True):
@@ -96,6 +131,21 @@ def _build(tf, spec, arrays, check):
         exact = dict(spec, training=False, dtype="float32")
         loss = tf.reduce_mean(build(exact, config, constants)[0])
     return fetches, loss
+
+
+def _freeze(tf, session, fetches, config):
+    """A session whose weights are constants, and its fetches."""
+    names = [tensor.op.name for tensor in fetches]
+    graph = tf.graph_util.convert_variables_to_constants(
+        session, session.graph.as_graph_def(), names
+    )
+    with tf.Graph().as_default():
+        fetches = tf.import_graph_def(
+            graph, return_elements=[tensor.name for tensor in fetches], name=""
+        )
+        frozen = tf.Session(config=config)
+    frozen.first = session  # Its graph has the Python functions that make batches.
+    return frozen, fetches
 
 
 def _next_batch(tf, arrays, size, training):
@@ -116,6 +166,12 @@ def next_batch_by_length(tf, arrays, size):
         lambda rows: input_pipeline.by_length(rows, size, length)
     )
     return tf.data.make_one_shot_iterator(dataset.repeat().prefetch(2)).get_next()
+
+
+def _batch_matmul(tf, left, right, transpose_a=False, transpose_b=False):
+    return tf.raw_ops.BatchMatMulV2(
+        x=left, y=right, adj_x=transpose_a, adj_y=transpose_b
+    )
 
 
 def _ours(spec, config, batch):

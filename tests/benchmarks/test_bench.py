@@ -32,6 +32,19 @@ SHAPE = {
 }
 
 
+@pytest.fixture
+def set_up_worker(tmp_path, monkeypatch):
+    """A function that builds the program for 8 examples in batches of 4."""
+    monkeypatch.setattr(tf, "matmul", tf.matmul)  # Which a change replaces.
+    arrays = examples.random_examples(8, 16, SHAPE["vocab_size"])
+    paths = {name: str(tmp_path / (name + ".npz")) for name in ("arrays", "weights")}
+    examples.save(paths["arrays"], arrays, examples.take(arrays, slice(4)))
+    np.savez(paths["weights"], **examples.random_weights(SHAPE))
+    spec = {"program": "ours", "shape": SHAPE, "threads": 2, "dtype": "float32"}
+    spec.update(paths, training=False, batch=4)
+    return lambda **fields: tf_worker.build(dict(spec, **fields))
+
+
 def run_bench(directory, *arguments):
     """What bench.py writes to its JSON file in all its modes."""
     flags = corpus.write(str(directory / "corpus"))
@@ -46,7 +59,8 @@ def run_bench(directory, *arguments):
 class FakeWorker:
     """A worker of 1 second; 2 for the original, a half for the products alone."""
 
-    def __init__(self, _python, module, spec, _directory=None):
+    def __init__(self, _python, module, spec, _directory=None, variables=()):
+        self.variables = variables
         program = spec.get("program", "ours")
         self._seconds = {"ours": 1.0, "original": 2.0, "products": 0.5}[program]
         self.peak_bytes = 5e6
@@ -77,8 +91,10 @@ def test_what_is_measured_and_what_follows_from_it(tmp_path, monkeypatch, capsys
         monkeypatch.setattr(module, "Worker", FakeWorker)
     measured = run_bench(tmp_path, "--original=x", "--hf_python=x")
     peers = ["original", "hf"]
+    steps = ["ours", *peers, "products"]
+    inference = ["ours", *peers, "hf", "products"]
     for measurement, kinds in zip(
-        measured, [["ours", *peers, "products"]] * 2 + [["ours", "original"]] * 2
+        measured, [steps, inference] + [["ours", "original"]] * 2
     ):
         assert [row["kind"] for row in measurement["rows"]] == kinds
     training, inference, features, _ = measured
@@ -90,6 +106,7 @@ def test_what_is_measured_and_what_follows_from_it(tmp_path, monkeypatch, capsys
     table = capsys.readouterr().out
     assert "One round of 8 examples each" in table
     assert "Hugging Face (torch, float32) sdpa" in table
+    assert "Hugging Face (torch, float32, by length, batch 8) sdpa" in table
     assert (
         "the original (TF 1.14.0, float32)     2.00 times (rounds: 2.00 to 2.00)"
         in table
@@ -117,6 +134,7 @@ def test_every_mode_on_a_tiny_model(tmp_path):
         (["--mode=command", "--data_dir=x"], "--vocab_file, --bert_config_file"),
         (["--data_dir=x"], "--vocab_file"),
         (["--batch_size=8,x"], "--batch_size: 'x' is not a whole number above 0"),
+        (["--also=frosen"], "'frosen': expected NAME=VALUE or any of batch_matmul"),
         (["--rounds=0"], "--rounds: '0' is not a whole number above 0"),
         (["--round=3"], "unrecognized arguments: --round=3"),
     ],
@@ -156,9 +174,10 @@ def test_a_worker_that_ends_is_reported_with_its_log():
 
 def test_work_starts_over_after_the_last_item():
     items = []
-    serving.cycling(items.append, list("abc"), together=False)(steps=4)
-    serving.cycling(items.append, list("ABC"), together=True)(steps=2)
-    assert "".join(items) == "abcaABCABC"
+    work = serving.cycling(items.append, list("abc"))
+    work(steps=4)
+    work(steps=1, restart=True)
+    assert "".join(items) == "abcaa"
 
 
 def test_steps_are_timed_to_their_ends(tmp_path, monkeypatch):
@@ -191,6 +210,44 @@ def test_a_weight_in_the_wrong_place_changes_the_loss(tmp_path):
     del weights["output_bias"]
     with pytest.raises(KeyError, match="output_bias"):
         first_loss()
+
+
+def test_changed_inference_computes_the_same_from_constants(set_up_worker):
+    _, session, steps = set_up_worker()
+    expected = session.run(steps[0])
+    _, session, steps = set_up_worker(changes=["batch_matmul", "frozen"])
+    for values, ours in zip(expected, session.run(steps[0])):
+        np.testing.assert_allclose(ours, values, rtol=1e-4)
+    nodes = executed.nodes(session, steps[0])
+    assert not [node.name for node in nodes if node.op.startswith("Var")]
+    assert all("BatchMatMul" in node.op for node in executed.products(nodes))
+
+
+def test_products_of_training_can_be_of_the_batched_op(set_up_worker):
+    facts, _, _ = set_up_worker(training=True)
+    changed, session, steps = set_up_worker(training=True, changes=["batch_matmul"])
+    assert changed["first_loss"] == pytest.approx(facts["first_loss"], abs=1e-5)
+    products = executed.products(executed.nodes(session, steps[0]))
+    others = [node.name for node in products if "BatchMatMul" not in node.op]
+    assert others and not [name for name in others if "/encoder/" in name]
+
+
+def test_changes_are_made_by_the_worker_and_its_environment(monkeypatch):
+    started = []
+
+    class Started(FakeWorker):
+        def __init__(self, *given):
+            super().__init__(*given)
+            started.append((given[2].get("changes"), dict(self.variables)))
+
+    monkeypatch.setattr(programs, "Worker", Started)
+    monkeypatch.setattr(bench, "Worker", FakeWorker)
+    arguments = [*TINY, "--also=A=1,frozen", "--also=B=2=3"]
+    prepared = bench.prepare(bench.parse_arguments(arguments), "/nonexistent")
+    monkeypatch.setattr(measurements, "_write_examples", lambda *_: ("", 8, 9.0))
+    rows = measurements.steps(prepared, training=False, batch=4)["rows"]
+    assert started[:3] == [(None, {}), (["frozen"], {"A": "1"}), ([], {"B": "2=3"})]
+    assert rows[1]["name"] == "this program (TF 1.14.0, float32, A=1, frozen)"
 
 
 def test_features_are_written_as_by_a_run(tmp_path):
