@@ -14,16 +14,15 @@ class Compilations(tf.train.SessionRunHook):
     It is a hook for a monitored session; for any other it has `run` and `watch`.
     """
 
-    def __init__(self, what, num_rows, leave_out=lambda _: None):
+    def __init__(self, what, num_rows):
         """Watches what a session runs.
 
         Args:
           what: what is compiled, such as "the training step".
           num_rows: int32 scalar, the only size in the shapes that enter the cluster
             which differs between runs of it; None: nothing is compiled.
-          leave_out: function that is told the seconds of each compilation.
         """
-        self._what, self._num_rows, self._leave_out = what, num_rows, leave_out
+        self._what, self._num_rows = what, num_rows
         self._compiled = set()
         self._started = None
 
@@ -56,13 +55,11 @@ class Compilations(tf.train.SessionRunHook):
         if num_rows in self._compiled:
             return
         self._compiled.add(num_rows)
-        seconds = time.monotonic() - started
-        self._leave_out(seconds)
         log.info(
             "XLA compiled %s for %s tokens: %.1f s, its first run included",
             self._what,
             f"{num_rows:,}",
-            seconds,
+            time.monotonic() - started,
         )
 
 

@@ -43,9 +43,7 @@ def train(run, plan):
             shared_step.fetch = scalars.fetch
             hooks.append(shared_step)
         step_hook = hooks[0]
-        compilations = Compilations(
-            "the training step", graph.num_rows, step_hook.leave_out
-        )
+        compilations = Compilations("the training step", graph.num_rows)
         hooks.append(compilations)
         take_step = _step_function(
             *(graph.accumulate_op, scalars.train_op, run.share.accumulate_steps),

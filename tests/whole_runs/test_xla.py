@@ -9,7 +9,7 @@ import pytest
 
 from finetuning.checkpoints import finding
 from tests.support.models import read_checkpoint
-from tests.support.running import PHASES, Run, scores, succeed
+from tests.support.running import PHASES, Run, scores, succeed, table
 
 COMPILED = re.compile(r"^XLA compiled the (.*) for ([\d,]+) tokens: \d+\.\d s, ", re.M)
 
@@ -28,10 +28,12 @@ def whole(command, tmp_path_factory):
 
 def test_each_compilation_is_named_once(whole):
     """Three evaluations during training share a cluster; the last has its own."""
-    _, screen = whole
+    out, screen = whole
     found = [name for name, _ in COMPILED.findall(screen)]
     assert found == ["training step", "evaluation", "evaluation", "prediction"]
     assert screen.count("XLA compiled") == 4
+    seconds = [float(row["seconds"]) for row in table(out, "training_history.tsv")]
+    assert seconds == sorted(seconds)
 
 
 def weights(directory, step):
