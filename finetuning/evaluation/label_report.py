@@ -2,8 +2,7 @@
 
 import warnings
 
-from sklearn import metrics as sklearn_metrics
-
+from finetuning.evaluation.metrics import sklearn_metrics
 from finetuning.utils.console import align_columns
 from finetuning.utils.errors import in_one_line
 
@@ -31,10 +30,10 @@ def compute(labels, part, gold, predicted):
     with warnings.catch_warnings():
         # scikit-learn warns that it returns 0 for a label that does not occur.
         warnings.simplefilter("ignore")
-        columns = sklearn_metrics.precision_recall_fscore_support(
+        columns = sklearn_metrics().precision_recall_fscore_support(
             gold, predicted, labels=ids
         )
-    matrix = sklearn_metrics.confusion_matrix(gold, predicted, labels=ids)
+    matrix = sklearn_metrics().confusion_matrix(gold, predicted, labels=ids)
     rows = []
     for label, *scores, count in zip(labels, *(column.tolist() for column in columns)):
         row = dict(zip(SCORES, scores), label=label, examples=int(count))

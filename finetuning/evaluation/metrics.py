@@ -12,8 +12,13 @@ Example:
 import warnings
 
 import numpy as np
-from scipy import stats
-from sklearn import metrics as sklearn_metrics
+
+
+def sklearn_metrics():
+    """scikit-learn's metrics, imported late: they take a second of a run's start."""
+    from sklearn import metrics
+
+    return metrics
 
 
 def compute(names, gold, predicted):
@@ -44,7 +49,7 @@ def f1_precision_recall(gold, predicted):
     with warnings.catch_warnings():
         # scikit-learn warns that it returns 0 if label 1 does not occur.
         warnings.simplefilter("ignore")
-        precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
+        precision, recall, f1, _ = sklearn_metrics().precision_recall_fscore_support(
             gold, predicted, labels=[1], average="macro"
         )
     return {"f1": float(f1), "precision": float(precision), "recall": float(recall)}
@@ -54,13 +59,13 @@ def matthews_correlation(gold, predicted):
     """Matthews correlation; 0 if either side has a single label."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        value = sklearn_metrics.matthews_corrcoef(gold, predicted)
+        value = sklearn_metrics().matthews_corrcoef(gold, predicted)
     return {"matthews_correlation": float(np.nan_to_num(value))}
 
 
 def confusion_counts(gold, predicted):
     """The four counts of a two-label task."""
-    matrix = sklearn_metrics.confusion_matrix(gold, predicted, labels=[0, 1])
+    matrix = sklearn_metrics().confusion_matrix(gold, predicted, labels=[0, 1])
     names = ("true_negatives", "false_positives", "false_negatives", "true_positives")
     return dict(zip(names, map(int, matrix.ravel())))
 
@@ -69,12 +74,14 @@ def macro_f1(gold, predicted):
     """The mean F1 of all labels that occur on either side."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        value = sklearn_metrics.f1_score(gold, predicted, average="macro")
+        value = sklearn_metrics().f1_score(gold, predicted, average="macro")
     return {"macro_f1": float(value)}
 
 
 def pearson_spearman(gold, predicted):
     """Pearson and Spearman correlation; 0 if either side is constant."""
+    from scipy import stats  # Imported late, too.
+
     return {
         "pearson": _correlation(stats.pearsonr, gold, predicted),
         "spearman": _correlation(stats.spearmanr, gold, predicted),

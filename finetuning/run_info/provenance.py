@@ -9,7 +9,6 @@ import time
 
 import numpy
 import scipy
-import sklearn
 
 from finetuning.device import backend
 from finetuning.flags import flag_file
@@ -62,12 +61,23 @@ def describe(settings, seed, device, num_workers=1):
             "onednn": "on" if backend.uses_onednn() else "off",
             "numpy": numpy.__version__,
             "scipy": scipy.__version__,
-            "scikit-learn": sklearn.__version__,
+            "scikit-learn": _sklearn_version(),
         },
         "git_revision": git_revision(),
         "command": sys.argv,
         "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def _sklearn_version():
+    """Its version, without importing it, which takes a second."""
+    try:
+        from importlib import metadata
+    except ImportError:  # Python 3.7
+        import sklearn
+
+        return sklearn.__version__
+    return metadata.version("scikit-learn")
 
 
 def save(settings, description, **facts):

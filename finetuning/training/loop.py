@@ -1,5 +1,6 @@
 """The training session: its graph, the initial values of its variables, its steps."""
 
+import contextlib
 import time
 
 import tensorflow.compat.v1 as tf
@@ -10,6 +11,7 @@ from finetuning.checkpoints import compatibility, finding, restoring, saving
 from finetuning.checkpoints.mean_loss import MeanLoss
 from finetuning.data import input_pipeline
 from finetuning.evaluation.compilations import Compilations
+from finetuning.training.checkpoint_hook import CheckpointHook, GraphFiles
 from finetuning.training.evaluation_hook import EvaluationHook
 from finetuning.training.hooks import ProgressHook, SaveListener, StepHook
 from finetuning.training.shared_step import SharedStep
@@ -38,7 +40,8 @@ def train(run, plan):
         graph = _training_graph(run, plan, shared_step.combine)
         scaffold = _scaffold(run)
         scalars = StepScalars(graph, _steps_between_looks(run), shared_step.received)
-        hooks = _hooks(run, plan, scalars, scaffold, request)
+        graph_files = GraphFiles(run.output_dir.path, tf.get_default_graph())
+        hooks = _hooks(run, plan, scalars, scaffold, request, graph_files)
         if shared_step.combine is not None:
             shared_step.fetch = scalars.fetch
             hooks.append(shared_step)
@@ -52,7 +55,10 @@ def train(run, plan):
         log.info(_starting_line(run))
         started = time.monotonic()
         with signals.deferring_signals(request):
-            with _session(run, scaffold, hooks) as session:
+            with contextlib.ExitStack() as resources:
+                if run.cluster.is_chief:
+                    resources.enter_context(graph_files.finished(scaffold))
+                session = resources.enter_context(_session(run, scaffold, hooks))
                 for _ in range(run.first_step, plan.hyperparameters.num_steps):
                     if shared_step.stop or session.should_stop():
                         break
@@ -84,7 +90,7 @@ def _steps_between_looks(run):
     return GPU_STEPS if run.device.kind == "GPU" and run.cluster.count == 1 else 1
 
 
-def _hooks(run, plan, scalars, scaffold, request):
+def _hooks(run, plan, scalars, scaffold, request, graph_files):
     """The hooks of this worker; only worker 0 shows progress and writes files.
 
     The order matters: a loss that is not finite must end the run before a save.
@@ -93,11 +99,10 @@ def _hooks(run, plan, scalars, scaffold, request):
     listeners = [] if plan.schedule is None else [mean_loss]
     if run.cluster.is_chief:
         step_hook = ProgressHook(run, plan, scalars, mean_loss)
-        saver_hook = tf.train.CheckpointSaverHook(
-            run.settings.output_dir,
-            save_steps=run.settings.save_checkpoints_steps,
-            scaffold=scaffold,
+        saver_hook = CheckpointHook(
+            *(run, step_hook, scaffold),
             listeners=[SaveListener(run, step_hook)] + listeners,
+            graph_files=graph_files,
         )
         hooks = [step_hook, saver_hook]
     else:
@@ -164,7 +169,7 @@ def _scaffold(run):
     start = (resumed or initial) if run.cluster.is_chief else None
     if start is None:
         return tf.train.Scaffold(
-            init_fn=lambda _, session: session.run(broadcast), saver=saver
+            init_fn=lambda _, session: session.run(broadcast), saver=saver, **_ready()
         )
     variables = {variable.op.name: variable for variable in tf.global_variables()}
     with start.restoring():
@@ -188,7 +193,17 @@ def _scaffold(run):
         init_op=tf.variables_initializer(fresh),
         init_fn=restore,
         saver=saver,
+        **_ready(),
     )
+
+
+def _ready():
+    """The arguments by which a `tf.train.Scaffold` takes all variables as initialised.
+
+    It would ask each of them, twice, by ops that take seconds to build and to run.
+    """
+    nothing = tf.constant([], tf.string)
+    return {"ready_op": nothing, "ready_for_local_init_op": nothing}
 
 
 def _resumed_variables(prefix, variables):

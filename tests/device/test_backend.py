@@ -10,7 +10,9 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from finetuning.device import backend
+from tests.support.paths import ROOT
 
+IS_TF1 = tf.__version__.startswith("1.")
 MAPS = """\
 7f00-7f01 r-xp 00000000 08:01 1 /opt/conda/envs/tf/lib/libcudart.so.10.1.243
 7f01-7f02 r-xp 00000000 08:01 2 /usr/lib/x86_64-linux-gnu/libcudnn.so.7.6.5
@@ -244,3 +246,15 @@ def test_tensor_float_32_is_off_unless_it_is_enabled():
     assert is_enabled()
     backend.start()
     assert not is_enabled()
+
+
+def test_programs_start_without_keras_and_can_import_it_later():
+    """TensorFlow 2 imports it, and with it Matplotlib, which takes seconds."""
+    program = (
+        "import sys; from finetuning.device import backend; backend.start(); "
+        "assert 'keras' not in sys.modules; assert 'matplotlib' not in sys.modules; "
+        "import keras"
+    )
+    if IS_TF1:  # It has no package of this name.
+        program = program.replace("; import keras", "")
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
