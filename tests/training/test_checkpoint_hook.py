@@ -9,7 +9,7 @@ from google.protobuf import text_format
 from finetuning.training.checkpoint_hook import GRAPH_FILE, GraphFiles
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -46,15 +46,19 @@ def test_an_error_of_the_training_comes_first_and_the_graph_is_complete(
 ):
     graph = tf.get_default_graph()
     files = GraphFiles(str(tmp_path), graph)
-    with pytest.raises(Stop), files.finished(scaffold):
-        files.start(scaffold)
-        raise Stop
+
+    def train():
+        with files.finished(scaffold):
+            files.start(scaffold)
+            raise StopError
+
+    with pytest.raises(StopError):
+        train()
     assert read_graph(tmp_path) == graph.as_graph_def(add_shapes=True)
 
 
 def test_a_graph_that_cannot_be_written_ends_the_run(tmp_path, scaffold):
     (tmp_path / GRAPH_FILE).mkdir()
     files = GraphFiles(str(tmp_path), tf.get_default_graph())
-    with pytest.raises((OSError, tf.errors.OpError)):
-        with files.finished(scaffold):
-            pass
+    with pytest.raises((OSError, tf.errors.OpError)), files.finished(scaffold):
+        pass
