@@ -57,11 +57,16 @@ def lines(measurement):
             yield "Speed of %s compared with" % ours
         for other, ratio in others.items():
             numbers = "%(median).2f times (rounds: %(least).2f to %(most).2f)" % ratio
-            yield "  " + other.ljust(_NAME_WIDTH) + numbers
+            yield "  " + _padded(other) + numbers
 
 
 def _line(name, cells):
-    return name.ljust(_NAME_WIDTH) + "".join(cell.rjust(_CELL_WIDTH) for cell in cells)
+    return _padded(name) + "".join(cell.rjust(_CELL_WIDTH) for cell in cells)
+
+
+def _padded(name):
+    """The name in a column; names that do not fit are longer lines."""
+    return name.ljust(_NAME_WIDTH - 1) + " "
 
 
 def _cell(row, column):
