@@ -23,7 +23,7 @@ class Compilations(tf.train.SessionRunHook):
             which differs between runs of it; None: nothing is compiled.
         """
         self._what, self._num_rows = what, num_rows
-        self._compiled = set()
+        self._compiled = {}  # When the first run of each number of rows began.
         self._started = None
 
     def before_run(self, run_context):
@@ -52,9 +52,9 @@ class Compilations(tf.train.SessionRunHook):
         return _WatchedSession(self, session)
 
     def _add(self, num_rows, started):
-        if num_rows in self._compiled:
+        # In one step, because two threads may run batches.
+        if self._compiled.setdefault(num_rows, started) is not started:
             return
-        self._compiled.add(num_rows)
         log.info(
             "XLA compiled %s for %s tokens: %.1f s, its first run included",
             self._what,
