@@ -1,9 +1,13 @@
 """When a training run saves checkpoints, and the files that show its graph."""
 
 import contextlib
+import os
 import threading
 
 import tensorflow.compat.v1 as tf
+from google.protobuf import text_format
+
+from finetuning.utils import files
 
 GRAPH_FILE = "graph.pbtxt"
 
@@ -93,7 +97,10 @@ class GraphFiles:
 
     def _write_files(self, scaffold):
         definition = self._graph.as_graph_def(add_shapes=True)
-        tf.train.write_graph(definition, self._directory, GRAPH_FILE)
+        path = os.path.join(self._directory, GRAPH_FILE)
+        # `tf.train.write_graph` would hold all of the text in memory.
+        with files.replacing(path) as new, files.open_write(new, "w") as file:
+            text_format.PrintMessage(definition, file)
         writer = tf.summary.FileWriterCache.get(self._directory)
         writer.add_graph(self._graph)
         writer.add_meta_graph(
