@@ -125,6 +125,9 @@ def spec_of(row, device, threads, seconds):
     if row.program == "demo":
         return spec
     is_rounded = row.dtype == TENSOR_FLOAT_32
+    graph = device["graph"]
+    if row.variant == XLA:  # It fuses the norms itself.
+        graph = dict(graph, fused_norm=False)
     return dict(
         spec,
         shape=shape_of(row.model),
@@ -136,6 +139,7 @@ def spec_of(row, device, threads, seconds):
         tensor_float_32=is_rounded,
         deterministic=row.variant != NOT_DETERMINISTIC,
         xla=row.variant == XLA,
+        graph=graph,
         compile=row.variant == COMPILED,
         variant="sdpa",  # The implementation of attention that transformers chooses.
     )

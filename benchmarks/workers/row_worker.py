@@ -51,6 +51,11 @@ def device(spec):
         "warnings": self_test.check_device(found, dtypes),
         "self_test": "passed in %s" % " and ".join(dtypes),
         "determinism": found.determinism,
+        # How the command builds the graph for this device.
+        "graph": {
+            "few_ops": is_gpu,
+            "fused_norm": is_gpu and self_test.has_row_norm(found),
+        },
         "has_deterministic_ops": backend.has_deterministic_ops(),
     }
     # Ampere is the first with TensorFloat-32.

@@ -3,9 +3,9 @@
 The spec contains: program ("ours", "original" or "products"), shape (of the model),
 threads, training (else inference), batch (examples), dtype (of the products), and
 arrays and weights (files written with `timing.examples`). For this program it may also
-contain xla, tensor_float_32, deterministic (by default true) and changes, a list of
-`CHANGES`. The process runs in
-the directory of the program's modules.
+contain xla, tensor_float_32, deterministic (by default true), graph (keywords of
+`classifier.ComputeOptions`) and changes, a list of `CHANGES`. The process runs in the
+directory of the program's modules.
 """
 
 import functools
@@ -179,7 +179,9 @@ def _ours(spec, config, batch):
     from finetuning import classifier
 
     precision = mixed_precision.get_precision(spec["dtype"])
-    compute = classifier.ComputeOptions(precision, spec.get("xla", False))
+    compute = classifier.ComputeOptions(
+        precision, spec.get("xla", False), **spec.get("graph", {})
+    )
     if not spec["training"]:
         graph = classifier.inference_graph(config, examples.LABELS, batch, compute)
         return [graph.per_example_loss, graph.probabilities]

@@ -18,6 +18,7 @@ GPU = {
     "line": "GPU, Card, 80.0 GB (TensorFlow 2)",
     "name": "Big Card",
     "dtypes": ["float32", "float16", "TensorFloat-32"],
+    "graph": {"few_ops": True, "fused_norm": True},
     "has_deterministic_ops": True,
     "tensorflow": "2.21.0",
     "python": "3.13.0",
@@ -77,10 +78,12 @@ def test_a_row_is_computed_as_its_name_says():
     rounded = spec("BERT-Large", 5, "TensorFloat-32", "XLA")
     assert rounded["dtype"] == "float32" and rounded["tensor_float_32"]
     assert rounded["xla"] and rounded["deterministic"]
+    assert rounded["graph"] == {"few_ops": True, "fused_norm": False}
     assert rounded["shape"]["num_hidden_layers"] == 24
     plain = spec("MiniLM-L6-H384", 5, "float16", "not deterministic")
     assert plain["dtype"] == "float16" and not plain["tensor_float_32"]
     assert not plain["xla"] and not plain["deterministic"]
+    assert plain["graph"] == GPU["graph"]
     assert plain["shape"]["hidden_size"] == 384
 
 
