@@ -81,10 +81,11 @@ def test_inference_graph_of_a_regression(session):
     batch = models.constants(make_batch(NUMBERS))
     graph = classifier.inference_graph(CONFIG, 1, batch)
     session.run(tf.global_variables_initializer())
-    outputs = session.run(graph)
-    assert outputs.label_ids.tolist() == NUMBERS.tolist()
-    assert outputs.probabilities.dtype == np.float32
-    assert outputs.probabilities.shape == (4, 1)
+    fetches = graph.label_ids, graph.probabilities
+    label_ids, probabilities = session.run(fetches)
+    assert label_ids.tolist() == NUMBERS.tolist()
+    assert probabilities.dtype == np.float32
+    assert probabilities.shape == (4, 1)
 
 
 @pytest.mark.parametrize("train, seed", [(True, [1, 2]), (True, None), (False, [1, 2])])

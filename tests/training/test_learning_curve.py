@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_a_picture_is_drawn(tmp_path, steps, halves):
     trained.start()
     past = history.History(str(tmp_path), resumed=False)
     for step in range(1, steps + 1):
-        trained.add(step, 1.0 / step, 1e-3)
+        trained.add(step, 1.0 / step, 1e-3, time.monotonic())
         if step % 20 == 0 or step == steps:
             figures = {"training_loss": 0.5, "eval_loss": 0.6, "eval_main_score": 0.7}
             figures.update(("eval_%sloss" % half, 0.1) for half in halves)
