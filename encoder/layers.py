@@ -121,7 +121,7 @@ class RowNorm:
     """Normalises rows [T, H] by TensorFlow's batch normalisation, in one op.
 
     A row is what is a channel there: its "batch" is one image of H pixels. On GPUs,
-    cuDNN computes it, which accepts this epsilon since version 7.4 or so; see
+    cuDNN computes it, of which not every version accepts this epsilon; see
     `finetuning.device.self_test.has_row_norm`. On a CPU, TensorFlow 1.14 has no kernel
     for this order of the axes.
     """
@@ -130,10 +130,9 @@ class RowNorm:
         """Takes any tensor [T]."""
         with tf.device("/cpu:0"):
             self._count = tf.shape(positions)
-        self._ones = tf.fill(self._count, 1.0)
         self._zeros = tf.fill(self._count, 0.0)
         self._settings = {
-            "scale": self._ones,
+            "scale": tf.fill(self._count, 1.0),
             "epsilon": LAYER_NORM_EPSILON,
             "data_format": "NCHW",
             "is_training": True,

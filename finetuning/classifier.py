@@ -148,7 +148,6 @@ def create_logits(
     Returns:
       Logits, float32 [B, L], and the encoder, a `modeling.BertModel`.
     """
-    num_rows = unpadding.rounded_rows(input_mask) if compute.xla else None
     model = modeling.BertModel(
         config=_with_fast_activation(bert_config),
         is_training=is_training,
@@ -159,7 +158,7 @@ def create_logits(
         scope="bert",  # The default would be "bert_1" in a second model.
         dropout_seed=dropout_seed,
         precision=compute.precision,
-        num_rows=num_rows,
+        num_rows=_num_rows(input_mask, compute),
         few_ops=compute.few_ops,
         fused_norm=compute.fused_norm,
     )
@@ -256,17 +255,9 @@ def training_graph(
         dropout_seed = tf.stack([tf.constant(seed, tf.int32), step])
 
     def build_loss():
-        loss, _, _, _ = create_model(
-            config,
-            True,
-            *(batch[name] for name in _INPUTS),
-            num_labels,
-            use_one_hot_embeddings=False,
-            dropout_seed=dropout_seed,
-            compute=compute,
-            label_weights=hyperparameters.label_weights,
-        )
-        return loss
+        label_weights = hyperparameters.label_weights
+        options = dropout_seed, compute, label_weights
+        return _model_of(config, True, batch, num_labels, *options)[0]
 
     if compute.xla:  # In TensorFlow 1, a cluster can read no other variables.
         tf.get_variable_scope().set_use_resource(True)
@@ -282,11 +273,18 @@ def training_graph(
         combine=combine,
         few_ops=compute.few_ops,
     )
-    return step._replace(num_rows=_num_rows(batch, compute))
+    return step._replace(num_rows=_num_rows(batch["input_mask"], compute))
 
 
-def _num_rows(batch, compute):
-    return unpadding.rounded_rows(batch["input_mask"]) if compute.xla else None
+def _model_of(config, is_training, batch, num_labels, *options):
+    """What `create_model` returns for a batch; `options` are its last arguments."""
+    inputs = [batch[name] for name in _INPUTS]
+    return create_model(config, is_training, *inputs, num_labels, False, *options)
+
+
+def _num_rows(input_mask, compute):
+    """See `modeling.BertModel`; None without XLA."""
+    return unpadding.rounded_rows(input_mask) if compute.xla else None
 
 
 def inference_graph(config, num_labels, batch, compute=DEFAULT_COMPUTE):
@@ -300,15 +298,10 @@ def inference_graph(config, num_labels, batch, compute=DEFAULT_COMPUTE):
     """
 
     def build():
-        _, per_example_loss, _, probabilities = create_model(
-            config,
-            False,
-            *(batch[name] for name in _INPUTS),
-            num_labels,
-            use_one_hot_embeddings=False,
-            compute=compute,
-        )
+        outputs = _model_of(config, False, batch, num_labels, None, compute)
+        _, per_example_loss, _, probabilities = outputs
         return [probabilities, per_example_loss]
 
     outputs = compiling.compiled(build) if compute.xla else build()
-    return InferenceGraph(*outputs, batch["label_ids"], _num_rows(batch, compute))
+    num_rows = _num_rows(batch["input_mask"], compute)
+    return InferenceGraph(*outputs, batch["label_ids"], num_rows)

@@ -44,8 +44,8 @@ def start(log_level="2", deterministic=True):
     # TensorFlow 2 leaves it off on CPUs without AVX512-VNNI, where it is faster, too.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     _keep_freed_memory()
-    # TensorFlow 2 imports Keras, and with it Matplotlib, but works without: it takes a
-    # third of the time.
+    # TensorFlow 2 imports Keras, and with it Matplotlib, but works without them. They
+    # take a third of the time of the import.
     with muted_native_stderr(), _without("keras", "scipy"):
         import tensorflow.compat.v1 as tf
     tf.logging.set_verbosity(tf.logging.ERROR)
