@@ -103,7 +103,7 @@ class DropoutStream:
         self._seed = seed
         self._is_training = is_training
         self._at_once = at_once
-        self._drawn = []
+        self._drawn, self._drawn_shape = [], None
         self._draws = 0
         self._keep_masks = {}
 
@@ -115,18 +115,16 @@ class DropoutStream:
         if not (rate and self._is_training):
             return tensor
         if not self._drawn:
-            masks = self._keep_masks_of_hidden(tensor, rate).draw(self._next_seed())
-            masks *= 1.0 / (1.0 - rate)
-            self._drawn = tf.unstack(masks, self._at_once)
+            if self._drawn_shape is None:
+                self._drawn_shape = self._repeated_shape(tensor)
+            masks, keep_prob = self.keep_mask(self._drawn_shape, rate)
+            self._drawn = tf.unstack(masks * (1.0 / keep_prob), self._at_once)
         return _apply(tensor, self._drawn.pop())
 
-    def _keep_masks_of_hidden(self, tensor, rate):
-        if None not in self._keep_masks:
-            shape = tf.shape(tensor)  # On the tensor's device, or it would be copied.
-            with tf.device("/cpu:0"):
-                shape = tf.concat([[self._at_once], shape], 0)
-            self._keep_masks[None] = _KeepMasks(shape, rate)
-        return self._keep_masks[None]
+    def _repeated_shape(self, tensor):
+        shape = tf.shape(tensor)  # On the tensor's device, or it would be copied.
+        with tf.device("/cpu:0"):
+            return tf.concat([[self._at_once], shape], 0)
 
     def keep_mask(self, shape, rate):
         """Returns a `random_keep_mask` (None if nothing is dropped) and 1 - rate.
